@@ -1,0 +1,75 @@
+//! The native form of the configuration.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Size;
+use crate::sink::SinkConfig;
+use crate::source::SourceConfig;
+use crate::transform::TransformConfig;
+
+/// What moves, from where, to where, and how.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Version of the configuration's form; always 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    /// Where rows come from: exactly one kind.
+    pub source: SourceConfig,
+    /// What happens to rows on the way, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<TransformConfig>,
+    /// Where rows go: exactly one kind.
+    pub sink: SinkConfig,
+    /// Everything also lands here, for inspection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<SinkConfig>,
+    /// How the run behaves.
+    #[serde(default)]
+    pub run: RunConfig,
+}
+
+/// How the run behaves. Flags of `pipeline run` win over these.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// Splits read at once, and writes in flight at once (default: the number of cores).
+    #[schemars(range(min = 1, max = 1024))]
+    pub parallelism: Option<usize>,
+    /// Budget for rows in flight.
+    pub memory: Size,
+    /// Upper bound of rows in a batch (default: about 8 MiB of rows).
+    #[schemars(range(min = 1))]
+    pub batch_rows: Option<usize>,
+    /// What happens when a row can't be moved as it is.
+    pub on_bad_row: OnBadRow,
+    /// Folder for what a run keeps on disk while it works.
+    pub state_dir: PathBuf,
+    /// Folder for a daily log file (default: none).
+    pub log_dir: Option<PathBuf>,
+}
+
+/// What happens when a row can't be moved as it is (NaN, over-long text, …).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadRow {
+    /// The run fails, naming the row.
+    #[default]
+    Fail,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        RunConfig {
+            parallelism: None,
+            memory: Size::mib(512),
+            batch_rows: None,
+            on_bad_row: OnBadRow::Fail,
+            state_dir: PathBuf::from(".pipeline"),
+            log_dir: None,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! A record batch in flight.
+
+use std::pin::Pin;
+
+use arrow_array::RecordBatch;
+use futures::Stream;
+
+use crate::error::Result;
+use crate::flow::Permit;
+use crate::table::Place;
+
+/// A record batch on its way, with the place it comes from and the memory it holds.
+///
+/// Whoever keeps a batch, or a slice of one, keeps its permit too: a sink drops it only when the
+/// target has acknowledged the rows.
+#[derive(Debug)]
+pub struct Batch {
+    /// The rows, in the table's schema.
+    pub rows: RecordBatch,
+    /// Where they come from.
+    pub place: Place,
+    /// Their share of the memory budget.
+    pub permit: Permit,
+}
+
+impl Batch {
+    /// Number of rows.
+    pub fn len(&self) -> u64 {
+        self.rows.num_rows() as u64
+    }
+
+    /// True when there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.num_rows() == 0
+    }
+}
+
+/// The batches of one split, in source order.
+pub type BatchStream = Pin<Box<dyn Stream<Item = Result<Batch>> + Send>>;

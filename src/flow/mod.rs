@@ -1,0 +1,18 @@
+//! The engine: plan → tasks, bounded channels, memory budget, cancellation, counters. It knows the
+//! traits of sources, transforms and sinks, and no concrete one.
+
+mod batch;
+mod budget;
+mod meter;
+mod pipeline;
+mod plan;
+mod read;
+mod run;
+
+pub use batch::{Batch, BatchStream};
+pub use budget::{MemoryBudget, Permit};
+pub use meter::{Clock, Counter, Meter};
+pub use pipeline::{Pipeline, Settings, Verify};
+pub use plan::{Plan, TablePlan};
+pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
+pub use run::{Controls, Outcome, TableRun, run};

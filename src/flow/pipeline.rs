@@ -1,0 +1,61 @@
+//! What runs: one source, transforms in order, one sink, perhaps a stage beside it.
+
+use std::path::PathBuf;
+
+use crate::sink::Sink;
+use crate::source::Source;
+use crate::transform::TransformFactory;
+
+/// An assembled pipeline, ready to be planned and run.
+pub struct Pipeline {
+    /// Where rows come from.
+    pub source: Box<dyn Source>,
+    /// What happens to them, in order.
+    pub transforms: Vec<Box<dyn TransformFactory>>,
+    /// Where they go.
+    pub sink: Box<dyn Sink>,
+    /// Where they land as well, for inspection.
+    pub stage: Option<Box<dyn Sink>>,
+    /// How it runs.
+    pub settings: Settings,
+}
+
+/// How a pipeline runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Splits read at once, and writes in flight at once.
+    pub parallelism: usize,
+    /// Budget in bytes for rows in flight.
+    pub memory: u64,
+    /// Upper bound of rows in a batch; `None` lets the bytes alone decide.
+    pub batch_rows: Option<usize>,
+    /// What is compared afterwards.
+    pub verify: Verify,
+    /// Folder for what the run keeps on disk while it works.
+    pub state_dir: PathBuf,
+}
+
+/// What is compared once a table is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nothing.
+    None,
+    /// The growth of the target's own row count with the rows that it acknowledged.
+    Count,
+}
+
+/// Bytes of a batch, where the memory budget allows: what a server takes well in one request.
+const BATCH_BYTES: u64 = 8 << 20;
+
+impl Settings {
+    /// How large batches are. An eighth of the memory at most, so that a small budget still lets
+    /// several readers and writers work at once.
+    pub fn batch_size(&self) -> crate::flow::BatchSize {
+        let bytes = (self.memory / 8).clamp(1 << 10, BATCH_BYTES);
+        crate::flow::BatchSize {
+            rows: self.batch_rows.unwrap_or(usize::MAX),
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
+    }
+}

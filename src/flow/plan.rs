@@ -1,0 +1,88 @@
+//! The plan: which tables, in which splits, into which targets. Making it changes nothing.
+
+use crate::error::{Error, Result};
+use crate::flow::Pipeline;
+use crate::sink::{TableToWrite, TargetPlan};
+use crate::source::SourceTable;
+use crate::transform::Transform;
+
+/// Everything a run is about to do.
+pub struct Plan {
+    /// One entry a table, in source order.
+    pub tables: Vec<TablePlan>,
+}
+
+/// What happens to one table.
+pub struct TablePlan {
+    /// The table as the source describes it.
+    pub source: SourceTable,
+    /// Its transforms, prepared for its schema.
+    pub transforms: Vec<Box<dyn Transform>>,
+    /// The table as the sink sees it, after all transforms.
+    pub write: TableToWrite,
+    /// What the sink would do.
+    pub target: TargetPlan,
+    /// What the stage would do.
+    pub stage: Option<TargetPlan>,
+}
+
+impl Plan {
+    /// Asks the source for its tables and the sink what it would do with each.
+    ///
+    /// # Errors
+    /// Whatever makes the run impossible, found before anything moves.
+    pub async fn make(pipeline: &Pipeline) -> Result<Plan> {
+        let mut tables = Vec::new();
+        for source in pipeline.source.tables().await? {
+            let name = source.name.clone();
+            let table = TablePlan::make(pipeline, source)
+                .await
+                .map_err(|error: Error| error.at(format!("table {name}")))?;
+            tables.push(table);
+        }
+        Ok(Plan { tables })
+    }
+
+    /// Rows that the source announces for tables that move.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().filter(|t| t.moves()).map(|t| t.source.rows).sum()
+    }
+
+    /// Bytes that the source announces for tables that move.
+    pub fn bytes(&self) -> u64 {
+        self.tables.iter().filter(|t| t.moves()).map(|t| t.source.bytes).sum()
+    }
+}
+
+impl TablePlan {
+    async fn make(pipeline: &Pipeline, source: SourceTable) -> Result<TablePlan> {
+        let mut transforms: Vec<Box<dyn Transform>> = Vec::new();
+        let mut schema = source.schema.clone();
+        for factory in &pipeline.transforms {
+            let transform = factory
+                .plan(&schema)
+                .map_err(|error| error.at(format!("transform {}", factory.kind())))?;
+            schema = transform.output().clone();
+            transforms.push(transform);
+        }
+        let write = TableToWrite {
+            name: source.name.clone(),
+            collection: source.collection.clone(),
+            partition: source.partition.clone(),
+            schema,
+            metric: source.metric,
+            rows: source.rows,
+        };
+        let target = pipeline.sink.plan(&write).await?;
+        let stage = match &pipeline.stage {
+            Some(stage) => Some(stage.plan(&write).await?),
+            None => None,
+        };
+        Ok(TablePlan { source, transforms, write, target, stage })
+    }
+
+    /// False when the target is left alone.
+    pub fn moves(&self) -> bool {
+        self.target.decision != crate::sink::Decision::Skip
+    }
+}

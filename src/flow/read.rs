@@ -1,0 +1,186 @@
+//! Reader threads, and the door from them to the async side.
+//!
+//! Blocking readers (HDF5, memory maps, files) run on threads of their own: a fixed pool, fed over
+//! a crossbeam channel. Each job pushes its batches into a bounded tokio channel with blocking
+//! sends; the async side never blocks.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow_array::RecordBatch;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::flow::{Batch, BatchStream, MemoryBudget, Meter, Permit};
+use crate::table::Place;
+
+/// Batches that wait between a reader and its worker. One, so that a reader works ahead while its
+/// worker writes; the memory budget bounds the rest.
+const READ_AHEAD: usize = 1;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A fixed pool of threads for blocking readers. Cloning shares it; the threads end when the last
+/// clone is gone.
+#[derive(Debug, Clone)]
+pub struct ReaderThreads {
+    jobs: crossbeam_channel::Sender<Job>,
+}
+
+impl ReaderThreads {
+    /// Starts `count` threads.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::error::Kind::Internal) when the system refuses a thread.
+    pub fn start(count: usize) -> Result<Self> {
+        let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
+        for n in 0..count.max(1) {
+            let queue = queue.clone();
+            std::thread::Builder::new()
+                .name(format!("reader-{n}"))
+                .spawn(move || queue.iter().for_each(|job| job()))
+                .map_err(|error| Error::internal("Cannot start a reader thread").because(error))?;
+        }
+        Ok(ReaderThreads { jobs })
+    }
+
+    fn submit(&self, job: Job) {
+        // The receiving threads live as long as this sender, so the send can't fail.
+        let _ = self.jobs.send(job);
+    }
+}
+
+/// How large batches should be.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchSize {
+    /// Upper bound in rows.
+    pub rows: usize,
+    /// Upper bound in bytes; a single row may be larger.
+    pub bytes: usize,
+}
+
+impl BatchSize {
+    /// Rows that a batch of rows of `row_bytes` may hold; at least one.
+    pub fn rows_of(self, row_bytes: usize) -> usize {
+        (self.bytes / row_bytes.max(1)).clamp(1, self.rows.max(1))
+    }
+}
+
+/// What a source needs to open a split: memory, threads, batch size, cancellation, counters.
+#[derive(Debug, Clone)]
+pub struct ReadContext {
+    /// The run's memory budget.
+    pub budget: MemoryBudget,
+    /// How large batches should be.
+    pub batch_size: BatchSize,
+    /// Threads for blocking readers.
+    pub threads: ReaderThreads,
+    /// Fires when reading must end.
+    pub cancel: CancellationToken,
+    /// The table's counters.
+    pub meter: Arc<Meter>,
+}
+
+impl ReadContext {
+    /// Runs a blocking reader on a reader thread; the stream yields what it sends.
+    ///
+    /// `place` is where the split starts to be read. The reader ends early, with the error that
+    /// [`Outlet`]'s methods return, when the stream is dropped or the run is cancelled. A panic of
+    /// the reader becomes an error of the stream.
+    pub fn spawn_blocking<F>(&self, place: Place, read: F) -> BatchStream
+    where
+        F: FnOnce(&mut Outlet) -> Result<()> + Send + 'static,
+    {
+        let (door, batches) = mpsc::channel(READ_AHEAD);
+        let mut outlet = Outlet {
+            door,
+            place,
+            runtime: Handle::current(),
+            budget: self.budget.clone(),
+            cancel: self.cancel.clone(),
+            meter: Arc::clone(&self.meter),
+            busy_since: Instant::now(),
+        };
+        self.threads.submit(Box::new(move || {
+            outlet.busy_since = Instant::now();
+            let outcome =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&mut outlet)));
+            outlet.meter.reading.add_since(outlet.busy_since);
+            let error = match outcome {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error,
+                Err(panic) => {
+                    Error::internal(format!("The reader panicked: {}", words_of(&*panic)))
+                }
+            };
+            let _ = outlet.door.blocking_send(Err(error.at(&outlet.place)));
+        }));
+        Box::pin(tokio_stream::wrappers::ReceiverStream::new(batches))
+    }
+}
+
+/// The message of a panic.
+pub(crate) fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+/// A blocking reader's way out: memory first, then batches.
+#[derive(Debug)]
+pub struct Outlet {
+    door: mpsc::Sender<Result<Batch>>,
+    place: Place,
+    runtime: Handle,
+    budget: MemoryBudget,
+    cancel: CancellationToken,
+    meter: Arc<Meter>,
+    busy_since: Instant,
+}
+
+impl Outlet {
+    /// Waits for memory. Call it before allocating a batch.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`](crate::error::Kind::Interrupted) when nobody wants the rows any more;
+    /// pass it on.
+    pub fn reserve(&mut self, bytes: usize) -> Result<Permit> {
+        let waiting_since = Instant::now();
+        self.meter.reading.add_since(self.busy_since);
+        let door = self.door.clone();
+        let permit = self.runtime.block_on(async {
+            tokio::select! {
+                () = door.closed() => Err(Error::interrupted()),
+                permit = self.budget.reserve(bytes as u64, &self.cancel) => permit,
+            }
+        });
+        self.meter.waiting_for_target.add_since(waiting_since);
+        self.busy_since = Instant::now();
+        permit
+    }
+
+    /// Hands a batch on; waits while the worker is behind.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`](crate::error::Kind::Interrupted) when nobody wants the rows any more;
+    /// pass it on.
+    pub fn send(&mut self, rows: RecordBatch, permit: Permit) -> Result<()> {
+        let place = self.place.clone();
+        self.place.first_row += rows.num_rows() as u64;
+        let waiting_since = Instant::now();
+        self.meter.reading.add_since(self.busy_since);
+        let sent = self.door.blocking_send(Ok(Batch { rows, place, permit }));
+        self.meter.waiting_for_target.add_since(waiting_since);
+        self.busy_since = Instant::now();
+        sent.map_err(|_| Error::interrupted())
+    }
+
+    /// The place of the next row to be sent; for error messages.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}

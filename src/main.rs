@@ -1,0 +1,3 @@
+//! The binary `pipeline`: a thin shell around the library.
+
+fn main() {}

@@ -1,0 +1,197 @@
+//! Where rows go. One file or folder per sink; the registry below names them all.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::flow::{Batch, Meter};
+use crate::registry::registry;
+use crate::table::{Metric, Split, TableSchema};
+
+registry! {
+    /// Where rows go: exactly one kind.
+    SinkConfig: SinkFactory;
+    /// A live Milvus 2.x server.
+    milvus => Milvus,
+    /// Takes rows and forgets them, for measuring sources and for tests.
+    null => Null,
+    /// Parquet files.
+    parquet => Parquet,
+}
+
+/// What happens to a target table that exists already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Rows are added to it.
+    #[default]
+    Append,
+    /// It is left alone and nothing moves into it.
+    Skip,
+    /// Its rows are replaced.
+    Overwrite,
+}
+
+/// What a sink learns about the run when it is made.
+#[derive(Debug, Clone)]
+pub struct SinkContext {
+    /// The kind of source, for descriptions at the target.
+    pub source_kind: &'static str,
+    /// Upper bound of writes in flight.
+    pub parallelism: usize,
+}
+
+/// A sink's configuration, which is also its factory.
+pub trait SinkFactory {
+    /// Makes the sink. Checks what can be checked without touching files or servers.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) when the settings contradict each other.
+    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>>;
+}
+
+/// A table that is about to be written: what the source says, after all transforms.
+#[derive(Debug, Clone)]
+pub struct TableToWrite {
+    /// The source table's name.
+    pub name: String,
+    /// The collection it would be, when the sink's config names none.
+    pub collection: String,
+    /// The partition it would be, when it is one.
+    pub partition: Option<String>,
+    /// Columns and their roles.
+    pub schema: TableSchema,
+    /// The metric that the source states, if it does.
+    pub metric: Option<Metric>,
+    /// Rows that the source announces.
+    pub rows: u64,
+}
+
+/// What happens to the target of one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It does not exist yet and is created.
+    Create,
+    /// It exists and rows are added.
+    Append,
+    /// It exists and is left alone; nothing moves.
+    Skip,
+    /// It exists and is replaced.
+    Overwrite,
+}
+
+/// What a sink would do with one table; nothing has been changed yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TargetPlan {
+    /// The target by name, for people: `collection test, partition p1`.
+    pub target: String,
+    /// What happens to it.
+    pub decision: Decision,
+    /// Rows that it holds now, where that can be told.
+    pub rows_before: Option<u64>,
+    /// What the user should know: the index that will be made, a renamed column.
+    pub notes: Vec<String>,
+    /// How ids that occur twice, or that the target holds, are treated.
+    pub ids: IdRules,
+}
+
+/// A sink's rules for ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct IdRules {
+    /// Refuse a table in which an id occurs more than once.
+    pub unique: bool,
+    /// Refuse the table when the target holds any of its ids already
+    /// ([`Sink::existing_ids`] is asked before anything is written).
+    pub absent: bool,
+}
+
+/// What became of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Rows that the target acknowledged.
+    pub rows: u64,
+    /// Rows left out because the target held their id.
+    pub skipped: u64,
+    /// Of `rows`, those that took the place of one that the target held.
+    pub replaced: u64,
+}
+
+/// What the target holds when a table is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Completion {
+    /// Rows that it held before the first write, counted the same way; 0 for a new target.
+    pub rows_before: u64,
+    /// Rows that it holds now, as the target itself counts them.
+    pub rows_after: u64,
+}
+
+/// A place that rows go to.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// The config key of this kind of sink.
+    fn kind(&self) -> &'static str;
+
+    /// Looks at the target and says what would happen. Changes nothing.
+    ///
+    /// # Errors
+    /// When the target can't be reached, or can't take the table as it is.
+    async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan>;
+
+    /// Which of `ids` (the id column of a batch) the target of `table` holds, at most one per id.
+    /// Asked only where the plan's [`IdRules::absent`] is set.
+    ///
+    /// # Errors
+    /// When the target can't be asked.
+    async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef>;
+
+    /// Does what the plan said: creates, drops, leaves alone. Not called for
+    /// [`Decision::Skip`].
+    ///
+    /// # Errors
+    /// When the target refuses.
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>>;
+}
+
+/// An open target table. Splits are written at the same time, each by its own writer.
+#[async_trait]
+pub trait TableWriter: Send + Sync {
+    /// Opens a writer for one split, from row 0 of it.
+    ///
+    /// # Errors
+    /// When the target refuses.
+    async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>>;
+
+    /// Called once all splits are finished: flushes, makes indexes, renames into place, and counts.
+    ///
+    /// # Errors
+    /// When the target can't complete the table.
+    async fn complete(&self) -> Result<Completion>;
+}
+
+/// Writes the batches of one split, in order.
+#[async_trait]
+pub trait SplitWriter: Send {
+    /// Writes one batch. A server's sink returns when the server has acknowledged the rows; a
+    /// file's sink when they are in the file, which counts once [`finish`](Self::finish) is done.
+    /// The batch and its memory permit are gone when this returns.
+    ///
+    /// # Errors
+    /// When the target refuses or the outcome is unknown.
+    async fn write(&mut self, batch: Batch) -> Result<Written>;
+
+    /// Ends the split: what was written is durable when this returns.
+    ///
+    /// # Errors
+    /// When the target can't make it durable.
+    async fn finish(self: Box<Self>) -> Result<()>;
+}

@@ -1,0 +1,117 @@
+//! Takes rows and forgets them: the smallest sink, and the tool of benches and fault tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::flow::{Batch, Meter};
+use crate::sink::{
+    Completion, Decision, IdRules, Sink, SinkContext, SinkFactory, SplitWriter, TableToWrite,
+    TableWriter, TargetPlan, Written,
+};
+use crate::table::Split;
+
+/// Takes rows and forgets them; can be slow, or fail, on purpose.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Milliseconds that each batch takes.
+    #[serde(default)]
+    delay_ms: u64,
+    /// Fail when this many rows have been taken.
+    #[serde(default)]
+    fail_after_rows: Option<u64>,
+    /// Panic, rather than fail, at that row.
+    #[serde(default)]
+    panic: bool,
+}
+
+impl SinkFactory for Config {
+    fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Null { config: self.clone() }))
+    }
+}
+
+struct Null {
+    config: Config,
+}
+
+#[async_trait]
+impl Sink for Null {
+    fn kind(&self) -> &'static str {
+        "null"
+    }
+
+    async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
+        Ok(TargetPlan {
+            target: format!("nowhere ({})", table.collection),
+            decision: Decision::Create,
+            rows_before: None,
+            notes: Vec::new(),
+            ids: IdRules::default(),
+        })
+    }
+
+    async fn existing_ids(&self, _: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
+        Ok(ids.slice(0, 0))
+    }
+
+    async fn prepare(
+        &self,
+        _: &TableToWrite,
+        _: &TargetPlan,
+        _: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        Ok(Arc::new(Table { config: self.config.clone(), rows: Arc::default() }))
+    }
+}
+
+struct Table {
+    config: Config,
+    rows: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl TableWriter for Table {
+    async fn open_split(&self, _: &Split) -> Result<Box<dyn SplitWriter>> {
+        Ok(Box::new(Writer { config: self.config.clone(), rows: Arc::clone(&self.rows) }))
+    }
+
+    async fn complete(&self) -> Result<Completion> {
+        Ok(Completion { rows_before: 0, rows_after: self.rows.load(Ordering::Acquire) })
+    }
+}
+
+struct Writer {
+    config: Config,
+    rows: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl SplitWriter for Writer {
+    async fn write(&mut self, batch: Batch) -> Result<Written> {
+        if self.config.delay_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(self.config.delay_ms)).await;
+        }
+        let rows = batch.len();
+        let taken = self.rows.fetch_add(rows, Ordering::AcqRel) + rows;
+        match self.config.fail_after_rows {
+            Some(limit) if taken >= limit => {
+                assert!(!self.config.panic, "the null sink was told to panic at row {limit}");
+                Err(Error::target(format!("The null sink was told to fail at row {limit}"))
+                    .at(&batch.place))
+            }
+            _ => Ok(Written { rows, ..Written::default() }),
+        }
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Where rows come from. One file or folder per source; the registry below names them all.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::flow::{BatchStream, ReadContext};
+use crate::registry::registry;
+use crate::table::{Metric, Split, TableSchema};
+
+registry! {
+    /// Where rows come from: exactly one kind.
+    SourceConfig: SourceFactory;
+    /// HDF5 files.
+    hdf5 => Hdf5,
+    /// Parquet files.
+    parquet => Parquet,
+    /// Rows made up from a seed, for trying things out and for tests.
+    synthetic => Synthetic,
+}
+
+pub mod inspect;
+
+/// A source's configuration, which is also its factory.
+pub trait SourceFactory {
+    /// Makes the source. Checks what can be checked without touching files or servers.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) when the settings contradict each other.
+    fn build(&self) -> Result<Box<dyn Source>>;
+}
+
+/// A table as its source describes it.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    /// Name for people, reports and the journal; unique within the source.
+    pub name: String,
+    /// The collection this table would be, when the sink's config names none.
+    pub collection: String,
+    /// The partition this table would be, when it is one.
+    pub partition: Option<String>,
+    /// Columns and their roles.
+    pub schema: TableSchema,
+    /// The metric that the source states, if it does.
+    pub metric: Option<Metric>,
+    /// Rows in all splits.
+    pub rows: u64,
+    /// Roughly how many bytes reading all splits moves.
+    pub bytes: u64,
+    /// The parts, in source order. The same whatever the parallelism and the memory budget.
+    pub splits: Vec<Split>,
+    /// What the user should know before anything moves, for example a changed type.
+    pub notes: Vec<String>,
+}
+
+/// A place that rows come from.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The config key of this kind of source.
+    fn kind(&self) -> &'static str;
+
+    /// Finds the tables. Called once per plan; reads no rows.
+    ///
+    /// # Errors
+    /// Whatever keeps the source from being read as configured.
+    async fn tables(&self) -> Result<Vec<SourceTable>>;
+
+    /// Opens `split` from `from_row` on (0 is its first row; its row count is a valid start and
+    /// yields nothing). The same rows in the same order each time, whatever the batch size.
+    ///
+    /// # Errors
+    /// Whatever can be told without reading; errors of reading come through the stream.
+    fn open(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        from_row: u64,
+        cx: &ReadContext,
+    ) -> Result<BatchStream>;
+
+    /// Opens the ids of `split`: batches with the id column alone, in the same order as
+    /// [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    fn open_ids(&self, table: &SourceTable, split: &Split, cx: &ReadContext)
+    -> Result<BatchStream>;
+}

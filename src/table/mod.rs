@@ -1,0 +1,14 @@
+//! What a table of vectors is: its Arrow schema with roles, its vector types and metrics, the
+//! splits it is read in, and the checks a row must pass. No input or output happens here.
+
+mod metric;
+mod schema;
+mod split;
+mod validate;
+mod vector;
+
+pub use metric::Metric;
+pub use schema::{ROLE, Role, TableSchema, VECTOR_TYPE, id_field, vector_field};
+pub use split::{Place, Split};
+pub use validate::{first_non_finite_f16, first_non_finite_f32};
+pub use vector::{VectorColumn, VectorType};
