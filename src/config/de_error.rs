@@ -40,8 +40,15 @@ impl Failure {
 
     /// Something else was expected.
     pub fn expected(expected: &str, found: &str) -> Self {
+        let mut failure = Failure::wanted(expected);
+        failure.what = format!("{}, found {found}", failure.what);
+        failure
+    }
+
+    /// A value of the right sort is wrong.
+    fn wanted(expected: &str) -> Self {
         let (words, help) = in_words(expected);
-        let mut failure = Failure::new(format!("Expected {words}, found {found}"));
+        let mut failure = Failure::new(format!("Expected {words}"));
         failure.help = help.map(str::to_owned);
         failure.expected = Some(words.to_owned());
         failure
@@ -132,13 +139,15 @@ impl de::Error for Failure {
             Unexpected::Unit | Unexpected::Option => "nothing",
             Unexpected::Seq => "a list",
             Unexpected::Map => "a map",
-            _ => "a single value",
+            Unexpected::Bool(_) => "true or false",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+            _ => "a text",
         };
         Failure::expected(&expected.to_string(), found)
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Failure::expected(&expected.to_string(), "something else")
+        Failure::wanted(&expected.to_string())
     }
 
     fn invalid_length(len: usize, expected: &dyn Expected) -> Self {

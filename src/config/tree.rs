@@ -63,6 +63,15 @@ impl Scalar {
         };
         self.plain && absent
     }
+
+    fn sort(&self) -> &'static str {
+        match self.text.as_str() {
+            _ if !self.plain => "a text",
+            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "true or false",
+            text if text.parse::<f64>().is_ok() => "a number",
+            _ => "a text",
+        }
+    }
 }
 
 impl Node {
@@ -104,7 +113,7 @@ impl Node {
     pub fn sort(&self) -> &'static str {
         match &self.value {
             Value::Scalar(scalar) if scalar.is_null() => "nothing",
-            Value::Scalar(_) => "a single value",
+            Value::Scalar(scalar) => scalar.sort(),
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
         }
