@@ -1,12 +1,14 @@
 //! The command line's frame: help, exit codes, where output goes.
 
+#![allow(clippy::expect_used, reason = "a test ends where something is not as expected")]
+
 use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
 
 fn pipeline(dir: &Path) -> Command {
-    let mut command = Command::cargo_bin("pipeline").expect("the binary is built");
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pipeline"));
     command.current_dir(dir).env_remove("RUST_LOG").env_remove("NO_COLOR");
     command
 }

@@ -29,18 +29,23 @@ pub(super) fn shield(text: &str) -> Cow<'_, str> {
     let mut shielded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("${") {
-        let end = rest[start..].find(['}', '\n']).map_or(rest.len(), |at| start + at + 1);
+        let end = start + 2 + reference_len(&rest[start + 2..]);
         shielded.push_str(&rest[..start]);
-        let reference = &rest[start..end];
-        if reference.ends_with('}') {
-            shielded.extend(reference.chars().map(|c| swap(c, |(plain, shield)| (plain, shield))));
-        } else {
-            shielded.push_str(reference);
-        }
+        let reference = rest[start..end].chars();
+        shielded.extend(reference.map(|c| swap(c, |(plain, shield)| (plain, shield))));
         rest = &rest[end..];
     }
     shielded.push_str(rest);
     Cow::Owned(shielded)
+}
+
+/// Bytes of `NAME}` or `NAME:-default}`, without quotes, at the start of the text; else 0.
+fn reference_len(text: &str) -> usize {
+    let name = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let Some(name) = name else { return 0 };
+    let after = &text[name..];
+    let end = if after.starts_with(":-") { after.find(['}', '"', '\'', '\n']) } else { Some(0) };
+    end.filter(|&end| after[end..].starts_with('}')).map_or(0, |end| name + end + 1)
 }
 
 /// Undoes [`shield`].

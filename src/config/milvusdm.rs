@@ -194,11 +194,11 @@ pub(super) fn translate(task: Task, root: &Node) -> Result<(Node, Vec<String>), 
 
 fn h2m(root: &Node, file: &Node) -> Result<(Node, Vec<String>), Problem> {
     let H2mFile { h2m } = de::from_node(root)?;
-    let at = |key: &str| file.get(key).map_or(root.at, |node| node.at);
+    let at = |key: &str| file.place(key);
     let plain = |text: String, at: Location| Node::new(Value::Scalar(Scalar::new(text, true)), at);
     let parameter = h2m.collection_parameter.as_ref();
     let parameter_at =
-        |key: &str| file.find(&["collection_parameter", key]).map_or(file.at, |node| node.at);
+        |key: &str| file.get("collection_parameter").map_or(file.at, |map| map.place(key));
 
     let mut hdf5 = vec![source_files(&h2m, &at)?];
     if let Some(metric) = parameter.and_then(|parameter| parameter.metric_type) {

@@ -63,7 +63,7 @@ impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.bytes();
         let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-        match units.into_iter().find(|(_, bits)| bytes > 0 && bytes % (1 << bits) == 0) {
+        match units.into_iter().find(|(_, bits)| bytes > 0 && bytes.is_multiple_of(1 << bits)) {
             Some((unit, bits)) => write!(f, "{}{unit}", bytes >> bits),
             None => write!(f, "{bytes}B"),
         }

@@ -104,9 +104,11 @@ impl Node {
         self.entries().iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
     }
 
-    /// The value at a path of keys.
-    pub fn find(&self, path: &[&str]) -> Option<&Node> {
-        path.iter().try_fold(self, |node, key| node.get(key))
+    /// Where the value of `key` stands, or the key where the value is nothing; where this map
+    /// stands when it has no such key.
+    pub fn place(&self, key: &str) -> Location {
+        let entry = self.entries().iter().find(|(k, _)| k.text == key);
+        entry.map_or(self.at, |(key, node)| if node.is_null() { key.at } else { node.at })
     }
 
     /// What it is, in words.

@@ -179,7 +179,7 @@ fn secrets_written_out_never_show() {
     let text = format!("version: 1\nsource: {{ hdf5: {{}} }}\n{sink}");
     insta::assert_snapshot!(refused(&text, &[]), @r#"
     Unknown key `colection`
-      where: a.yaml:4:62, key sink.milvus.colection
+      where: a.yaml:4:58, key sink.milvus.colection
         |
       4 |   milvus: { uri: "http://*********@h:1", token: *******, colection: x }
         |                                                          ^^^^^^^^^
@@ -224,7 +224,7 @@ proptest! {
     fn no_damage_to_a_good_file_makes_it_panic(
         at in 0usize..1000, cut in 0usize..20, put in "[ \\t\\n:{}\\[\\]&*!|>'\"%@`$#,a-c0-9é-]{0,6}"
     ) {
-        let good = include_str!("../configs/h2m.yaml");
+        let good = include_str!("../../configs/h2m.yaml");
         let at = good.floor_char_boundary(at % good.len());
         let end = good.floor_char_boundary((at + cut).min(good.len()));
         let text = format!("{}{put}{}", &good[..at], &good[end..]);

@@ -217,7 +217,13 @@ fn text_that_is_no_configuration() {
         |             ^
       help: a configuration is plain YAML; remove the tag
     ");
-    insta::assert_snapshot!(error("a: *b\n", &[]));
+    insta::assert_snapshot!(error("a: *b\n", &[]), @r"
+    This is not YAML: while parsing node, found unknown anchor
+      where: a.yaml:1:4
+        |
+      1 | a: *b
+        |    ^
+    ");
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn mistakes_are_shown_in_milvusdms_words() {
       where: H2M.yaml:4:3, key H2M
         |
       4 |   data_path:
-        |   ^
+        |   ^^^^^^^^^
       help: give files as `data_path`, or a folder as `data_dir`
     ");
     insta::assert_snapshot!(wrong("'127.0.0.1'", "http://h:1"), @r"
