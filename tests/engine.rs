@@ -71,9 +71,12 @@ async fn an_empty_table_is_prepared_and_completed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_sink_stops_everything() {
+async fn a_failing_sink_stops_everything_within_two_seconds() {
     let recorder = Recorder { fault: Some(Fault::Fail(500)), ..Recorder::default() };
     let outcome = move_rows(&recorder, 1_000_000, 10_000, 8, 256 << 10).await;
+    let failed = recorder.record().failed.expect("the fault happened");
+    // The promise is two seconds; this is the one place that looks at the clock.
+    assert!(failed.elapsed() < Duration::from_secs(2), "took {:?}", failed.elapsed());
     let error = outcome.error.expect("an error");
     assert_eq!(error.kind(), Kind::Target);
     let text = error.to_string();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -37,6 +37,7 @@ pub struct Record {
     pub rows: u64,
     pub acknowledged: u64,
     pub completed: u32,
+    pub failed: Option<Instant>,
 }
 
 /// The sink. Cloning shares its record.
@@ -118,6 +119,7 @@ impl SplitWriter for Writer {
         };
         match self.recorder.fault {
             Some(Fault::Fail(n)) if reached >= n => {
+                self.recorder.record().failed.get_or_insert_with(Instant::now);
                 return Err(Error::target("told to fail").at(&batch.place));
             }
             Some(Fault::Panic(n)) if reached >= n => panic!("told to panic"),
