@@ -50,8 +50,14 @@ pub fn time(duration: Duration) -> String {
     if seconds < 59.95 {
         return format!("{seconds:.1} s");
     }
-    let seconds = seconds.round() as u64;
+    whole_time(duration)
+}
+
+/// A time in whole seconds: `17 s`, `3 min 05 s`, `2 h 03 min`.
+pub fn whole_time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
         (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
     }
