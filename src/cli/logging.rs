@@ -33,11 +33,9 @@ pub fn init(args: &LogArgs) -> Result<()> {
     let stderr = format::layer().with_writer(Stderr);
     let stderr = match args.log_format {
         LogFormat::Json => stderr.json().flatten_event(true).boxed(),
-        LogFormat::Text => stderr
-            .with_timer(TimeOfDay)
-            .with_target(args.verbose > 0)
-            .with_ansi(terminal)
-            .boxed(),
+        LogFormat::Text => {
+            stderr.with_timer(TimeOfDay).with_target(args.verbose > 0).with_ansi(terminal).boxed()
+        }
     };
     let printed = filter_fn(move |event| json || event.target() != LAST_ERROR);
     let file = format::layer().with_ansi(false).with_writer(|| LogFile);
