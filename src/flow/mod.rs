@@ -11,8 +11,8 @@ mod run;
 
 pub use batch::{Batch, BatchStream};
 pub use budget::{MemoryBudget, Permit};
-pub use meter::{Clock, Counter, Meter};
+pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
-pub use run::{Controls, Outcome, TableRun, run};
+pub use run::{Controls, Outcome, TableRun, TableState, run};
