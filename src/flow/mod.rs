@@ -2,6 +2,7 @@
 //! traits of sources, transforms and sinks, and no concrete one.
 
 mod batch;
+mod blocking;
 mod budget;
 mod meter;
 mod pipeline;
@@ -10,6 +11,7 @@ mod read;
 mod run;
 
 pub use batch::{Batch, BatchStream};
+pub(crate) use blocking::blocking;
 pub use budget::{MemoryBudget, Permit};
 pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pipeline::{Pipeline, Settings, Verify};
