@@ -1,13 +1,19 @@
 //! The command line of the binary `pipeline`: one file per subcommand. A subcommand calls the
 //! library and prints; it returns the exit code, or the error that decides it.
 
+mod announce;
 pub mod args;
 mod completions;
 mod inspect;
+mod layout;
 pub mod logging;
 mod plan;
+mod progress;
+mod results;
 mod run;
+mod runtime;
 mod schema;
+mod signals;
 pub mod terminal;
 mod validate;
 
