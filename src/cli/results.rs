@@ -19,17 +19,17 @@ pub(super) fn print(report: &RunReport) -> Result<()> {
 fn table(report: &RunReport) -> String {
     let optional = optional_columns(&report.tables);
     let mut columns = vec![
-        Column::Left("source"),
-        Column::Left("target"),
-        Column::Left("decision"),
-        Column::Right("read"),
+        Column::Left("SOURCE"),
+        Column::Left("TARGET"),
+        Column::Left("DECISION"),
+        Column::Right("READ"),
     ];
     columns.extend(optional.iter().map(|(name, _)| Column::Right(name)));
     columns.extend([
-        Column::Right("written"),
-        Column::Right("before"),
-        Column::Right("after"),
-        Column::Left("verified"),
+        Column::Right("WRITTEN"),
+        Column::Right("BEFORE"),
+        Column::Right("AFTER"),
+        Column::Left("VERIFIED"),
     ]);
     let mut columns = Columns::new(&columns);
     for table in &report.tables {
@@ -56,11 +56,11 @@ type Rows = fn(&TableReport) -> u64;
 /// Columns that are worth their place only when a table has something to show there.
 fn optional_columns(tables: &[TableReport]) -> Vec<(&'static str, Rows)> {
     let all: [(&'static str, Rows); 5] = [
-        ("deduplicated", |table| table.rows_deduplicated),
-        ("remapped", |table| table.rows_remapped),
-        ("rejected", |table| table.rows_rejected),
-        ("skipped", |table| table.rows_skipped),
-        ("replaced", |table| table.rows_replaced),
+        ("DEDUPLICATED", |table| table.rows_deduplicated),
+        ("REMAPPED", |table| table.rows_remapped),
+        ("REJECTED", |table| table.rows_rejected),
+        ("SKIPPED", |table| table.rows_skipped),
+        ("REPLACED", |table| table.rows_replaced),
     ];
     all.into_iter().filter(|(_, rows)| tables.iter().any(|table| rows(table) > 0)).collect()
 }
