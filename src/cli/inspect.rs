@@ -107,6 +107,26 @@ mod tests {
             first_rows: RecordBatch::try_new(schema, vec![ids]).ok(),
         };
         let signs = Signs { times: "x", ellipsis: "..." };
-        insta::assert_snapshot!(text(&inspection, signs), @"");
+        assert_eq!(
+            text(&inspection, signs).lines().collect::<Vec<_>>(),
+            [
+                "HDF5 file a.h5",
+                "",
+                "  size    12.3 MB",
+                "  format  1.8",
+                "",
+                "Datasets",
+                "",
+                "  PATH          ROWS",
+                "  /embeddings  1,000",
+                "  /ids            10",
+                "",
+                "First 2 rows",
+                "",
+                "  id",
+                "  7",
+                "  8",
+            ]
+        );
     }
 }

@@ -108,8 +108,12 @@ mod tests {
         columns.row(["a".to_owned(), "1,000".to_owned()]);
         columns.row(["evil\u{1b}[2J\nname".to_owned(), "7".to_owned()]);
         assert_eq!(
-            columns.render("  "),
-            "  SOURCE                  ROWS\n  a                      1,000\n  evil\\u{1b}[2J\\nname        7\n"
+            columns.render("  ").lines().collect::<Vec<_>>(),
+            [
+                "  SOURCE                ROWS",
+                "  a                    1,000",
+                r"  evil\u{1b}[2J\nname      7",
+            ]
         );
     }
 }

@@ -94,9 +94,14 @@ fn sentence(report: &RunReport) -> String {
         words::short(rows as f64 / seconds),
         words::bytes(report.bytes_read as f64 / seconds),
     );
-    match report.status {
-        RunStatus::Succeeded => format!("Done: {moved}"),
-        RunStatus::Failed => format!("Failed: {moved}"),
-        RunStatus::Interrupted => format!("Interrupted: {moved}"),
-    }
+    let ended = match report.status {
+        RunStatus::Succeeded => return format!("Done: {moved}"),
+        RunStatus::Failed => "Failed",
+        RunStatus::Interrupted => "Interrupted",
+    };
+    let rest = match rows {
+        0 => "",
+        _ => "\nThese rows stay where they are; the next run starts from the first row again.",
+    };
+    format!("{ended}: {moved}{rest}")
 }
