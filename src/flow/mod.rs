@@ -7,6 +7,7 @@ mod budget;
 mod meter;
 mod pipeline;
 mod plan;
+mod probe;
 mod read;
 mod run;
 
@@ -16,5 +17,6 @@ pub use budget::{MemoryBudget, Permit};
 pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan};
+pub use probe::{ReadSpeed, read_speed};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
 pub use run::{Controls, Outcome, TableRun, TableState, run};
