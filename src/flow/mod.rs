@@ -9,6 +9,7 @@ mod pipeline;
 mod plan;
 mod read;
 mod run;
+mod survey;
 
 pub use batch::{Batch, BatchStream};
 pub(crate) use blocking::blocking;
@@ -18,3 +19,4 @@ pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
 pub use run::{Controls, Outcome, TableRun, run};
+pub use survey::{Id, IdFindings, Ids, survey};
