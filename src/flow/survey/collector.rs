@@ -31,6 +31,12 @@ struct Ints {
     again: RoaringTreemap,
 }
 
+impl Ints {
+    fn memory(&self) -> usize {
+        memory_of(&self.seen) + memory_of(&self.again)
+    }
+}
+
 impl Collector {
     /// A collector that keeps about `limit` bytes in memory and the rest in `folder`.
     pub fn new(folder: Arc<Folder>, limit: usize) -> Self {
@@ -69,8 +75,13 @@ impl Collector {
                     self.ints.again.insert(key);
                 }
             }
-            if memory_of(&self.ints.seen) + memory_of(&self.ints.again) > self.limit {
-                self.spill()?;
+            if self.ints.memory() > self.limit {
+                // Neighbouring ids shrink to their bounds; only scattered ones go to disk.
+                self.ints.seen.optimize();
+                self.ints.again.optimize();
+                if self.ints.memory() > self.limit / 2 {
+                    self.spill()?;
+                }
             }
         }
         Ok(())
@@ -138,9 +149,10 @@ fn memory_of(ids: &RoaringTreemap) -> usize {
     ids.bitmaps()
         .map(|(_, bitmap)| {
             let stats = bitmap.statistics();
-            let content = stats.n_bytes_array_containers
+            // A bitset has 8 KiB; an array, two bytes a value, which are counted as four.
+            let content = stats.n_bytes_array_containers / 2
                 + stats.n_bytes_run_containers
-                + stats.n_bytes_bitset_containers;
+                + u64::from(stats.n_bitset_containers) * 8192;
             128 + 64 * stats.n_containers as usize + usize::try_from(content).unwrap_or(usize::MAX)
         })
         .sum()
@@ -212,7 +224,7 @@ mod tests {
     fn neighbouring_ids_take_no_room() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Arc::new(Folder::below(&dir.path().join("state")));
-        let mut collector = Collector::new(folder, 1 << 20);
+        let mut collector = Collector::new(folder, 1 << 17);
         let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(-500_000..1_500_000));
         collector.add(&ids).unwrap();
         assert!(collector.runs.is_empty());
