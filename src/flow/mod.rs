@@ -10,6 +10,7 @@ mod plan;
 mod probe;
 mod read;
 mod run;
+mod survey;
 
 pub use batch::{Batch, BatchStream};
 pub(crate) use blocking::blocking;
@@ -20,3 +21,4 @@ pub use plan::{Plan, TablePlan};
 pub use probe::{ReadSpeed, read_speed};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
 pub use run::{Controls, Outcome, TableRun, TableState, run};
+pub use survey::{Id, IdFindings, Ids, survey};
