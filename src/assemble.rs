@@ -4,7 +4,7 @@ use std::num::NonZero;
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::flow::{Pipeline, Settings, Verify};
+use crate::flow::{MemoryBudget, Pipeline, Settings, Verify};
 use crate::sink::SinkContext;
 use crate::transform::TransformConfig;
 
@@ -26,7 +26,8 @@ pub fn assemble(config: &Config, verify: Verify) -> Result<Pipeline> {
         verify,
         state_dir: config.run.state_dir.clone(),
     };
-    Ok(Pipeline { source, transforms, sink, stage, settings })
+    let budget = MemoryBudget::new(settings.memory);
+    Ok(Pipeline { source, transforms, sink, stage, budget, settings })
 }
 
 /// The number of cores this process may use.

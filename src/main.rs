@@ -1,3 +1,7 @@
 //! The binary `pipeline`: a thin shell around the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vecpipe::cli::main()
+}

@@ -24,6 +24,13 @@ macro_rules! registry {
             /// Every config key, in alphabetical order.
             pub const KINDS: &'static [&'static str] = &[$( stringify!($module), )+];
 
+            /// The config key of this component.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $( $name::$variant(_) => stringify!($module), )+
+                }
+            }
+
             /// The component's factory.
             pub fn into_factory(self) -> Box<dyn $factory> {
                 match self {

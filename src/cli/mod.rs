@@ -1,1 +1,57 @@
-//! The command line.
+//! The command line of the binary `pipeline`: one file per subcommand. A subcommand calls the
+//! library and prints; it returns the exit code, or the error that decides it.
+
+mod announce;
+pub mod args;
+mod completions;
+mod inspect;
+mod layout;
+pub mod logging;
+mod plan;
+mod progress;
+mod results;
+mod run;
+mod runtime;
+mod schema;
+mod signals;
+pub mod terminal;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::Result;
+use args::{Cli, Command};
+
+/// Runs the program: parses the command line, does what it says, reports an error on stderr, and
+/// gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Nobody is left to tell when even this can't be printed.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = logging::init(&cli.log).and_then(|()| dispatch(&cli));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            logging::report(&error, cli.log.log_format);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<u8> {
+    match &cli.command {
+        Command::Run(args) => run::run(args, &cli.log),
+        Command::Plan(args) => plan::plan(args),
+        Command::Validate(args) => validate::validate(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Schema => schema::schema(),
+        Command::Completions(args) => completions::completions(args),
+    }
+}

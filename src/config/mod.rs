@@ -1,10 +1,32 @@
 //! The YAML: native form, MilvusDM form, environment, diagnostics with line and column. It knows
 //! nothing of servers or files beyond the configuration file itself.
+//!
+//! ```text
+//!  text ─► tree ─► --set ─► ${NAME} ─► (MilvusDM's form ─► native form) ─► Config ─► checks
+//! ```
+//!
+//! Every value of the tree knows where it was written, so that whatever is wrong, and however late
+//! it is found, can be shown there.
 
+mod check;
+mod de;
+mod de_error;
+mod diagnostic;
+mod env;
+mod load;
+mod mask;
+mod milvusdm;
 mod native;
+mod schema;
 mod secret;
+mod set;
 mod size;
+mod tree;
+mod yaml;
 
-pub use native::{Config, RunConfig};
+pub use env::Lookup;
+pub use load::{Form, Loaded, load, parse, read};
+pub use native::{Config, OnBadRow, PARALLELISM, RunConfig, StageConfig};
+pub use schema::json_schema;
 pub use secret::Secret;
 pub use size::Size;

@@ -1,14 +1,18 @@
 //! The native form of the configuration.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Size;
-use crate::sink::SinkConfig;
+use crate::sink::{SinkConfig, SinkFactory, parquet};
 use crate::source::SourceConfig;
 use crate::transform::TransformConfig;
+
+/// How much parallelism there can be.
+pub const PARALLELISM: RangeInclusive<usize> = 1..=1024;
 
 /// What moves, from where, to where, and how.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -26,10 +30,27 @@ pub struct Config {
     pub sink: SinkConfig,
     /// Everything also lands here, for inspection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stage: Option<SinkConfig>,
+    pub stage: Option<StageConfig>,
     /// How the run behaves.
     #[serde(default)]
     pub run: RunConfig,
+}
+
+/// Where everything also lands, for inspection: exactly one kind.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StageConfig {
+    /// Parquet files.
+    Parquet(parquet::Config),
+}
+
+impl StageConfig {
+    /// The stage's factory.
+    pub fn into_factory(self) -> Box<dyn SinkFactory> {
+        match self {
+            StageConfig::Parquet(config) => Box::new(config),
+        }
+    }
 }
 
 /// How the run behaves. Flags of `pipeline run` win over these.

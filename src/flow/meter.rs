@@ -1,6 +1,7 @@
 //! Counters that the engine keeps while rows move: the one truth behind progress bars, metrics
 //! and the report.
 
+use std::iter::Sum;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -69,4 +70,118 @@ pub struct Meter {
     pub writing: Clock,
     /// Set when the table is complete.
     pub done: AtomicBool,
+}
+
+impl Meter {
+    /// All counters at this moment. They are read one after the other, so that a total may be a
+    /// batch ahead of another while rows move.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            rows_read: self.rows_read.get(),
+            bytes_read: self.bytes_read.get(),
+            rows_deduplicated: self.rows_deduplicated.get(),
+            rows_remapped: self.rows_remapped.get(),
+            rows_rejected: self.rows_rejected.get(),
+            rows_skipped: self.rows_skipped.get(),
+            rows_written: self.rows_written.get(),
+            rows_replaced: self.rows_replaced.get(),
+            retries: self.retries.get(),
+            times: Times {
+                reading: self.reading.get(),
+                transforming: self.transforming.get(),
+                waiting_for_target: self.waiting_for_target.get() + self.writing.get(),
+                waiting_for_source: self.waiting_for_source.get(),
+            },
+        }
+    }
+}
+
+/// The counters of a [`Meter`], or of several added up, at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of `Meter`")]
+pub struct Totals {
+    pub rows_read: u64,
+    pub bytes_read: u64,
+    pub rows_deduplicated: u64,
+    pub rows_remapped: u64,
+    pub rows_rejected: u64,
+    pub rows_skipped: u64,
+    pub rows_written: u64,
+    pub rows_replaced: u64,
+    pub retries: u64,
+    pub times: Times,
+}
+
+impl Totals {
+    /// Rows that need no more work: written, or left out for one of the reasons there are.
+    pub fn rows_done(&self) -> u64 {
+        self.rows_written + self.rows_skipped + self.rows_rejected + self.rows_deduplicated
+    }
+}
+
+impl Sum for Totals {
+    fn sum<I: Iterator<Item = Totals>>(totals: I) -> Totals {
+        totals.fold(Totals::default(), |a, b| Totals {
+            rows_read: a.rows_read + b.rows_read,
+            bytes_read: a.bytes_read + b.bytes_read,
+            rows_deduplicated: a.rows_deduplicated + b.rows_deduplicated,
+            rows_remapped: a.rows_remapped + b.rows_remapped,
+            rows_rejected: a.rows_rejected + b.rows_rejected,
+            rows_skipped: a.rows_skipped + b.rows_skipped,
+            rows_written: a.rows_written + b.rows_written,
+            rows_replaced: a.rows_replaced + b.rows_replaced,
+            retries: a.retries + b.retries,
+            times: Times {
+                reading: a.times.reading + b.times.reading,
+                transforming: a.times.transforming + b.times.transforming,
+                waiting_for_target: a.times.waiting_for_target + b.times.waiting_for_target,
+                waiting_for_source: a.times.waiting_for_source + b.times.waiting_for_source,
+            },
+        })
+    }
+}
+
+/// Where the time of all reader threads and workers goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Reader threads reading and decoding.
+    pub reading: Duration,
+    /// Workers transforming.
+    pub transforming: Duration,
+    /// Readers waiting for memory or a slow worker, and workers waiting for an acknowledgement.
+    pub waiting_for_target: Duration,
+    /// Workers waiting for the next batch.
+    pub waiting_for_source: Duration,
+}
+
+impl Times {
+    /// Each time with its name, in the order of the stages.
+    pub fn named(&self) -> [(&'static str, Duration); 4] {
+        [
+            ("reading", self.reading),
+            ("transforming", self.transforming),
+            ("waiting for the target", self.waiting_for_target),
+            ("waiting for the source", self.waiting_for_source),
+        ]
+    }
+
+    /// What has been added since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Times) -> Times {
+        Times {
+            reading: self.reading.saturating_sub(earlier.reading),
+            transforming: self.transforming.saturating_sub(earlier.transforming),
+            waiting_for_target: self.waiting_for_target.saturating_sub(earlier.waiting_for_target),
+            waiting_for_source: self.waiting_for_source.saturating_sub(earlier.waiting_for_source),
+        }
+    }
+
+    /// Percent of the whole that each time takes, with its name; `None` when no time was taken.
+    pub fn percent(&self) -> Option<[(&'static str, f64); 4]> {
+        let whole: Duration = self.named().iter().map(|(_, time)| *time).sum();
+        (!whole.is_zero()).then(|| {
+            self.named()
+                .map(|(name, time)| (name, 100.0 * time.as_secs_f64() / whole.as_secs_f64()))
+        })
+    }
 }

@@ -2,6 +2,7 @@
 //! traits of sources, transforms and sinks, and no concrete one.
 
 mod batch;
+mod blocking;
 mod budget;
 mod meter;
 mod pipeline;
@@ -10,9 +11,10 @@ mod read;
 mod run;
 
 pub use batch::{Batch, BatchStream};
+pub(crate) use blocking::blocking;
 pub use budget::{MemoryBudget, Permit};
-pub use meter::{Clock, Counter, Meter};
+pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
-pub use run::{Controls, Outcome, TableRun, run};
+pub use run::{Controls, Outcome, TableRun, TableState, run};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::flow::MemoryBudget;
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::transform::TransformFactory;
@@ -16,6 +17,8 @@ pub struct Pipeline {
     pub sink: Box<dyn Sink>,
     /// Where they land as well, for inspection.
     pub stage: Option<Box<dyn Sink>>,
+    /// The memory that rows in flight share.
+    pub budget: MemoryBudget,
     /// How it runs.
     pub settings: Settings,
 }

@@ -1,5 +1,7 @@
 //! The plan: which tables, in which splits, into which targets. Making it changes nothing.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::flow::Pipeline;
 use crate::sink::{TableToWrite, TargetPlan};
@@ -41,6 +43,27 @@ impl Plan {
             tables.push(table);
         }
         Ok(Plan { tables })
+    }
+
+    /// Makes sure that no two tables go to the same target: they would overwrite each other, or
+    /// be counted as one.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) naming the first such target and its tables.
+    pub fn check_targets(&self) -> Result<()> {
+        let mut tables: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for table in self.tables.iter().filter(|table| table.moves()) {
+            tables.entry(&table.target.target).or_default().push(&table.source.name);
+        }
+        let Some((target, tables)) = tables.into_iter().find(|(_, tables)| tables.len() > 1) else {
+            return Ok(());
+        };
+        Err(Error::config(format!(
+            "{} tables go to the same target, {target}: {}",
+            tables.len(),
+            shortened(&tables)
+        ))
+        .help("give each table a target of its own, or move one of them at a time"))
     }
 
     /// Rows that the source announces for tables that move.
@@ -85,4 +108,14 @@ impl TablePlan {
     pub fn moves(&self) -> bool {
         self.target.decision != crate::sink::Decision::Skip
     }
+}
+
+/// The first few names.
+fn shortened(names: &[&str]) -> String {
+    const NAMES: usize = 5;
+    let mut text = names.iter().take(NAMES).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES {
+        text.push_str(", …");
+    }
+    text
 }

@@ -51,6 +51,36 @@ impl TableRun {
             splits_left,
         }
     }
+
+    /// How far it is.
+    pub fn state(&self) -> TableState {
+        if !self.plan.moves() {
+            TableState::LeftAlone
+        } else if self.meter.done.load(Ordering::Acquire) {
+            TableState::Done
+        } else if self.writer.get().is_none() {
+            TableState::Waiting
+        } else if self.splits_left.load(Ordering::Acquire) == 0 {
+            TableState::Completing
+        } else {
+            TableState::Moving
+        }
+    }
+}
+
+/// How far a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableState {
+    /// The plan leaves its target alone.
+    LeftAlone,
+    /// Its target has not been touched yet.
+    Waiting,
+    /// Its rows move.
+    Moving,
+    /// All rows are written; the target flushes, makes indexes, counts.
+    Completing,
+    /// It is complete, and verified if that was asked for.
+    Done,
 }
 
 /// How a run ended.
@@ -95,7 +125,7 @@ pub async fn run(
     };
     let work = work_of(&tables);
     let run = Arc::new(Run {
-        budget: MemoryBudget::new(pipeline.settings.memory),
+        budget: pipeline.budget.clone(),
         pipeline,
         tables,
         work,
@@ -117,15 +147,14 @@ pub async fn run(
             }
             Err(_) => Error::interrupted(),
         };
-        run.controls.cancel.cancel();
+        // A stop lets the other workers end their writes; anything else ends them at once.
+        if error.kind() != Kind::Interrupted || !run.controls.stop.is_cancelled() {
+            run.controls.cancel.cancel();
+        }
         // Workers that were cancelled because of the first error report only the interruption.
-        let first = outcome.error.as_ref().is_none_or(|e| e.kind() == Kind::Interrupted);
-        if first {
+        if outcome.error.as_ref().is_none_or(|e| e.kind() == Kind::Interrupted) {
             outcome.error = Some(error);
         }
-    }
-    if outcome.error.is_none() && run.controls.stop.is_cancelled() {
-        outcome.error = Some(Error::interrupted());
     }
     outcome
 }
@@ -217,7 +246,7 @@ impl Run {
             let Some(batch) = next.transpose()? else { break };
             rows += batch.len();
             meter.rows_read.add(batch.len());
-            meter.bytes_read.add(batch.rows.get_array_memory_size() as u64);
+            meter.bytes_read.add(batch.bytes());
             let transforming_since = Instant::now();
             let batch = table
                 .plan

@@ -1,0 +1,243 @@
+//! The command line as it is typed: every subcommand and flag, with its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::config::{self, Config, Size};
+use crate::error::Result;
+use crate::flow::Verify;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed while moving data
+  2    the command line or the configuration is wrong
+  3    a server can't be reached, or refuses the credentials
+  4    done, but rows were rejected
+  5    source and target differ
+  130  interrupted";
+
+/// Moves vector collections in bulk between files and Milvus.
+///
+/// What moves, from where and to where, stands in a configuration file (YAML). Files written for
+/// MilvusDM work as they are.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, styles = STYLES, after_long_help = EXIT_CODES)]
+#[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Move the data
+    Run(RunArgs),
+    /// Show what `run` would do: connects and counts, changes nothing
+    Plan(PlanArgs),
+    /// Check a configuration file, without touching data or servers
+    Validate(ConfigArgs),
+    /// Show what is inside a file, a folder or a server
+    Inspect(InspectArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Print a script that completes commands and flags in your shell
+    Completions(CompletionsArgs),
+}
+
+/// The configuration, as every command takes it.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// Configuration file; `-` reads it from standard input
+    #[arg(value_name = "CONFIG", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+    /// Set a value of the configuration; may be given several times
+    ///
+    /// KEY is the path of the value with dots between its parts, VALUE is YAML:
+    /// `--set sink.milvus.collection=news`, `--set transforms.0.rename.vector=embedding`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// As [`config::load`].
+    pub fn load(&self) -> Result<Config> {
+        config::load(&self.config, &self.sets)
+    }
+}
+
+/// Flags of `pipeline run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// How many parts of the source are read at once, and how many writes are in flight at once
+    /// [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = parse_parallelism)]
+    pub parallelism: Option<usize>,
+    /// How much memory the rows in flight may take, like 512MiB or 2GB [default: 512MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub memory: Option<Size>,
+    /// Start from the beginning, whatever an earlier run left behind
+    #[arg(long)]
+    pub restart: bool,
+    /// What to compare between source and target afterwards
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = VerifyArg::Count)]
+    pub verify: VerifyArg,
+    /// Write a report of the run, as JSON, to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Write a report of the run, as a web page, to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report_html: Option<PathBuf>,
+    /// Serve metrics for Prometheus at this address during the run, like 127.0.0.1:9100
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+}
+
+impl RunArgs {
+    /// Reads the configuration; what the flags say wins over what the file says.
+    ///
+    /// # Errors
+    /// As [`config::load`].
+    pub fn load(&self) -> Result<Config> {
+        let mut config = self.config.load()?;
+        if self.parallelism.is_some() {
+            config.run.parallelism = self.parallelism;
+        }
+        if let Some(memory) = self.memory {
+            config.run.memory = memory;
+        }
+        Ok(config)
+    }
+}
+
+/// Flags of `pipeline plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Flags of `pipeline inspect`.
+#[derive(Debug, Clone, Args)]
+pub struct InspectArgs {
+    /// A file, a folder, or the address of a server (http://…)
+    #[arg(value_name = "PLACE", value_hint = ValueHint::AnyPath)]
+    pub place: String,
+}
+
+/// Flags of `pipeline completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct LogArgs {
+    /// Say more; twice says everything
+    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say only what is wrong, and show no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// How log lines are written to standard error
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, global = true)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What is compared afterwards, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyArg {
+    /// Nothing
+    None,
+    /// The growth of the target's row count with the rows that were sent
+    Count,
+}
+
+impl From<VerifyArg> for Verify {
+    fn from(arg: VerifyArg) -> Self {
+        match arg {
+            VerifyArg::None => Verify::None,
+            VerifyArg::Count => Verify::Count,
+        }
+    }
+}
+
+fn parse_parallelism(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if config::PARALLELISM.contains(&n) => Ok(n),
+        _ => Err(format!(
+            "not a whole number between {} and {}",
+            config::PARALLELISM.start(),
+            config::PARALLELISM.end()
+        )),
+    }
+}
+
+fn parse_memory(text: &str) -> Result<Size, String> {
+    let size: Size = text.parse()?;
+    if size.bytes() == 0 { Err("no memory is no way to move rows".to_owned()) } else { Ok(size) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn verify_names_the_values_there_are() {
+        let error = Cli::try_parse_from(["pipeline", "run", "a.yaml", "--verify", "content"]);
+        let text = error.expect_err("content is not offered").to_string();
+        assert!(text.contains("[possible values: none, count]"), "{text}");
+    }
+
+    #[test]
+    fn parallelism_and_memory_have_bounds() {
+        for flags in [["--parallelism", "0"], ["--parallelism", "x"], ["--memory", "0"]] {
+            let args = ["pipeline", "run", "a.yaml"].into_iter().chain(flags);
+            assert!(Cli::try_parse_from(args).is_err(), "{flags:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What became of each table, on standard output.
+
+use std::time::Duration;
+
+use crate::cli::layout::{Column, Columns};
+use crate::cli::terminal;
+use crate::error::Result;
+use crate::flow::Verify;
+use crate::report::{RunReport, RunStatus, TableReport, TableStatus, words};
+
+/// Prints the result of a run. Nothing when it ended before there was a plan.
+pub(super) fn print(report: &RunReport) -> Result<()> {
+    if report.tables.is_empty() {
+        return Ok(());
+    }
+    terminal::print(&format!("{}{}\n", table(report), sentence(report)))
+}
+
+fn table(report: &RunReport) -> String {
+    let optional = optional_columns(&report.tables);
+    let mut columns = vec![
+        Column::Left("source"),
+        Column::Left("target"),
+        Column::Left("decision"),
+        Column::Right("read"),
+    ];
+    columns.extend(optional.iter().map(|(name, _)| Column::Right(name)));
+    columns.extend([
+        Column::Right("written"),
+        Column::Right("before"),
+        Column::Right("after"),
+        Column::Left("verified"),
+    ]);
+    let mut columns = Columns::new(&columns);
+    for table in &report.tables {
+        let mut cells = vec![
+            table.source.clone(),
+            table.target.clone(),
+            decision(table),
+            words::count(table.rows_read),
+        ];
+        cells.extend(optional.iter().map(|(_, rows)| words::count(rows(table))));
+        cells.extend([
+            words::count(table.rows_written),
+            maybe(table.target_rows_before),
+            maybe(table.target_rows_after),
+            verified(table).to_owned(),
+        ]);
+        columns.row(cells);
+    }
+    columns.render("")
+}
+
+type Rows = fn(&TableReport) -> u64;
+
+/// Columns that are worth their place only when a table has something to show there.
+fn optional_columns(tables: &[TableReport]) -> Vec<(&'static str, Rows)> {
+    let all: [(&'static str, Rows); 5] = [
+        ("deduplicated", |table| table.rows_deduplicated),
+        ("remapped", |table| table.rows_remapped),
+        ("rejected", |table| table.rows_rejected),
+        ("skipped", |table| table.rows_skipped),
+        ("replaced", |table| table.rows_replaced),
+    ];
+    all.into_iter().filter(|(_, rows)| tables.iter().any(|table| rows(table) > 0)).collect()
+}
+
+fn decision(table: &TableReport) -> String {
+    let decision = table.decision.unwrap_or("not started");
+    match table.status {
+        TableStatus::Incomplete => format!("{decision}, incomplete"),
+        _ => decision.to_owned(),
+    }
+}
+
+fn verified(table: &TableReport) -> &'static str {
+    match table.verified {
+        Verify::Count => "count",
+        Verify::None => "no",
+    }
+}
+
+fn maybe(rows: Option<u64>) -> String {
+    rows.map_or_else(|| "?".to_owned(), words::count)
+}
+
+fn sentence(report: &RunReport) -> String {
+    let rows: u64 = report.tables.iter().map(|table| table.rows_written).sum();
+    let seconds = report.duration_s.max(0.001);
+    let moved = format!(
+        "{} written in {} ({} rows/s, {}/s)",
+        words::plural(rows, "row"),
+        words::time(Duration::from_secs_f64(seconds)),
+        words::short(rows as f64 / seconds),
+        words::bytes(report.bytes_read as f64 / seconds),
+    );
+    match report.status {
+        RunStatus::Succeeded => format!("Done: {moved}"),
+        RunStatus::Failed => format!("Failed: {moved}"),
+        RunStatus::Interrupted => format!("Interrupted: {moved}"),
+    }
+}

@@ -1,0 +1,72 @@
+//! `pipeline run`: moves the data.
+
+use std::sync::Arc;
+
+use crate::assemble;
+use crate::cli::args::{LogArgs, RunArgs};
+use crate::cli::progress::{Progress, Style};
+use crate::cli::{announce, logging, results, runtime, signals};
+use crate::error::{Error, Result};
+use crate::flow::{self, Controls, Pipeline, Plan, TableRun};
+use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
+
+/// Runs the configuration, prints what became of each table, and writes the reports that were
+/// asked for, whether the run succeeded or not.
+pub(super) fn run(args: &RunArgs, log: &LogArgs) -> Result<u8> {
+    let started = Started::now();
+    let json_file = args.report.as_deref().map(ReportFile::at).transpose()?;
+    let html_file = args.report_html.as_deref().map(ReportFile::at).transpose()?;
+    let mut run = Run::default();
+    let moved = runtime::block_on(run.go(args, log));
+    let config = args.config.config.display().to_string();
+    let pipeline = run.pipeline.as_deref();
+    let report = RunReport::new(started, config, pipeline, &run.tables, moved.as_ref().err());
+    let written = results::print(&report)
+        .and(json_file.map_or(Ok(()), |file| file.write(&report.to_json()?)))
+        .and(html_file.map_or(Ok(()), |file| file.write(&html(&report))));
+    match (moved, written) {
+        (Ok(()), Ok(())) => Ok(report.exit_code),
+        (Ok(()), Err(error)) => Err(error),
+        (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(second)) => {
+            tracing::error!("{second}");
+            Err(error)
+        }
+    }
+}
+
+/// How far a run came.
+#[derive(Default)]
+struct Run {
+    pipeline: Option<Arc<Pipeline>>,
+    tables: Vec<Arc<TableRun>>,
+}
+
+impl Run {
+    async fn go(&mut self, args: &RunArgs, log: &LogArgs) -> Result<()> {
+        let controls = Controls::default();
+        signals::watch(&controls)?;
+        let config = args.load()?;
+        if let Some(dir) = &config.run.log_dir {
+            logging::log_to(dir)?;
+        }
+        let pipeline = Arc::new(assemble(&config, args.verify.into())?);
+        self.pipeline = Some(Arc::clone(&pipeline));
+        let mut metrics = args.metrics.map(MetricsServer::listen).transpose()?;
+        let plan = tokio::select! {
+            biased;
+            () = controls.stop.cancelled() => return Err(Error::interrupted()),
+            plan = Plan::make(&pipeline) => plan?,
+        };
+        plan.check_targets()?;
+        announce::announce(&plan);
+        self.tables = plan.into_tables();
+        if let Some(metrics) = &mut metrics {
+            metrics.watch(&self.tables, pipeline.budget.clone());
+        }
+        let progress = Progress::start(&self.tables, Style::choose(log))?;
+        let outcome = flow::run(pipeline, self.tables.clone(), controls).await;
+        progress.finish().await;
+        outcome.error.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,41 @@
+//! What types alone can't tell: bounds, and the version.
+
+use crate::config::diagnostic::Problem;
+use crate::config::load::place;
+use crate::config::tree::{Node, Scalar, Value};
+use crate::config::{Config, PARALLELISM};
+
+/// Checks the version before anything else: another version may have other keys.
+pub(super) fn version(root: &Node) -> Result<(), Problem> {
+    match root.get("version") {
+        None => {
+            Err(Problem::new("Key `version` is missing", root.at)
+                .help("write `version: 1` at the top"))
+        }
+        Some(Node { value: Value::Scalar(Scalar { text, .. }), .. }) if text == "1" => Ok(()),
+        Some(node) => Err(Problem::new("This version of the configuration is not known", node.at)
+            .path("version")
+            .help("this program reads `version: 1`")),
+    }
+}
+
+/// Checks bounds.
+pub(super) fn values(config: &Config, root: &Node) -> Result<(), Problem> {
+    let refuse = |key: &str, what: String| {
+        let path = ["run", key];
+        Err(Problem::new(what, place(root, &path)).path(path.join(".")))
+    };
+    let run = &config.run;
+    if run.parallelism.is_some_and(|n| !PARALLELISM.contains(&n)) {
+        let (least, most) = (PARALLELISM.start(), PARALLELISM.end());
+        return refuse("parallelism", format!("Parallelism is between {least} and {most}"));
+    }
+    if run.memory.bytes() == 0 {
+        return refuse("memory", "Without memory no row can move".to_owned())
+            .map_err(|problem| problem.help("write a size, like 512MiB"));
+    }
+    if run.batch_rows == Some(0) {
+        return refuse("batch_rows", "A batch has at least one row".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,306 @@
+//! The report of a run, as `--report` writes it. Users script against these names: fields are
+//! added, never renamed. What is not known is null.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::error::{Error, Kind};
+use crate::flow::{Pipeline, TableRun, TableState, Totals, Verify};
+use crate::report::{cpu_time, peak_rss_bytes};
+use crate::sink::Decision;
+
+/// The exit code of a run that is done but had to put rows aside.
+const ROWS_REJECTED: u8 = 4;
+
+/// When a run began.
+#[derive(Debug, Clone, Copy)]
+pub struct Started {
+    wall: OffsetDateTime,
+    clock: Instant,
+}
+
+impl Started {
+    /// Now.
+    pub fn now() -> Self {
+        Started { wall: OffsetDateTime::now_utc(), clock: Instant::now() }
+    }
+}
+
+/// How a run went.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// Version of vecpipe that ran.
+    pub version: &'static str,
+    /// How it ended.
+    pub status: RunStatus,
+    /// The exit code of the program.
+    pub exit_code: u8,
+    /// Why it ended early, or failed.
+    pub error: Option<ErrorReport>,
+    /// The configuration file's name.
+    pub config: String,
+    /// Kind of source, where the run came as far as having one.
+    pub source_kind: Option<&'static str>,
+    /// Kind of sink, where the run came as far as having one.
+    pub sink_kind: Option<&'static str>,
+    /// When it began (RFC 3339, UTC).
+    pub started_at: String,
+    /// Seconds from start to end, planning included.
+    pub duration_s: f64,
+    /// Bytes of record batches that came from the source.
+    pub bytes_read: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// The most memory, in bytes, that the process had resident.
+    pub peak_rss_bytes: Option<u64>,
+    /// Seconds of processor time, of all threads together.
+    pub cpu_s: Option<f64>,
+    /// Splits read at once, and writes in flight at once.
+    pub parallelism: Option<usize>,
+    /// Budget for rows in flight, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Where the time of all tables' readers and workers went.
+    pub times_s: Times,
+    /// One entry a table, in source order; empty when the run ended before there was a plan.
+    pub tables: Vec<TableReport>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Everything that was planned is done.
+    Succeeded,
+    /// An error ended it.
+    Failed,
+    /// The user, or the system, ended it.
+    Interrupted,
+}
+
+/// An error, for programs.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorReport {
+    /// Who has to act: `config`, `connect`, `source`, `target`, `differ`, `interrupted`,
+    /// `internal`.
+    pub kind: &'static str,
+    /// The whole message, as it was printed.
+    pub message: String,
+}
+
+/// Seconds that reader threads and workers spent, added up over all of them.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of `flow::Times`")]
+pub struct Times {
+    pub reading: f64,
+    pub transforming: f64,
+    pub waiting_for_target: f64,
+    pub waiting_for_source: f64,
+}
+
+/// How one table went.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableReport {
+    /// The source table's name.
+    pub source: String,
+    /// The target's name.
+    pub target: String,
+    /// How far it came.
+    pub status: TableStatus,
+    /// What became of the target: `created`, `appended`, `skipped`, `overwritten`; null when it
+    /// was not touched before the run ended.
+    pub decision: Option<&'static str>,
+    /// Type of the vectors.
+    pub vector_type: &'static str,
+    /// Dimensions of the vectors.
+    pub dim: usize,
+    /// The metric that the source states, if it does.
+    pub metric: Option<&'static str>,
+    /// Rows that the source announced.
+    pub rows_planned: u64,
+    /// Rows that came from the source.
+    pub rows_read: u64,
+    /// Rows left out because their id had occurred before in the source.
+    pub rows_deduplicated: u64,
+    /// Rows that were given another id.
+    pub rows_remapped: u64,
+    /// Rows put aside because they were bad.
+    pub rows_rejected: u64,
+    /// Rows left out because the target held their id.
+    pub rows_skipped: u64,
+    /// Rows that the target acknowledged.
+    pub rows_written: u64,
+    /// Of those, rows that took the place of one the target held.
+    pub rows_replaced: u64,
+    /// Bytes of record batches that came from the source.
+    pub bytes_read: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Rows that the target held before.
+    pub target_rows_before: Option<u64>,
+    /// Rows that the target holds now, by its own count, once the table is complete.
+    pub target_rows_after: Option<u64>,
+    /// Checksum over the content, where one was made.
+    pub checksum: Option<String>,
+    /// What was compared between source and target, and agreed: `none` or `count`.
+    pub verified: Verify,
+    /// What the source and the target had to say at plan time.
+    pub notes: Vec<String>,
+    /// Where the time went.
+    pub times_s: Times,
+}
+
+/// How far a table came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableStatus {
+    /// Its target was not touched.
+    NotStarted,
+    /// The run ended while it was being moved.
+    Incomplete,
+    /// It is complete.
+    Complete,
+    /// Its target was left alone, as planned.
+    LeftAlone,
+}
+
+impl RunReport {
+    /// Sums a run up: `pipeline` and `tables` as far as it came, `error` if one ended it.
+    pub fn new(
+        started: Started,
+        config: String,
+        pipeline: Option<&Pipeline>,
+        tables: &[Arc<TableRun>],
+        error: Option<&Error>,
+    ) -> Self {
+        let verify = pipeline.map_or(Verify::None, |pipeline| pipeline.settings.verify);
+        let totals: Totals = tables.iter().map(|table| table.meter.totals()).sum();
+        let (status, exit_code) = match error {
+            Some(error) if error.kind() == Kind::Interrupted => {
+                (RunStatus::Interrupted, error.exit_code())
+            }
+            Some(error) => (RunStatus::Failed, error.exit_code()),
+            None if totals.rows_rejected > 0 => (RunStatus::Succeeded, ROWS_REJECTED),
+            None => (RunStatus::Succeeded, 0),
+        };
+        RunReport {
+            version: env!("CARGO_PKG_VERSION"),
+            status,
+            exit_code,
+            error: error.map(|error| ErrorReport {
+                kind: kind_name(error.kind()),
+                message: error.to_string(),
+            }),
+            config,
+            source_kind: pipeline.map(|pipeline| pipeline.source.kind()),
+            sink_kind: pipeline.map(|pipeline| pipeline.sink.kind()),
+            started_at: rfc3339(started.wall),
+            duration_s: seconds(started.clock.elapsed()),
+            bytes_read: totals.bytes_read,
+            retries: totals.retries,
+            peak_rss_bytes: peak_rss_bytes(),
+            cpu_s: cpu_time().map(seconds),
+            parallelism: pipeline.map(|pipeline| pipeline.settings.parallelism),
+            memory_bytes: pipeline.map(|pipeline| pipeline.settings.memory),
+            times_s: totals.times.into(),
+            tables: tables.iter().map(|table| TableReport::new(table, verify)).collect(),
+        }
+    }
+
+    /// The report as JSON, for people's eyes too.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] if a value can't be written as JSON.
+    pub fn to_json(&self) -> crate::Result<String> {
+        serde_json::to_string_pretty(self)
+            .map(|json| json + "\n")
+            .map_err(|error| Error::internal("The report can't be written as JSON").because(error))
+    }
+}
+
+impl TableReport {
+    fn new(run: &TableRun, verify: Verify) -> Self {
+        let plan = &run.plan;
+        let totals = run.meter.totals();
+        let status = match run.state() {
+            TableState::LeftAlone => TableStatus::LeftAlone,
+            TableState::Waiting => TableStatus::NotStarted,
+            TableState::Moving | TableState::Completing => TableStatus::Incomplete,
+            TableState::Done => TableStatus::Complete,
+        };
+        let completion = run.completion.get();
+        let left_alone = plan.target.rows_before.filter(|_| status == TableStatus::LeftAlone);
+        let notes = plan.source.notes.iter().chain(&plan.target.notes).cloned().collect();
+        TableReport {
+            source: plan.source.name.clone(),
+            target: plan.target.target.clone(),
+            status,
+            decision: (status != TableStatus::NotStarted).then(|| past(plan.target.decision)),
+            vector_type: plan.write.schema.column().vector_type.name(),
+            dim: plan.write.schema.column().dim,
+            metric: plan.source.metric.map(|metric| metric.name()),
+            rows_planned: plan.source.rows,
+            rows_read: totals.rows_read,
+            rows_deduplicated: totals.rows_deduplicated,
+            rows_remapped: totals.rows_remapped,
+            rows_rejected: totals.rows_rejected,
+            rows_skipped: totals.rows_skipped,
+            rows_written: totals.rows_written,
+            rows_replaced: totals.rows_replaced,
+            bytes_read: totals.bytes_read,
+            retries: totals.retries,
+            target_rows_before: completion.map(|c| c.rows_before).or(plan.target.rows_before),
+            target_rows_after: completion.map(|c| c.rows_after).or(left_alone),
+            checksum: None,
+            verified: if status == TableStatus::Complete { verify } else { Verify::None },
+            notes,
+            times_s: totals.times.into(),
+        }
+    }
+}
+
+impl From<crate::flow::Times> for Times {
+    fn from(times: crate::flow::Times) -> Self {
+        Times {
+            reading: seconds(times.reading),
+            transforming: seconds(times.transforming),
+            waiting_for_target: seconds(times.waiting_for_target),
+            waiting_for_source: seconds(times.waiting_for_source),
+        }
+    }
+}
+
+fn past(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Create => "created",
+        Decision::Append => "appended",
+        Decision::Skip => "skipped",
+        Decision::Overwrite => "overwritten",
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Config => "config",
+        Kind::Connect => "connect",
+        Kind::Source => "source",
+        Kind::Target => "target",
+        Kind::Differ => "differ",
+        Kind::Interrupted => "interrupted",
+        Kind::Internal => "internal",
+    }
+}
+
+/// Milliseconds are enough, and a report is easier to read without the rest.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// Whole seconds: the fraction would only make the time harder to read.
+fn rfc3339(at: OffsetDateTime) -> String {
+    // Years after 9999 can't be written in this form; no clock shows them.
+    at.replace_nanosecond(0).ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+}

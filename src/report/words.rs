@@ -1,0 +1,95 @@
+//! Numbers as people read them. Amounts of data are decimal (1 MB is 1,000,000 bytes), so that
+//! they agree with rates and with what disks and networks are sold by.
+
+use std::time::Duration;
+
+/// A count in full, with separators: `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count, or rows a second, in three digits: `987`, `12.3 k`, `1.23 M`.
+pub fn short(n: f64) -> String {
+    scaled(n, ["", "k", "M", "G", "T", "P"])
+}
+
+/// An amount of data, or bytes a second, in three digits: `512 B`, `1.23 GB`.
+pub fn bytes(n: f64) -> String {
+    scaled(n, ["B", "kB", "MB", "GB", "TB", "PB"])
+}
+
+fn scaled(n: f64, units: [&str; 6]) -> String {
+    let (mut n, mut unit) = (n.max(0.0), 0);
+    // What would be rounded to 1000 belongs to the next unit.
+    while n >= 999.5 && unit + 1 < units.len() {
+        n /= 1000.0;
+        unit += 1;
+    }
+    let decimals = match n {
+        _ if unit == 0 || n >= 99.95 => 0,
+        _ if n >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{n:.decimals$} {}", units[unit]).trim_end().to_owned()
+}
+
+/// A time: `0.42 s`, `12.3 s`, `3 min 05 s`, `2 h 03 min`.
+pub fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 9.995 {
+        return format!("{seconds:.2} s");
+    }
+    if seconds < 59.95 {
+        return format!("{seconds:.1} s");
+    }
+    whole_time(duration)
+}
+
+/// A time in whole seconds: `17 s`, `3 min 05 s`, `2 h 03 min`.
+pub fn whole_time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
+/// `1 row`, `2 rows`, `1,000 rows`.
+pub fn plural(n: u64, one: &str) -> String {
+    format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_separators() {
+        let counts = [0, 7, 999, 1000, 123_456, 1_234_567].map(count);
+        assert_eq!(counts, ["0", "7", "999", "1,000", "123,456", "1,234,567"]);
+        assert_eq!([plural(1, "row"), plural(0, "row")], ["1 row", "0 rows"]);
+    }
+
+    #[test]
+    fn three_digits_say_enough() {
+        let numbers = [0.0, 987.4, 999.7, 12_345.0, 1_234_567.0, 9_999_999.0].map(short);
+        assert_eq!(numbers, ["0", "987", "1.00 k", "12.3 k", "1.23 M", "10.0 M"]);
+        let sizes = [0.0, 1.0, 1500.0, 536_870_912.0, 4e18].map(bytes);
+        assert_eq!(sizes, ["0 B", "1 B", "1.50 kB", "537 MB", "4000 PB"]);
+    }
+
+    #[test]
+    fn times_have_the_unit_that_fits() {
+        let times = [0.416, 9.999, 59.96, 185.2, 7380.0].map(Duration::from_secs_f64).map(time);
+        assert_eq!(times, ["0.42 s", "10.0 s", "1 min 00 s", "3 min 05 s", "2 h 03 min"]);
+    }
+}
