@@ -37,10 +37,8 @@ impl Client {
     /// # Errors
     /// When the server can't be asked.
     pub async fn describe_collection(&self, name: &str) -> Result<Option<Collection>> {
-        let request = DescribeCollectionRequest {
-            db_name: self.db_name(),
-            collection_name: name.to_owned(),
-        };
+        let request =
+            DescribeCollectionRequest { db_name: self.db_name(), collection_name: name.to_owned() };
         let answer = match self.call(request).await {
             Ok(answer) => answer,
             Err(error) if error.is_missing() => return Ok(None),
@@ -132,10 +130,8 @@ impl Client {
                 ("GetPartitionStatistics", self.call(request).await?.stats)
             }
         };
-        row_count_of(&stats).ok_or_else(|| MilvusError::Malformed {
-            rpc,
-            words: "no row count".to_owned(),
-        })
+        row_count_of(&stats)
+            .ok_or_else(|| MilvusError::Malformed { rpc, words: "no row count".to_owned() })
     }
 }
 

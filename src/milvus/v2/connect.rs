@@ -349,7 +349,9 @@ mod tests {
 
     #[test]
     fn wrong_addresses_are_settings_errors_without_secrets() {
-        for uri in ["http://h", "ftp://h:1", "http://u:secret@h:19530/db", "http://:19530", "h:x", ""] {
+        for uri in
+            ["http://h", "ftp://h:1", "http://u:secret@h:19530/db", "http://:19530", "h:x", ""]
+        {
             let error = parse(uri).unwrap_err();
             assert!(matches!(error, MilvusError::Settings(_)), "{uri}: {error}");
             assert!(!error.to_string().contains("secret"), "{error}");

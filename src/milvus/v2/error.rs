@@ -229,9 +229,9 @@ impl From<MilvusError> for Error {
         };
         let wrapped = Error::new(kind, error.to_string()).retry(error.retry());
         match &error {
-            MilvusError::Unreachable { .. } => {
-                wrapped.help("check the address, that the server runs, and whether it wants TLS (https://)")
-            }
+            MilvusError::Unreachable { .. } => wrapped.help(
+                "check the address, that the server runs, and whether it wants TLS (https://)",
+            ),
             MilvusError::NotMilvus { .. } => {
                 wrapped.help("give the gRPC address of a Milvus 2.x server, usually port 19530")
             }
@@ -255,7 +255,9 @@ mod tests {
     fn either_code_is_an_error() {
         assert!(MilvusError::of_status("Insert", Some(&status(0, 0, ""))).is_none());
         for (code, error_code) in [(1, 0), (0, 1), (100, 4)] {
-            assert!(MilvusError::of_status("Insert", Some(&status(code, error_code, "x"))).is_some());
+            assert!(
+                MilvusError::of_status("Insert", Some(&status(code, error_code, "x"))).is_some()
+            );
         }
         assert!(MilvusError::of_status("Insert", None).is_some());
     }

@@ -106,8 +106,9 @@ pub fn arrow_field(field: &FieldSchema) -> Option<Field> {
     }
     let plain = Field::new(&field.name, arrow, field.nullable);
     Some(match data_type {
-        DataType::Json => plain
-            .with_metadata(HashMap::from([(EXTENSION_NAME.to_owned(), JSON.to_owned())])),
+        DataType::Json => {
+            plain.with_metadata(HashMap::from([(EXTENSION_NAME.to_owned(), JSON.to_owned())]))
+        }
         _ => plain,
     })
 }

@@ -11,10 +11,8 @@ impl Client {
     /// # Errors
     /// When the server refuses or takes too long.
     pub async fn flush(&self, collection: &str) -> Result<()> {
-        let request = FlushRequest {
-            db_name: self.db_name(),
-            collection_names: vec![collection.to_owned()],
-        };
+        let request =
+            FlushRequest { db_name: self.db_name(), collection_names: vec![collection.to_owned()] };
         let mut answer = self.call(request).await?;
         // Milvus Lite flushes before it answers, and names no segments.
         let Some(segments) = answer.coll_seg_i_ds.remove(collection) else { return Ok(()) };

@@ -125,8 +125,10 @@ impl Client {
                 data.and_then(|data| to_arrow(field, data))
             })
             .collect::<Option<Vec<_>>>();
-        let malformed = |words: &str| MilvusError::Malformed { rpc: "Query", words: words.to_owned() };
-        let columns = columns.ok_or_else(|| malformed("columns of other types than the schema's"))?;
+        let malformed =
+            |words: &str| MilvusError::Malformed { rpc: "Query", words: words.to_owned() };
+        let columns =
+            columns.ok_or_else(|| malformed("columns of other types than the schema's"))?;
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
             .map_err(|error| malformed(&error.to_string()))
     }

@@ -137,18 +137,15 @@ impl Client {
 
     async fn send<C: Call>(&self, request: C, limit: Duration) -> Result<C::Answer> {
         let failed = |status| MilvusError::of_grpc(C::NAME, self.endpoint(), &status);
-        let path = PathAndQuery::try_from(path_of(C::NAME)).map_err(|error| {
-            MilvusError::Malformed { rpc: C::NAME, words: error.to_string() }
-        })?;
+        let path = PathAndQuery::try_from(path_of(C::NAME))
+            .map_err(|error| MilvusError::Malformed { rpc: C::NAME, words: error.to_string() })?;
         let mut request = tonic::Request::new(request);
         *request.metadata_mut() = self.metadata().clone();
         // The server gives up then, too.
         request.set_timeout(limit);
         let mut grpc = Grpc::with_origin(self.channel(), self.origin())
             .max_decoding_message_size(connect::MAX_ANSWER);
-        grpc.ready().await.map_err(|error| {
-            failed(tonic::Status::from_error(Box::new(error)))
-        })?;
+        grpc.ready().await.map_err(|error| failed(tonic::Status::from_error(Box::new(error))))?;
         let answer = grpc.unary(request, path, ProstCodec::<C, C::Answer>::default()).await;
         answer.map(tonic::Response::into_inner).map_err(failed)
     }

@@ -109,7 +109,9 @@ mod tests {
     fn types_that_a_server_would_crash_on_are_not_taken() {
         let old = ServerVersion::parse("v2.3.5-lite");
         assert!(old.takes(DataType::BinaryVector) && old.takes(DataType::Float16Vector));
-        for data_type in [DataType::BFloat16Vector, DataType::Int8Vector, DataType::Timestamptz, DataType::Text] {
+        for data_type in
+            [DataType::BFloat16Vector, DataType::Int8Vector, DataType::Timestamptz, DataType::Text]
+        {
             assert!(!old.takes(data_type), "{data_type:?}");
         }
         assert!(!ServerVersion::parse("milvus_lite-3.2.2").takes(DataType::BinaryVector));

@@ -108,7 +108,9 @@ impl InsertColumn {
 
     /// The memory of a vector column's values: only those of the rows of this slice.
     fn vector_bytes(&self, values: &ArrayRef) -> Result<Bytes> {
-        let Some(lists) = values.as_fixed_size_list_opt() else { return Err(self.mismatch(values)) };
+        let Some(lists) = values.as_fixed_size_list_opt() else {
+            return Err(self.mismatch(values));
+        };
         let list_len = usize::try_from(lists.value_length()).unwrap_or(0);
         let dims = if self.data_type == Milvus::BinaryVector { list_len * 8 } else { list_len };
         let elements = lists.values();
@@ -179,11 +181,21 @@ impl InsertColumn {
                 values.iter().flatten().for_each(|value| out.put_u8(u8::from(value)));
                 (1, Payload::Written(out))
             }
-            Milvus::Int8 => (2, varints(values.as_primitive_opt::<Int8Type>().ok_or_else(mismatch)?)),
-            Milvus::Int16 => (2, varints(values.as_primitive_opt::<Int16Type>().ok_or_else(mismatch)?)),
-            Milvus::Int32 => (2, varints(values.as_primitive_opt::<Int32Type>().ok_or_else(mismatch)?)),
-            Milvus::Int64 => (3, varints(values.as_primitive_opt::<Int64Type>().ok_or_else(mismatch)?)),
-            Milvus::Float => (4, packed(values.as_primitive_opt::<Float32Type>().ok_or_else(mismatch)?)),
+            Milvus::Int8 => {
+                (2, varints(values.as_primitive_opt::<Int8Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Int16 => {
+                (2, varints(values.as_primitive_opt::<Int16Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Int32 => {
+                (2, varints(values.as_primitive_opt::<Int32Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Int64 => {
+                (3, varints(values.as_primitive_opt::<Int64Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Float => {
+                (4, packed(values.as_primitive_opt::<Float32Type>().ok_or_else(mismatch)?))
+            }
             Milvus::Double => {
                 (5, packed(values.as_primitive_opt::<Float64Type>().ok_or_else(mismatch)?))
             }

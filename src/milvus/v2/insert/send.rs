@@ -7,7 +7,9 @@ use tonic::codec::{Codec, Streaming};
 use tonic_prost::ProstCodec;
 
 use super::frames::Frames;
+use crate::error::Retry;
 use crate::milvus::v2::proto::milvus::MutationResult;
+use crate::milvus::v2::retry::Pauses;
 use crate::milvus::v2::rpc::{Answer, path_of};
 use crate::milvus::v2::{Client, MilvusError, Result, connect};
 
@@ -32,6 +34,38 @@ impl Verb {
 }
 
 impl Client {
+    /// Sends rows, and again while that fails for a passing reason and time is left. `again` is
+    /// called before each repetition.
+    ///
+    /// Where nobody knows whether the request was carried out, it is repeated as `repeat_as`:
+    /// doing that after `verb` must be the same as doing `verb` once. `None` makes such a failure
+    /// final.
+    ///
+    /// # Errors
+    /// When the server refuses, or its answer does not come.
+    pub async fn insert(
+        &self,
+        verb: Verb,
+        repeat_as: Option<Verb>,
+        frames: &Frames,
+        again: &mut (dyn FnMut() + Send),
+    ) -> Result<()> {
+        let mut pauses = Pauses::new(self.retry_for());
+        let mut verb = verb;
+        loop {
+            let Err(error) = self.send_rows(verb, frames).await else { return Ok(()) };
+            match (error.retry(), repeat_as) {
+                (Retry::BackOff, _) => {}
+                (Retry::Ambiguous, Some(other)) => verb = other,
+                _ => return Err(error),
+            }
+            if !pauses.pause(&error).await {
+                return Err(error);
+            }
+            again();
+        }
+    }
+
     /// Sends rows once and waits for the server's word. Returns how many it took.
     ///
     /// # Errors
@@ -92,8 +126,10 @@ impl Client {
     }
 
     fn http_request(&self, verb: Verb, frames: &Frames) -> Result<Request<tonic::body::Body>> {
-        let malformed =
-            |error: http::Error| MilvusError::Malformed { rpc: verb.name(), words: error.to_string() };
+        let malformed = |error: http::Error| MilvusError::Malformed {
+            rpc: verb.name(),
+            words: error.to_string(),
+        };
         let mut parts = self.origin().into_parts();
         parts.path_and_query = path_of(verb.name()).parse().ok();
         let uri = Uri::from_parts(parts).map_err(|error| malformed(error.into()))?;
