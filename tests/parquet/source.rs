@@ -240,8 +240,10 @@ async fn vectors_of_several_lengths_and_nulls_are_found_before_anything_moves() 
     assert!(words.contains("Vector column `emb` has 2 values, expected 3"), "{words}");
     assert!(words.contains("a.parquet, row 27"), "{words}");
 
-    let missing =
-        FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>([Some([Some(1.0)]), None], 1);
+    let missing = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
+        [Some([Some(1.0); 2]), None],
+        2,
+    );
     write_file(&path, &batch(vec![("id", ids(2)), ("emb", Arc::new(missing))]), 10);
     let words = tables_error(json!({ "paths": [path] })).await;
     assert!(words.contains("Vector column `emb` is null\n  where: "), "{words}");
