@@ -325,3 +325,20 @@ async fn scalars_and_string_ids_come_back() {
     assert_eq!(read(&*source, &table).await.unwrap(), rows);
     assert_eq!(rows.column(2).null_count(), 8);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_with_a_failed_write_is_never_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let (schema, rows) = floats(0, 20);
+    let (_, other) = rows_of(VectorType::Int8, 0, 20);
+    let table = to_write(&schema, "test", None);
+    let sink = sink(json!({ "dir": dir.path() }));
+    let plan = sink.plan(&table).await.unwrap();
+    let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let mut part = writer.open_split(&split(0)).await.unwrap();
+    part.write(in_flight(&rows)).await.unwrap();
+    assert!(part.write(in_flight(&other)).await.is_err());
+    assert!(part.write(in_flight(&rows)).await.is_err());
+    assert!(part.finish().await.is_err());
+    assert!(names(&dir.path().join("test/_default")).is_empty());
+}
