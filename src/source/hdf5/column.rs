@@ -252,7 +252,7 @@ fn scalars<T: ArrowNativeType>(bytes: Vec<u8>) -> ScalarBuffer<T> {
 #[derive(Debug)]
 pub enum Ids {
     /// A dataset of integers.
-    Stored(StoredIds),
+    Stored(Box<StoredIds>),
     /// The row's number in the table; row 0 of the file has this one.
     Numbers(i64),
 }
@@ -366,9 +366,14 @@ impl StoredIds {
                 for (row, &id) in (first_row..).zip(bytes.as_chunks::<8>().0) {
                     let id = u64::from_ne_bytes(id);
                     ids.push(i64::try_from(id).map_err(|_| {
-                        Error::source(format!("Row {row} has the id {id}, ids go up to {}", i64::MAX))
-                            .at(self.rows.place())
-                            .help("leave `ids` out of source.hdf5 and the dataset `ids` out of the file to number the rows")
+                        Error::source(format!(
+                            "Row {row} has the id {id}, ids go up to {}",
+                            i64::MAX
+                        ))
+                        .at(self.rows.place())
+                        .help(
+                            "set `ids` of source.hdf5 to another dataset, or write these as int64",
+                        )
                     })?);
                 }
                 ids

@@ -1,14 +1,15 @@
 //! A dataset of a file: its shape, its type, and how its elements reach us.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
 use hdf5::{LocationType, MinorErrorCode};
 
 use crate::error::{Error, Result};
-use crate::source::hdf5::files::name;
+use crate::source::hdf5::form::Form;
 
-/// Objects that a listing visits at most, so that a file with a maze of links ends too.
+/// Objects that a listing visits at most, so that a file of millions of groups ends too.
 const MAX_OBJECTS: usize = 10_000;
 /// Datasets that an error message names at most.
 const MAX_NAMED: usize = 20;
@@ -27,16 +28,14 @@ pub fn library_error(what: impl Into<String>, error: &hdf5::Error) -> Error {
 pub fn open_file(path: &Path) -> Result<hdf5::File> {
     if !is_hdf5(path)? {
         return Err(Error::source("Not an HDF5 file")
-            .at(name(path))
             .help("it has no HDF5 signature; `pipeline inspect` tells what other files are"));
     }
     hdf5::File::open(path).map_err(|error| {
         if error.contains_minor(MinorErrorCode::Truncated) {
             library_error("The file is truncated", &error)
-                .at(name(path))
                 .help("copy it again from where it came from; part of it is missing")
         } else {
-            library_error("Cannot open the HDF5 file", &error).at(name(path))
+            library_error("Cannot open the HDF5 file", &error)
         }
     })
 }
@@ -49,7 +48,7 @@ pub fn open_file(path: &Path) -> Result<hdf5::File> {
 pub fn is_hdf5(path: &Path) -> Result<bool> {
     use std::os::unix::fs::FileExt;
     const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
-    let unreadable = |error| Error::source("Cannot read the file").because(error).at(name(path));
+    let unreadable = |error| Error::source("Cannot read the file").because(error);
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut at = 0;
@@ -118,9 +117,8 @@ pub struct Dataset {
     pub type_name: String,
     /// What comes out of it; `None` for types that are neither numbers nor fixed-length strings.
     pub element: Option<Element>,
-    /// The bytes in the file are the element as this machine holds it. Otherwise libhdf5 has to
-    /// convert: another byte order, or a number format other than IEEE 754 and two's complement.
-    pub exact: bool,
+    /// How the elements stand in the file.
+    pub form: Form,
 }
 
 impl Dataset {
@@ -155,13 +153,10 @@ impl Dataset {
         let shape = handle.get_shape().map_err(broken)?.iter().map(|&n| n as u64).collect();
         let stored = handle.dtype().map_err(broken)?;
         let descriptor = stored.to_descriptor().ok();
-        // Only a comparison of the whole type tells IEEE from bfloat16, or 24 bits in 32.
-        let exact = descriptor
-            .as_ref()
-            .is_some_and(|d| hdf5::Datatype::from_descriptor(d).is_ok_and(|t| t == stored));
-        let element = descriptor.as_ref().and_then(|d| Element::of(d, exact));
+        let form = descriptor.as_ref().map_or(Form::Foreign, |d| Form::of(&stored, d));
+        let element = descriptor.as_ref().and_then(|d| Element::of(d, form != Form::Foreign));
         // The bytes of strings are taken as they are, so their padding and encoding don't matter.
-        let exact = exact || matches!(element, Some(Element::Bytes(_)));
+        let form = if let Some(Element::Bytes(_)) = element { Form::Native } else { form };
         let big = stored.byte_order() == hdf5::datatype::ByteOrder::BigEndian && stored.size() > 1;
         let type_name = match &descriptor {
             Some(TypeDescriptor::FixedAscii(n) | TypeDescriptor::FixedUnicode(n)) => {
@@ -171,7 +166,7 @@ impl Dataset {
             Some(descriptor) => descriptor.to_string(),
             None => stored.to_string(),
         };
-        Ok(Dataset { handle, path: path.to_owned(), shape, type_name, element, exact })
+        Ok(Dataset { handle, path: path.to_owned(), shape, type_name, element, form })
     }
 
     /// Number of rows, the first dimension; 1 for a scalar.
@@ -218,34 +213,40 @@ fn missing(file: &hdf5::File, path: &str, error: &hdf5::Error) -> Error {
         .help("set `vectors` and `ids` of source.hdf5 to the datasets' paths within the file")
 }
 
-/// The paths of all datasets of a file, without the leading slash, in alphabetical order of each
-/// group's links.
+/// The paths of all datasets of a file, without the leading slash: those of outer groups first,
+/// within a group in the order of their names. Each group is looked at once, whatever links lead
+/// to it.
 ///
 /// # Errors
 /// When a group can't be read.
 pub fn list(file: &hdf5::File) -> hdf5::Result<Vec<String>> {
     let mut datasets = Vec::new();
-    let mut groups = vec![(String::new(), 0)];
-    let mut visited = 0;
-    while let Some((group, depth)) = groups.pop() {
-        let members =
-            if group.is_empty() { file.member_names() } else { file.group(&group)?.member_names() };
-        let mut inner = Vec::new();
-        for member in members? {
-            visited += 1;
-            if visited > MAX_OBJECTS {
-                return Ok(datasets);
-            }
+    let root = file.loc_info()?;
+    let mut seen = vec![(root.fileno, root.token)];
+    let mut groups = VecDeque::from([String::new()]);
+    while let Some(group) = groups.pop_front() {
+        let mut members = if group.is_empty() {
+            file.member_names()?
+        } else {
+            file.group(&group)?.member_names()?
+        };
+        members.sort();
+        for member in members {
             let path = if group.is_empty() { member } else { format!("{group}/{member}") };
             // A link that leads nowhere is no dataset.
-            match file.loc_type_by_name(&path) {
-                Ok(LocationType::Dataset) => datasets.push(path),
-                // Hard links can form a circle.
-                Ok(LocationType::Group) if depth < 16 => inner.push((path, depth + 1)),
+            let Ok(info) = file.loc_info_by_name(&path) else { continue };
+            match info.loc_type {
+                LocationType::Dataset => datasets.push(path),
+                LocationType::Group if !seen.contains(&(info.fileno, info.token)) => {
+                    seen.push((info.fileno, info.token));
+                    groups.push_back(path);
+                }
                 _ => {}
             }
+            if datasets.len() + seen.len() > MAX_OBJECTS {
+                return Ok(datasets);
+            }
         }
-        groups.extend(inner.into_iter().rev());
     }
     Ok(datasets)
 }

@@ -134,7 +134,7 @@ fn first_rows(
     }
     let maps = ChunkMaps::default();
     let mut ids = match ids {
-        Some(ids) => Ids::Stored(StoredIds::new(RowReader::new(path, ids, &maps)?, ids)?),
+        Some(ids) => Ids::Stored(Box::new(StoredIds::new(RowReader::new(path, ids, &maps)?, ids)?)),
         None => Ids::Numbers(0),
     };
     let mut vectors = Vectors::new(RowReader::new(path, dataset, &maps)?, dataset, column)?;

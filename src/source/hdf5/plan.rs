@@ -11,6 +11,7 @@ use crate::source::hdf5::Config;
 use crate::source::hdf5::column::{check_ids, vector_column};
 use crate::source::hdf5::dataset::{Dataset, Element, open_file};
 use crate::source::hdf5::files::{self, Stamp, name};
+use crate::source::hdf5::form::Form;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
 use crate::table::{Split, TableSchema, VectorColumn, VectorType};
 
@@ -112,7 +113,7 @@ fn look(path: &Path, config: &Config, maps: &ChunkMaps) -> Result<FilePlan> {
         // What can't be read later should fail now.
         let reader = RowReader::new(path, &vectors, maps)?;
         align = reader.band_rows();
-        if vectors.exact {
+        if vectors.form != Form::Foreign {
             let chunk = vectors.handle.chunk().and_then(|c| c.first().copied());
             align = align.max(chunk.unwrap_or(1) as u64);
         }
@@ -237,6 +238,7 @@ fn agree_on_column(plans: &[FilePlan], config: &Config) -> Result<VectorColumn> 
             "`{}` has no rows, and does not say how many dimensions they would have",
             config.vectors
         ))
+        .at(plans.first().map(|file| name(&file.path)).unwrap_or_default())
         .help("set source.hdf5.dim")),
     }
 }
