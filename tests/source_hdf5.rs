@@ -18,6 +18,9 @@ use arrow_array::{
 };
 use collect::{collect, context, rows_of};
 use half::f16;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::subsequence;
 use serde::Deserialize;
 use tempfile::TempDir;
 use vecpipe::source::hdf5::Config;
@@ -292,6 +295,48 @@ async fn errors_say_what_is_there() {
     insta::assert_snapshot!(all.join("\n\n"));
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// libhdf5 writes, the filters here undo it: also for values that don't compress, whose
+    /// chunks leave filters out.
+    #[test]
+    fn whatever_libhdf5_filters_comes_back(
+        (dim, values) in (1usize..20).prop_flat_map(|dim| {
+            let value = prop_oneof![Just(0f32), Just(-1.5f32), -1e3f32..1e3];
+            (Just(dim), vec(value, dim..dim * 300))
+        }),
+        chunk in (1usize..350, 1usize..24),
+        filters in subsequence(vec![0u8, 1, 2], 0..=3),
+        gzip: bool,
+        batch_rows in 1usize..400,
+    ) {
+        let rows = values.len() / dim;
+        let values = &values[..rows * dim];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        let builder = hdf5::File::create(&path).unwrap().new_dataset::<f32>();
+        let builder = builder.shape((rows, dim)).chunk((chunk.0.min(rows), chunk.1.min(dim)));
+        let builder = filters.iter().fold(builder, |builder, filter| match filter {
+            0 => builder.shuffle(),
+            1 if gzip => builder.deflate(1),
+            1 => builder.lzf(),
+            _ => builder.fletcher32(),
+        });
+        builder.create("embeddings").unwrap().as_writer().write_raw(values).unwrap();
+        // The builder holds the file open, and a file is complete once it is closed.
+        drop(builder);
+        let config = Config { paths: vec![path.display().to_string()], ..Config::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let read = runtime.block_on(async {
+            let (source, table) = open(&config).await.unwrap();
+            collect(&*source, &table, 1, &context(1, 1 << 20, batch_rows)).await.unwrap()
+        });
+        let read = read.column(1).as_fixed_size_list().values().as_primitive::<Float32Type>();
+        prop_assert_eq!(read.values().as_ref(), values);
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_changes_after_the_plan_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
@@ -314,7 +359,9 @@ async fn an_empty_dataset_takes_its_dimension_from_the_config() {
 
 #[tokio::test]
 async fn inspecting_shows_the_datasets_and_what_would_be_taken() {
-    for (file, name) in [("nested.h5", "nested"), ("earliest-f2-all_rows.h5", "flat")] {
+    for (file, name) in
+        [("nested.h5", "nested"), ("earliest-f2-all_rows.h5", "flat"), ("odd.h5", "odd")]
+    {
         let path = FILES.path().join(file).display().to_string();
         let found = vecpipe::source::hdf5::inspect(&path).await.unwrap().expect(file);
         let mut text =

@@ -1,18 +1,14 @@
 //! A dataset of a file: its shape, its type, and how its elements reach us.
 
-use std::collections::VecDeque;
 use std::path::Path;
 
+use hdf5::MinorErrorCode;
+use hdf5::datatype::ByteOrder;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
-use hdf5::{LocationType, MinorErrorCode};
 
 use crate::error::{Error, Result};
 use crate::source::hdf5::form::Form;
-
-/// Objects that a listing visits at most, so that a file of millions of groups ends too.
-const MAX_OBJECTS: usize = 10_000;
-/// Datasets that an error message names at most.
-const MAX_NAMED: usize = 20;
+use crate::source::hdf5::listing::missing;
 
 /// Turns an error of libhdf5 into ours. Its innermost words are those that say what is wrong.
 pub fn library_error(what: impl Into<String>, error: &hdf5::Error) -> Error {
@@ -81,9 +77,9 @@ impl Element {
     fn of(stored: &TypeDescriptor, exact: bool) -> Option<Element> {
         Some(match *stored {
             TypeDescriptor::Float(size) if exact => Element::Float(size as usize),
-            TypeDescriptor::Float(FloatSize::U8) => Element::Float(8),
-            // Any float of 2 bytes fits one of 4, whatever its exponent.
-            TypeDescriptor::Float(_) => Element::Float(4),
+            // Twice the size holds every number of a format that is not known further.
+            TypeDescriptor::Float(FloatSize::U2) => Element::Float(4),
+            TypeDescriptor::Float(_) => Element::Float(8),
             TypeDescriptor::Integer(size) if exact => Element::Signed(size as usize),
             TypeDescriptor::Integer(_) => Element::Signed(8),
             TypeDescriptor::Unsigned(size) if exact => Element::Unsigned(size as usize),
@@ -157,14 +153,18 @@ impl Dataset {
         let element = descriptor.as_ref().and_then(|d| Element::of(d, form != Form::Foreign));
         // The bytes of strings are taken as they are, so their padding and encoding don't matter.
         let form = if let Some(Element::Bytes(_)) = element { Form::Native } else { form };
-        let big = stored.byte_order() == hdf5::datatype::ByteOrder::BigEndian && stored.size() > 1;
         let type_name = match &descriptor {
             Some(TypeDescriptor::FixedAscii(n) | TypeDescriptor::FixedUnicode(n)) => {
                 format!("byte string of length {n}")
             }
-            Some(descriptor) if big => format!("{descriptor} (big endian)"),
-            Some(descriptor) => descriptor.to_string(),
-            None => stored.to_string(),
+            Some(TypeDescriptor::Float(size)) if form == Form::Foreign => {
+                format!("a float of {} bytes that is not IEEE 754's", *size as usize)
+            }
+            Some(descriptor) => match stored.byte_order() {
+                ByteOrder::BigEndian if stored.size() > 1 => format!("{descriptor} (big endian)"),
+                _ => descriptor.to_string(),
+            },
+            None => format!("another type of {} bytes", stored.size()),
         };
         Ok(Dataset { handle, path: path.to_owned(), shape, type_name, element, form })
     }
@@ -184,69 +184,4 @@ impl Dataset {
 pub fn shape_words(shape: &[u64]) -> String {
     let lengths: Vec<_> = shape.iter().map(u64::to_string).collect();
     format!("[{}]", lengths.join(", "))
-}
-
-fn missing(file: &hdf5::File, path: &str, error: &hdf5::Error) -> Error {
-    let Ok(mut there) = list(file) else {
-        return library_error(format!("Cannot open the dataset `{path}`"), error);
-    };
-    let wanted = path.trim_matches('/');
-    if there.iter().any(|d| d.as_str() == wanted) {
-        return library_error(format!("Cannot open the dataset `{path}`"), error);
-    }
-    if there.is_empty() {
-        return Error::source(format!("No dataset `{path}`, the file holds no datasets at all"));
-    }
-    let likeness = |name: &str| {
-        let last = name.rsplit('/').next().unwrap_or(name);
-        let wanted_last = wanted.rsplit('/').next().unwrap_or(wanted);
-        strsim::jaro_winkler(name, wanted).max(strsim::jaro_winkler(last, wanted_last))
-    };
-    there.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)).then_with(|| a.cmp(b)));
-    let more = there.len().saturating_sub(MAX_NAMED);
-    there.truncate(MAX_NAMED);
-    let mut names = there.iter().map(|d| format!("`{d}`")).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        names.push_str(&format!(" and {more} more"));
-    }
-    Error::source(format!("No dataset `{path}`, there are {names}"))
-        .help("set `vectors` and `ids` of source.hdf5 to the datasets' paths within the file")
-}
-
-/// The paths of all datasets of a file, without the leading slash: those of outer groups first,
-/// within a group in the order of their names. Each group is looked at once, whatever links lead
-/// to it.
-///
-/// # Errors
-/// When a group can't be read.
-pub fn list(file: &hdf5::File) -> hdf5::Result<Vec<String>> {
-    let mut datasets = Vec::new();
-    let root = file.loc_info()?;
-    let mut seen = vec![(root.fileno, root.token)];
-    let mut groups = VecDeque::from([String::new()]);
-    while let Some(group) = groups.pop_front() {
-        let mut members = if group.is_empty() {
-            file.member_names()?
-        } else {
-            file.group(&group)?.member_names()?
-        };
-        members.sort();
-        for member in members {
-            let path = if group.is_empty() { member } else { format!("{group}/{member}") };
-            // A link that leads nowhere is no dataset.
-            let Ok(info) = file.loc_info_by_name(&path) else { continue };
-            match info.loc_type {
-                LocationType::Dataset => datasets.push(path),
-                LocationType::Group if !seen.contains(&(info.fileno, info.token)) => {
-                    seen.push((info.fileno, info.token));
-                    groups.push_back(path);
-                }
-                _ => {}
-            }
-            if datasets.len() + seen.len() > MAX_OBJECTS {
-                return Ok(datasets);
-            }
-        }
-    }
-    Ok(datasets)
 }

@@ -11,6 +11,7 @@ mod dataset;
 mod files;
 mod form;
 mod inspect;
+mod listing;
 mod plan;
 mod reader;
 mod storage;

@@ -144,10 +144,12 @@ fn notes_on(vectors: &Dataset) -> Vec<String> {
         Some(Element::Float(8)) => {
             notes.push(format!("`{path}` is {}: values are rounded to float32", vectors.type_name))
         }
-        Some(Element::Float(_)) if vectors.type_name.starts_with("float16") => notes.push(format!(
-            "`{path}` is {}: values become float32, which holds each of them exactly",
-            vectors.type_name
-        )),
+        Some(Element::Float(width)) if width == 2 || vectors.form == Form::Foreign => {
+            notes.push(format!(
+                "`{path}` is {}: values become float32, which holds each of them exactly",
+                vectors.type_name
+            ));
+        }
         _ => {}
     }
     notes.extend(notes_on_storage(vectors));
