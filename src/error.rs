@@ -114,10 +114,17 @@ impl Error {
         Self::new(Kind::Internal, what)
     }
 
-    /// Adds where it happened. Called on the way up, so the outermost place comes first.
+    /// Adds where it happened. Called on the way up, so the outermost place comes first. A place
+    /// that the one within begins with is not said twice.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.place.insert(0, place.to_string());
+        let place = place.to_string();
+        let said = |inner: &String| {
+            inner.strip_prefix(&place).is_some_and(|rest| rest.is_empty() || rest.starts_with(", "))
+        };
+        if !self.place.first().is_some_and(said) {
+            self.place.insert(0, place);
+        }
         self
     }
 
@@ -203,6 +210,14 @@ mod tests {
             "Dataset `ids` has 10 rows, `embeddings` has 12\n  where: table a, a.h5\n  help: write both datasets with the same number of rows"
         );
         assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn a_place_is_said_once() {
+        let error = Error::source("Cut off").at("table a, split 3").at("table a");
+        assert_eq!(error.to_string(), "Cut off\n  where: table a, split 3");
+        let error = Error::source("Cut off").at("table ab, split 3").at("table a");
+        assert_eq!(error.to_string(), "Cut off\n  where: table a, table ab, split 3");
     }
 
     #[test]

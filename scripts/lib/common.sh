@@ -28,22 +28,21 @@ die() {
     exit 1
 }
 
-# Words as one would type them: quoted only where the shell needs it.
-quoted() {
+# Words as one would type them: quoted where the shell needs it, long commands an option a line.
+typed() {
     local word out=''
+    (($# < 9)) || local line=$' \\\n    '
     for word; do
-        if [[ $word =~ ^[][A-Za-z0-9_./:,=@%+-]+$ ]]; then
-            out+="$word "
-        else
-            out+="'${word//\'/\'\\\'\'}' "
-        fi
+        [[ $word =~ ^[A-Za-z0-9_./:,=@%+-]+$ ]] || word="'${word//\'/\'\\\'\'}'"
+        [[ $word == -* ]] && out+=${line:- } || out+=' '
+        out+=$word
     done
-    printf '%s' "${out% }"
+    printf '%s' "${out# }"
 }
 
 # Prints a command, then runs it.
 run() {
-    printf '%s$%s %s\n' "$DIM" "$RESET" "$(quoted "$@")"
+    printf '%s$%s %s\n' "$DIM" "$RESET" "$(typed "$@")"
     "$@"
 }
 

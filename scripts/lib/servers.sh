@@ -2,9 +2,11 @@
 # Starts Milvus servers for one run of a script: free ports, a data folder each, waited for until they
 # answer, gone with the script. Sourced after install.sh.
 #
-#   start_lite URI        Milvus Lite; sets the variable URI
-#   start_milvus235 URI   Milvus 2.3.5; further NAME=value words go to its environment, as in
-#                         COMMON_SECURITY_AUTHORIZATIONENABLED=true
+#   start_lite                     Milvus Lite
+#   start_milvus235 [NAME=VALUE…]  Milvus 2.3.5; the words go to its environment, as in
+#                                  COMMON_SECURITY_AUTHORIZATIONENABLED=true
+#
+# Each sets SERVER_URI. Several may run side by side.
 #
 # Milvus Lite listens on loopback. Milvus 2.3.5 has no way to say so, and listens on every interface
 # while it runs.
@@ -70,19 +72,17 @@ new_server_dir() {
     printf '%s' "$dir"
 }
 
-# start_server KIND URI-VARIABLE LAUNCHER [ENV…]: two tries, since another process may take a port first.
+# start_server KIND LAUNCHER [ENV…]: two tries, since another process may take a port first.
 start_server() {
-    local kind=$1 variable=$2 launcher=$3 try dir uri log
-    shift 3
+    local kind=$1 launcher=$2 try dir log
+    shift 2
     sweep_servers
     for try in 1 2; do
         say "Starting $kind"
         dir=$(new_server_dir "${launcher#launch_}")
         "$launcher" "$dir" "$@"
-        uri=$(cat "$dir/uri")
-        if "$PYTHON" "$LIB/ready.py" "$uri" 120; then
-            note "Ready at $uri"
-            printf -v "$variable" '%s' "$uri"
+        if "$PYTHON" "$LIB/ready.py" "$SERVER_URI" 120; then
+            note "Ready at $SERVER_URI"
             return
         fi
         ((try == 2)) || note "It did not become ready, trying other ports"
@@ -96,7 +96,7 @@ start_server() {
 launch_lite() {
     local dir=$1 port
     port=$("$PYTHON" "$LIB/free_ports.py" 1)
-    echo "http://127.0.0.1:$port" >"$dir/uri"
+    SERVER_URI=http://127.0.0.1:$port
     launch "$dir" "$CACHE/python/bin/milvus-lite" server --data-dir "$dir/data" --host 127.0.0.1 --port "$port"
 }
 
@@ -106,7 +106,7 @@ launch_milvus235() {
     local dir=$1 ports component i=3
     shift
     read -ra ports < <("$PYTHON" "$LIB/free_ports.py" 11)
-    echo "http://127.0.0.1:${ports[0]}" >"$dir/uri"
+    SERVER_URI=http://127.0.0.1:${ports[0]}
     local peer=http://127.0.0.1:${ports[1]} client=http://127.0.0.1:${ports[2]}
     cat >"$dir/etcd.yaml" <<-YAML
 	name: default
@@ -125,5 +125,5 @@ launch_milvus235() {
         "$CACHE/milvus235/bin/milvus-server" --data "$dir" "${flags[@]}"
 }
 
-start_lite() { start_server "Milvus Lite" "$1" launch_lite; }
-start_milvus235() { start_server "Milvus 2.3.5" "$1" launch_milvus235 "${@:2}"; }
+start_lite() { start_server "Milvus Lite" launch_lite; }
+start_milvus235() { start_server "Milvus 2.3.5" launch_milvus235 "$@"; }

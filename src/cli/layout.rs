@@ -54,22 +54,23 @@ pub(super) fn clean(text: &str) -> String {
 
 /// A column's heading and side.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Column {
+pub(super) enum Column<'a> {
     /// For names and words.
-    Left(&'static str),
+    Left(&'a str),
     /// For numbers.
-    Right(&'static str),
+    Right(&'a str),
 }
 
-/// A table without lines: columns are two spaces apart, headings in capitals.
+/// A table without lines, its columns two spaces apart. Headings that are ours are in capitals;
+/// those that come from the data keep their case.
 pub(super) struct Columns(Table);
 
 impl Columns {
-    pub fn new(columns: &[Column]) -> Self {
+    pub fn new(columns: &[Column<'_>]) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(columns.iter().map(|column| match column {
-            Column::Left(name) | Column::Right(name) => name.to_uppercase(),
+            Column::Left(name) | Column::Right(name) => clean(name),
         }));
         for (n, column) in columns.iter().enumerate() {
             if let Some(cells) = table.column_mut(n) {
@@ -103,12 +104,16 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_names_are_harmless() {
-        let mut columns = Columns::new(&[Column::Left("source"), Column::Right("rows")]);
+        let mut columns = Columns::new(&[Column::Left("SOURCE"), Column::Right("ROWS")]);
         columns.row(["a".to_owned(), "1,000".to_owned()]);
         columns.row(["evil\u{1b}[2J\nname".to_owned(), "7".to_owned()]);
         assert_eq!(
-            columns.render("  "),
-            "  SOURCE                  ROWS\n  a                      1,000\n  evil\\u{1b}[2J\\nname        7\n"
+            columns.render("  ").lines().collect::<Vec<_>>(),
+            [
+                "  SOURCE                ROWS",
+                "  a                    1,000",
+                r"  evil\u{1b}[2J\nname      7",
+            ]
         );
     }
 }

@@ -3,6 +3,7 @@
 
 mod announce;
 pub mod args;
+mod cell;
 mod completions;
 mod inspect;
 mod layout;

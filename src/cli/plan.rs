@@ -1,8 +1,163 @@
-//! `pipeline plan`.
+//! `pipeline plan`: the dry run.
 
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::assemble;
 use crate::cli::args::PlanArgs;
-use crate::error::{Error, Result};
+use crate::cli::layout::{Column, Columns, Signs, clean};
+use crate::cli::{runtime, terminal};
+use crate::error::Result;
+use crate::flow::{Pipeline, Plan, ReadSpeed, TablePlan, Verify, read_speed};
+use crate::report::words;
+use crate::sink::Decision;
 
-pub(super) fn plan(_: &PlanArgs) -> Result<u8> {
-    Err(Error::internal("not built"))
+/// How long the source is read to see how fast it is.
+const TRIAL: Duration = Duration::from_secs(1);
+
+/// Asks source and target what a run would do, and prints it. Changes nothing. What would make the
+/// run fail is the error, after the plan is printed.
+pub(super) fn plan(args: &PlanArgs) -> Result<u8> {
+    let config = args.config.load()?;
+    let pipeline = assemble(&config, Verify::None)?;
+    runtime::block_on(async {
+        let plan = Plan::make(&pipeline).await?;
+        terminal::print(&text(&pipeline, &plan, Signs::choose()))?;
+        plan.check_targets()?;
+        let speed = read_speed(&pipeline, &plan, TRIAL).await?;
+        terminal::print(&estimate(&plan, &speed))
+    })?;
+    Ok(0)
+}
+
+fn text(pipeline: &Pipeline, plan: &Plan, signs: Signs) -> String {
+    let mut text = format!(
+        "Source: {}\n\n{}\nTarget: {}\n\n{}",
+        pipeline.source.kind(),
+        sources(plan, signs),
+        pipeline.sink.kind(),
+        targets(plan),
+    );
+    let transforms: Vec<_> = pipeline.transforms.iter().map(|transform| transform.kind()).collect();
+    let mut paragraph = |line: String| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "\n{line}\n");
+    };
+    if !transforms.is_empty() {
+        paragraph(format!("Transforms: {}", transforms.join(", ")));
+    }
+    if let Some(stage) = &pipeline.stage {
+        paragraph(format!("Stage: {}", stage.kind()));
+    }
+    let notes = notes(plan);
+    if !notes.is_empty() {
+        paragraph(format!("Notes:\n  {}", notes.join("\n  ")));
+    }
+    paragraph(total(plan));
+    text
+}
+
+fn sources(plan: &Plan, signs: Signs) -> String {
+    let mut columns = Columns::new(&[
+        Column::Left("TABLE"),
+        Column::Right("ROWS"),
+        Column::Right("SIZE"),
+        Column::Right("SPLITS"),
+        Column::Left("VECTORS"),
+        Column::Left("METRIC"),
+    ]);
+    for TablePlan { source, .. } in &plan.tables {
+        let vectors = source.schema.column();
+        columns.row([
+            source.name.clone(),
+            words::count(source.rows),
+            words::bytes(source.bytes as f64),
+            words::count(source.splits.len() as u64),
+            format!("{} {} {}", vectors.vector_type, signs.times, vectors.dim),
+            source.metric.map_or("not stated", |metric| metric.name()).to_owned(),
+        ]);
+    }
+    columns.render("  ")
+}
+
+fn targets(plan: &Plan) -> String {
+    let staged = plan.tables.iter().any(|table| table.stage.is_some());
+    let mut columns = vec![
+        Column::Left("TABLE"),
+        Column::Left("TARGET"),
+        Column::Left("DECISION"),
+        Column::Right("ROWS NOW"),
+    ];
+    columns.extend(staged.then_some(Column::Left("STAGE")));
+    let mut columns = Columns::new(&columns);
+    for TablePlan { source, target, stage, .. } in &plan.tables {
+        let rows = match (target.decision, target.rows_before) {
+            (Decision::Create, _) => "none yet".to_owned(),
+            (_, Some(rows)) => words::count(rows),
+            (_, None) => "unknown".to_owned(),
+        };
+        let mut cells =
+            vec![source.name.clone(), target.target.clone(), word(target.decision).into(), rows];
+        if staged {
+            cells.push(stage.as_ref().map_or_else(String::new, |stage| {
+                format!("{}: {}", word(stage.decision), stage.target)
+            }));
+        }
+        columns.row(cells);
+    }
+    columns.render("  ")
+}
+
+fn notes(plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    for table in &plan.tables {
+        let stage = table.stage.iter().flat_map(|stage| &stage.notes);
+        let all = table.source.notes.iter().chain(&table.target.notes).chain(stage);
+        notes.extend(all.map(|note| clean(&format!("{}: {note}", table.source.name))));
+    }
+    notes
+}
+
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Create => "create",
+        Decision::Append => "append",
+        Decision::Skip => "skip",
+        Decision::Overwrite => "overwrite",
+    }
+}
+
+fn total(plan: &Plan) -> String {
+    let left = plan.tables.iter().filter(|table| !table.moves()).count() as u64;
+    let moving = plan.tables.len() as u64 - left;
+    let mut text = format!(
+        "Total: {}, {}, {}",
+        words::plural(moving, "table"),
+        words::plural(plan.rows(), "row"),
+        words::bytes(plan.bytes() as f64)
+    );
+    if left > 0 {
+        text.push_str(&format!("; {} left alone", words::plural(left, "table")));
+    }
+    text
+}
+
+/// Only reading can be tried without changing anything, so only reading is estimated.
+fn estimate(plan: &Plan, speed: &ReadSpeed) -> String {
+    if plan.rows() == 0 {
+        return "Time: nothing to move\n".to_owned();
+    }
+    match speed.time_for_all() {
+        Some(time) => format!(
+            "Time: about {} to read at {}/s, as tried for {} just now;\n      \
+             how fast the target takes rows shows only when it does\n",
+            words::time(time),
+            words::bytes(speed.bytes_per_s()),
+            words::time(speed.time),
+        ),
+        None => format!(
+            "Time: no estimate: not one batch could be read within {}\n",
+            words::time(speed.time)
+        ),
+    }
 }

@@ -19,17 +19,17 @@ pub(super) fn print(report: &RunReport) -> Result<()> {
 fn table(report: &RunReport) -> String {
     let optional = optional_columns(&report.tables);
     let mut columns = vec![
-        Column::Left("source"),
-        Column::Left("target"),
-        Column::Left("decision"),
-        Column::Right("read"),
+        Column::Left("SOURCE"),
+        Column::Left("TARGET"),
+        Column::Left("DECISION"),
+        Column::Right("READ"),
     ];
     columns.extend(optional.iter().map(|(name, _)| Column::Right(name)));
     columns.extend([
-        Column::Right("written"),
-        Column::Right("before"),
-        Column::Right("after"),
-        Column::Left("verified"),
+        Column::Right("WRITTEN"),
+        Column::Right("BEFORE"),
+        Column::Right("AFTER"),
+        Column::Left("VERIFIED"),
     ]);
     let mut columns = Columns::new(&columns);
     for table in &report.tables {
@@ -56,11 +56,11 @@ type Rows = fn(&TableReport) -> u64;
 /// Columns that are worth their place only when a table has something to show there.
 fn optional_columns(tables: &[TableReport]) -> Vec<(&'static str, Rows)> {
     let all: [(&'static str, Rows); 5] = [
-        ("deduplicated", |table| table.rows_deduplicated),
-        ("remapped", |table| table.rows_remapped),
-        ("rejected", |table| table.rows_rejected),
-        ("skipped", |table| table.rows_skipped),
-        ("replaced", |table| table.rows_replaced),
+        ("DEDUPLICATED", |table| table.rows_deduplicated),
+        ("REMAPPED", |table| table.rows_remapped),
+        ("REJECTED", |table| table.rows_rejected),
+        ("SKIPPED", |table| table.rows_skipped),
+        ("REPLACED", |table| table.rows_replaced),
     ];
     all.into_iter().filter(|(_, rows)| tables.iter().any(|table| rows(table) > 0)).collect()
 }
@@ -94,9 +94,14 @@ fn sentence(report: &RunReport) -> String {
         words::short(rows as f64 / seconds),
         words::bytes(report.bytes_read as f64 / seconds),
     );
-    match report.status {
-        RunStatus::Succeeded => format!("Done: {moved}"),
-        RunStatus::Failed => format!("Failed: {moved}"),
-        RunStatus::Interrupted => format!("Interrupted: {moved}"),
-    }
+    let ended = match report.status {
+        RunStatus::Succeeded => return format!("Done: {moved}"),
+        RunStatus::Failed => "Failed",
+        RunStatus::Interrupted => "Interrupted",
+    };
+    let rest = match rows {
+        0 => "",
+        _ => "\nThese rows stay where they are; the next run starts from the first row again.",
+    };
+    format!("{ended}: {moved}{rest}")
 }

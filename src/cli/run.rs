@@ -6,7 +6,7 @@ use crate::assemble;
 use crate::cli::args::{LogArgs, RunArgs};
 use crate::cli::progress::{Progress, Style};
 use crate::cli::{announce, logging, results, runtime, signals};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::flow::{self, Controls, Pipeline, Plan, TableRun};
 use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
 
@@ -67,6 +67,11 @@ impl Run {
         let progress = Progress::start(&self.tables, Style::choose(log))?;
         let outcome = flow::run(pipeline, self.tables.clone(), controls).await;
         progress.finish().await;
-        outcome.error.map_or(Ok(()), Err)
+        match outcome.error {
+            // Which table happened to notice first says nothing.
+            Some(error) if error.kind() == Kind::Interrupted => Err(Error::interrupted()),
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 }

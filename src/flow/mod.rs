@@ -7,8 +7,10 @@ mod budget;
 mod meter;
 mod pipeline;
 mod plan;
+mod probe;
 mod read;
 mod run;
+mod survey;
 
 pub use batch::{Batch, BatchStream};
 pub(crate) use blocking::blocking;
@@ -16,5 +18,7 @@ pub use budget::{MemoryBudget, Permit};
 pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan};
+pub use probe::{ReadSpeed, read_speed};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
 pub use run::{Controls, Outcome, TableRun, TableState, run};
+pub use survey::{Id, IdFindings, Ids, survey};

@@ -119,3 +119,62 @@ fn shortened(names: &[&str]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{Decision, IdRules};
+    use crate::table::{TableSchema, VectorColumn, VectorType};
+
+    fn table(name: &str, target: &str, decision: Decision) -> TablePlan {
+        let column = VectorColumn { vector_type: VectorType::Float32, dim: 2 };
+        let schema = TableSchema::of_vectors("id", "vector", column);
+        TablePlan {
+            source: SourceTable {
+                name: name.to_owned(),
+                collection: name.to_owned(),
+                partition: None,
+                schema: schema.clone(),
+                metric: None,
+                rows: 0,
+                bytes: 0,
+                splits: Vec::new(),
+                notes: Vec::new(),
+            },
+            transforms: Vec::new(),
+            write: TableToWrite {
+                name: name.to_owned(),
+                collection: name.to_owned(),
+                partition: None,
+                schema,
+                metric: None,
+                rows: 0,
+            },
+            target: TargetPlan {
+                target: target.to_owned(),
+                decision,
+                rows_before: None,
+                notes: Vec::new(),
+                ids: IdRules::default(),
+            },
+            stage: None,
+        }
+    }
+
+    #[test]
+    fn two_tables_may_not_go_to_one_target() {
+        let mut tables = vec![
+            table("a", "collection x", Decision::Overwrite),
+            table("b", "collection y", Decision::Overwrite),
+            table("c", "collection x", Decision::Skip),
+        ];
+        assert!(Plan { tables }.check_targets().is_ok());
+        tables = ["a", "b"].map(|name| table(name, "collection x", Decision::Append)).into();
+        let error = Plan { tables }.check_targets().expect_err("one target for two tables");
+        assert_eq!(
+            error.to_string(),
+            "2 tables go to the same target, collection x: a, b\n  help: give each table a target of its own, or move one of them at a time"
+        );
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -65,11 +65,10 @@ impl Bars {
 
     /// Leaves nothing behind: the results are printed next.
     pub fn clear(&self) {
-        for bar in self.tables.iter().chain(&self.all).chain([&self.times]) {
-            bar.finish_and_clear();
-        }
         // The terminal may be gone, and then nothing is left to clear.
         let _ = self.screen.clear();
+        // What the bars still want to draw, now or when they are dropped, goes nowhere.
+        self.screen.set_draw_target(ProgressDrawTarget::hidden());
     }
 }
 

@@ -104,10 +104,14 @@ impl View {
         parts.join(", ")
     }
 
-    /// `reading 12 %, transforming 0 %, waiting for the target 85 %, …`.
+    /// `reading 12 %, transforming 0 %, waiting for target 85 %, for source 3 %`: short enough for
+    /// one line of a terminal.
     pub fn times(&self) -> Option<String> {
-        let percent = self.pace?.times.percent()?;
-        Some(percent.map(|(name, percent)| format!("{name} {percent:.0} %")).join(", "))
+        let percent = self.pace?.times.percent()?.map(|(_, percent)| percent.round());
+        let [reading, transforming, target, source] = percent;
+        Some(format!(
+            "reading {reading} %, transforming {transforming} %, waiting for target {target} %, for source {source} %"
+        ))
     }
 }
 
@@ -134,9 +138,7 @@ mod tests {
         assert_eq!(view.text(), "1.23 M rows, 512 k rows/s, 262 MB/s, 18 s left");
         assert_eq!(
             view.times().as_deref(),
-            Some(
-                "reading 12 %, transforming 0 %, waiting for the target 85 %, waiting for the source 3 %"
-            )
+            Some("reading 12 %, transforming 0 %, waiting for target 85 %, for source 3 %")
         );
     }
 
