@@ -44,7 +44,7 @@ impl Bars {
             times: screen.add(ProgressBar::new(0).with_style(times_style)),
             _shared: terminal::share({
                 let screen = screen.clone();
-                move |write| screen.suspend(|| write())
+                move |write| screen.suspend(write)
             }),
             screen: screen.clone(),
         };
