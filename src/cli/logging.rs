@@ -122,3 +122,31 @@ impl Write for LogFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_go_to_the_file_of_the_day_once_a_folder_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        LogFile.write_all(b"before\n").unwrap();
+        log_to(&logs).unwrap();
+        LogFile.write_all(b"after\n").unwrap();
+        let files: Vec<_> = std::fs::read_dir(&logs).unwrap().map(|f| f.unwrap().path()).collect();
+        let [file] = files.as_slice() else { panic!("one file, not {files:?}") };
+        let name = file.file_name().unwrap().to_string_lossy();
+        assert!(name.starts_with("pipeline.20") && name.ends_with(".log"), "{name}");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "after\n");
+    }
+
+    #[test]
+    fn quiet_says_less_and_verbose_says_more() {
+        let level = |quiet, verbose| level(LogArgs { quiet, verbose, ..LogArgs::default() });
+        assert_eq!(level(true, 0), "warn");
+        assert_eq!(level(false, 0), "warn,vecpipe=info");
+        assert_eq!(level(false, 1), "info,vecpipe=debug");
+        assert_eq!(level(false, 2), "debug,vecpipe=trace");
+    }
+}

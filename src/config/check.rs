@@ -1,7 +1,6 @@
 //! What types alone can't tell: bounds, and the version.
 
 use crate::config::diagnostic::Problem;
-use crate::config::load::place;
 use crate::config::tree::{Node, Scalar, Value};
 use crate::config::{Config, PARALLELISM};
 
@@ -22,8 +21,8 @@ pub(super) fn version(root: &Node) -> Result<(), Problem> {
 /// Checks bounds.
 pub(super) fn values(config: &Config, root: &Node) -> Result<(), Problem> {
     let refuse = |key: &str, what: String| {
-        let path = ["run", key];
-        Err(Problem::new(what, place(root, &path)).path(path.join(".")))
+        let at = root.get("run").map_or(root.at, |run| run.place(key));
+        Err(Problem::new(what, at).path(format!("run.{key}")))
     };
     let run = &config.run;
     if run.parallelism.is_some_and(|n| !PARALLELISM.contains(&n)) {

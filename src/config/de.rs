@@ -183,7 +183,8 @@ impl<'de> Deserializer<'de> for NodeReader<'de> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         self.here(|this| match &this.node.value {
-            Value::Scalar(scalar) if !scalar.text.is_empty() => {
+            // The kind `null` is a name like others.
+            Value::Scalar(scalar) if !scalar.is_null() || scalar.text == "null" => {
                 visitor.visit_enum(Variant { name: &scalar.text, at: this.node.at, content: None })
             }
             Value::Map(entries) => match entries.as_slice() {

@@ -10,9 +10,12 @@ use serde::de::{self, Expected, Unexpected};
 use crate::config::diagnostic::{Problem, suggest};
 use crate::config::tree::{Location, Node, Scalar, Value};
 
-/// An error on its way up through the tree.
+/// An error on its way up through the tree. In a box, as every step of the way returns it.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct Failure(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     what: String,
     help: Option<String>,
     at: Option<Location>,
@@ -27,7 +30,7 @@ pub(super) struct Failure {
 
 impl Failure {
     fn new(what: impl Into<String>) -> Self {
-        Failure {
+        Failure(Box::new(Parts {
             what: what.into(),
             help: None,
             at: None,
@@ -35,23 +38,30 @@ impl Failure {
             foreign: false,
             missing: false,
             expected: None,
-        }
+        }))
     }
 
     /// Something else was expected.
     pub fn expected(expected: &str, found: &str) -> Self {
+        let mut failure = Failure::wanted(expected);
+        failure.0.what = format!("{}, found {found}", failure.0.what);
+        failure
+    }
+
+    /// A value of the right sort is wrong.
+    fn wanted(expected: &str) -> Self {
         let (words, help) = in_words(expected);
-        let mut failure = Failure::new(format!("Expected {words}, found {found}"));
-        failure.help = help.map(str::to_owned);
-        failure.expected = Some(words.to_owned());
+        let mut failure = Failure::new(format!("Expected {words}"));
+        failure.0.help = help.map(str::to_owned);
+        failure.0.expected = Some(words.to_owned());
         failure
     }
 
     /// No kind of source, transform or sink is given.
     pub fn no_kind(known: &[&str]) -> Self {
         let mut failure = Failure::new("A kind is missing");
-        failure.help = Some(format!("write one of {}", known.join(", ")));
-        failure.missing = true;
+        failure.0.help = Some(format!("write one of {}", known.join(", ")));
+        failure.0.missing = true;
         failure
     }
 
@@ -64,53 +74,53 @@ impl Failure {
         let kinds: Vec<String> = kinds.map(|kind| format!("`{kind}`")).collect();
         let mut failure =
             Failure::new(format!("Exactly one kind is possible, found {}", kinds.join(" and ")));
-        failure.help = Some(format!("keep one of them; kinds are {}", known.join(", ")));
-        failure.at = Some(at);
+        failure.0.help = Some(format!("keep one of them; kinds are {}", known.join(", ")));
+        failure.0.at = Some(at);
         failure
     }
 
     /// A kind is named without its settings.
     pub fn no_settings(kind: &str) -> Self {
         let mut failure = Failure::new(format!("`{kind}` has no settings"));
-        failure.help = Some(format!("write them below it: `{kind}: {{ … }}`"));
+        failure.0.help = Some(format!("write them below it: `{kind}: {{ … }}`"));
         failure
     }
 
     /// Fills in where it happened, unless something further inside knew better.
     pub fn at(mut self, node: &Node, owner: Location) -> Self {
-        if self.at.is_some() {
+        if self.0.at.is_some() {
             return self;
         }
-        self.at = Some(if self.missing || node.is_null() { owner } else { node.at });
+        self.0.at = Some(if self.0.missing || node.is_null() { owner } else { node.at });
         if let Value::Scalar(Scalar { from_env: Some(name), .. }) = &node.value {
-            self.what = match &self.expected {
+            self.0.what = match &self.0.expected {
                 Some(expected) => format!("The value of `${{{name}}}` is not {expected}"),
                 None => format!("The value of `${{{name}}}` is not allowed here"),
             };
-            self.help = self.help.filter(|_| !self.foreign);
-        } else if self.foreign && holds_variable(node) {
-            "The values given here are not allowed".clone_into(&mut self.what);
+            self.0.help = self.0.help.filter(|_| !self.0.foreign);
+        } else if self.0.foreign && holds_variable(node) {
+            "The values given here are not allowed".clone_into(&mut self.0.what);
         }
         self
     }
 
     /// Fills in that it is about a key.
     pub fn at_key(mut self, at: Location) -> Self {
-        self.at.get_or_insert(at);
+        self.0.at.get_or_insert(at);
         self
     }
 
     /// Adds a key or index on the way up.
     pub fn within(mut self, key: &str) -> Self {
-        self.path =
-            if self.path.is_empty() { key.to_owned() } else { format!("{key}.{}", self.path) };
+        self.0.path =
+            if self.0.path.is_empty() { key.to_owned() } else { format!("{key}.{}", self.0.path) };
         self
     }
 
     /// The error, once it is at the top.
     pub fn into_problem(self, root: Location) -> Problem {
-        let problem = Problem::new(self.what, self.at.unwrap_or(root)).path(self.path);
-        match self.help {
+        let problem = Problem::new(self.0.what, self.0.at.unwrap_or(root)).path(self.0.path);
+        match self.0.help {
             Some(help) => problem.help(help),
             None => problem,
         }
@@ -123,7 +133,7 @@ impl de::Error for Failure {
         let mut letters = message.chars();
         let what = letters.next().map(|c| c.to_uppercase().collect::<String>() + letters.as_str());
         let mut failure = Failure::new(what.unwrap_or_default());
-        failure.foreign = true;
+        failure.0.foreign = true;
         failure
     }
 
@@ -132,13 +142,15 @@ impl de::Error for Failure {
             Unexpected::Unit | Unexpected::Option => "nothing",
             Unexpected::Seq => "a list",
             Unexpected::Map => "a map",
-            _ => "a single value",
+            Unexpected::Bool(_) => "true or false",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+            _ => "a text",
         };
         Failure::expected(&expected.to_string(), found)
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Failure::expected(&expected.to_string(), "something else")
+        Failure::wanted(&expected.to_string())
     }
 
     fn invalid_length(len: usize, expected: &dyn Expected) -> Self {
@@ -147,21 +159,21 @@ impl de::Error for Failure {
 
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
         let mut failure = Failure::new(format!("`{variant}` is not known here"));
-        failure.help = suggest(variant, known);
-        failure.expected = Some(format!("one of {}", known.join(", ")));
-        failure.foreign = true;
+        failure.0.help = suggest(variant, known);
+        failure.0.expected = Some(format!("one of {}", known.join(", ")));
+        failure.0.foreign = true;
         failure
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
         let mut failure = Failure::new(format!("Unknown key `{field}`"));
-        failure.help = suggest(field, known);
+        failure.0.help = suggest(field, known);
         failure
     }
 
     fn missing_field(field: &'static str) -> Self {
         let mut failure = Failure::new(format!("Key `{field}` is missing"));
-        failure.missing = true;
+        failure.0.missing = true;
         failure
     }
 
@@ -172,7 +184,7 @@ impl de::Error for Failure {
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        f.write_str(&self.0.what)
     }
 }
 

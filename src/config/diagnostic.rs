@@ -59,7 +59,8 @@ impl Texts<'_> {
                 format!("--set {}", mask::printable(key))
             }
         };
-        let key = if path.is_empty() { String::new() } else { format!(", key {path}") };
+        let named = path.is_empty() || at.origin != Origin::File;
+        let key = if named { String::new() } else { format!(", key {path}") };
         let error = Error::config(what).at(format!("{place}{key}{}", self.snippet(at)));
         match help {
             Some(help) => error.help(help),

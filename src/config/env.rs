@@ -2,6 +2,13 @@
 //!
 //! What a variable holds is text: it is never read as YAML again, so it can't add keys. A default
 //! is taken where the variable is unset or empty, and is text as well, up to the first `}`.
+//!
+//! YAML gives braces a meaning of their own within `{ … }` and `[ … ]`, so that `{ token: ${T} }`
+//! would be no YAML. People write it all the same, and mean one thing: [`shield`] takes a
+//! reference's braces out of the parser's sight, one character for one, and [`unshield`] brings
+//! them back.
+
+use std::borrow::Cow;
 
 use crate::config::diagnostic::Problem;
 use crate::config::tree::{Location, Node, Scalar, Value};
@@ -9,6 +16,46 @@ use crate::config::yaml::MAX_TEXT;
 
 /// How variables are looked up: `None` for an unset one.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Characters with a meaning in YAML, and what stands for them (of Unicode's private use area).
+const SHIELDS: [(char, char); 5] =
+    [('{', '\u{f07b}'), ('}', '\u{f07d}'), ('[', '\u{f05b}'), (']', '\u{f05d}'), (',', '\u{f02c}')];
+
+/// The text with every `${…}` of one line in characters that mean nothing in YAML.
+pub(super) fn shield(text: &str) -> Cow<'_, str> {
+    if !text.contains("${") || SHIELDS.iter().any(|(_, shield)| text.contains(*shield)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shielded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let end = start + 2 + reference_len(&rest[start + 2..]);
+        shielded.push_str(&rest[..start]);
+        let reference = rest[start..end].chars();
+        shielded.extend(reference.map(|c| swap(c, |(plain, shield)| (plain, shield))));
+        rest = &rest[end..];
+    }
+    shielded.push_str(rest);
+    Cow::Owned(shielded)
+}
+
+/// Bytes of `NAME}` or `NAME:-default}`, without quotes, at the start of the text; else 0.
+fn reference_len(text: &str) -> usize {
+    let name = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let Some(name) = name else { return 0 };
+    let after = &text[name..];
+    let end = if after.starts_with(":-") { after.find(['}', '"', '\'', '\n']) } else { Some(0) };
+    end.filter(|&end| after[end..].starts_with('}')).map_or(0, |end| name + end + 1)
+}
+
+/// Undoes [`shield`].
+pub(super) fn unshield(text: &str) -> String {
+    text.chars().map(|c| swap(c, |(plain, shield)| (shield, plain))).collect()
+}
+
+fn swap(c: char, direction: impl Fn((char, char)) -> (char, char)) -> char {
+    SHIELDS.into_iter().map(direction).find(|(from, _)| *from == c).map_or(c, |(_, to)| to)
+}
 
 /// Resolves every scalar value of the tree.
 pub(super) fn resolve(node: &mut Node, lookup: Lookup<'_>) -> Result<(), Problem> {

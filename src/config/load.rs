@@ -9,7 +9,7 @@ use crate::config::diagnostic::{Problem, Texts};
 use crate::config::env::{self, Lookup};
 use crate::config::milvusdm::{self, Task};
 use crate::config::set::Override;
-use crate::config::tree::{Location, Node, Origin};
+use crate::config::tree::{Location, Origin};
 use crate::config::{Config, check, de, yaml};
 use crate::error::{Error, Result};
 
@@ -150,9 +150,4 @@ fn decode(bytes: &[u8]) -> Result<&str> {
             .help("save it as UTF-8; is this a configuration file?")
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-/// The value of a key that a check is about, for the place; the whole file where there is none.
-pub(super) fn place(root: &Node, path: &[&str]) -> Location {
-    root.find(path).map_or(root.at, |node| node.at)
 }

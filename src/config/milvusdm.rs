@@ -92,8 +92,13 @@ pub(super) struct H2mFile {
 #[serde(deny_unknown_fields)]
 struct H2m {
     /// Noted, not believed: the destination is asked for its version.
-    #[serde(default, alias = "milvus-version")]
+    #[serde(default)]
+    #[schemars(schema_with = "version_schema")]
     milvus_version: Option<String>,
+    /// The other spelling of `milvus_version`.
+    #[serde(default, rename = "milvus-version")]
+    #[schemars(schema_with = "version_schema")]
+    milvus_version_hyphen: Option<String>,
     /// HDF5 files.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(schema_with = "one_or_many_schema")]
@@ -133,6 +138,10 @@ struct CollectionParameter {
     /// Metric of the vectors.
     #[serde(default)]
     metric_type: Option<Metric>,
+}
+
+fn version_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "number", "null"] })
 }
 
 fn one_or_many_schema(_: &mut SchemaGenerator) -> Schema {
@@ -185,11 +194,11 @@ pub(super) fn translate(task: Task, root: &Node) -> Result<(Node, Vec<String>), 
 
 fn h2m(root: &Node, file: &Node) -> Result<(Node, Vec<String>), Problem> {
     let H2mFile { h2m } = de::from_node(root)?;
-    let at = |key: &str| file.get(key).map_or(root.at, |node| node.at);
+    let at = |key: &str| file.place(key);
     let plain = |text: String, at: Location| Node::new(Value::Scalar(Scalar::new(text, true)), at);
     let parameter = h2m.collection_parameter.as_ref();
     let parameter_at =
-        |key: &str| file.find(&["collection_parameter", key]).map_or(file.at, |node| node.at);
+        |key: &str| file.get("collection_parameter").map_or(file.at, |map| map.place(key));
 
     let mut hdf5 = vec![source_files(&h2m, &at)?];
     if let Some(metric) = parameter.and_then(|parameter| parameter.metric_type) {
@@ -209,7 +218,7 @@ fn h2m(root: &Node, file: &Node) -> Result<(Node, Vec<String>), Problem> {
             .path("H2M.dest_collection_name"));
     }
     let mut notes = Vec::new();
-    if h2m.milvus_version.is_some() {
+    if h2m.milvus_version.or(h2m.milvus_version_hyphen).is_some() {
         notes.push(VERSION_NOTE.to_owned());
     }
     if parameter.is_some_and(|parameter| parameter.index_file_size.is_some()) {

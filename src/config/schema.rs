@@ -1,7 +1,7 @@
 //! The JSON Schema of the configuration, for editors.
 
 use schemars::generate::SchemaSettings;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::config::milvusdm::H2mFile;
@@ -12,9 +12,11 @@ pub fn json_schema() -> String {
     let mut generator = SchemaSettings::draft07().into_generator();
     let native = generator.subschema_for::<Config>();
     let h2m = generator.subschema_for::<H2mFile>();
+    let mut definitions = generator.take_definitions(true);
+    name_by_kind(&mut definitions);
     // A choice by the first key, not `oneOf`: editors then complain about, and complete, the form
     // that is being written.
-    let schema = json!({
+    let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Configuration of pipeline",
         "description": "What moves, from where, to where, and how. MilvusDM's H2M files work too.",
@@ -22,7 +24,77 @@ pub fn json_schema() -> String {
         "if": { "required": ["H2M"] },
         "then": h2m,
         "else": native,
-        "definitions": Value::Object(generator.take_definitions(true)),
+        "definitions": definitions,
     });
+    unwrap_lines(&mut schema);
     format!("{schema:#}\n")
+}
+
+/// Every component calls its settings `Config`, which the generator numbers in the order in which
+/// it meets them. Named after their kind, they keep their names when components join.
+fn name_by_kind(definitions: &mut Map<String, Value>) {
+    let mut names = Vec::new();
+    for (of, sort) in
+        [("SourceConfig", "source"), ("TransformConfig", "transform"), ("SinkConfig", "sink")]
+    {
+        let kinds = definitions.get(of).and_then(|schema| schema["oneOf"].as_array());
+        for (kind, settings) in kinds.into_iter().flatten().filter_map(|kind| {
+            kind["properties"].as_object().and_then(|properties| properties.iter().next())
+        }) {
+            if let Some(old) = settings["$ref"].as_str() {
+                names.push((old.to_owned(), format!("{sort}-{kind}")));
+            }
+        }
+    }
+    *definitions = std::mem::take(definitions)
+        .into_iter()
+        .map(|(name, mut schema)| {
+            refer(&mut schema, &names);
+            let reference = format!("{DEFINITIONS}{name}");
+            let new = names.iter().find(|(old, _)| *old == reference);
+            (new.map_or(name, |(_, new)| new.clone()), schema)
+        })
+        .collect();
+}
+
+const DEFINITIONS: &str = "#/definitions/";
+
+fn refer(schema: &mut Value, names: &[(String, String)]) {
+    match schema {
+        Value::Object(members) => {
+            for (key, value) in members {
+                let new = match value.as_str() {
+                    Some(reference) if key == "$ref" => {
+                        names.iter().find(|(old, _)| old == reference)
+                    }
+                    _ => None,
+                };
+                match new {
+                    Some((_, new)) => *value = Value::String(format!("{DEFINITIONS}{new}")),
+                    None => refer(value, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| refer(item, names)),
+        _ => {}
+    }
+}
+
+/// Descriptions are broken into lines as the source code is; editors break them themselves.
+fn unwrap_lines(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match value {
+                    Value::String(text) if key == "description" => {
+                        let paragraphs = text.split("\n\n").map(|lines| lines.replace('\n', " "));
+                        *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+                    }
+                    _ => unwrap_lines(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(unwrap_lines),
+        _ => {}
+    }
 }

@@ -5,11 +5,10 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number of bytes: `512MiB`, `2GB`, `65536`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(ByteSize);
 
 impl Size {
@@ -59,9 +58,21 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+/// In the largest unit that says it exactly; reads back as the same size.
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0.display().iec())
+        let bytes = self.bytes();
+        let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        match units.into_iter().find(|(_, bits)| bytes > 0 && bytes.is_multiple_of(1 << bits)) {
+            Some((unit, bits)) => write!(f, "{}{unit}", bytes >> bits),
+            None => write!(f, "{bytes}B"),
+        }
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -76,5 +87,25 @@ impl JsonSchema for Size {
             "type": ["string", "integer"],
             "minimum": 0
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_reads_back_as_it_was_written() {
+        for (bytes, text) in [(0, "0B"), (1500, "1500B"), (512 << 20, "512MiB"), (3 << 30, "3GiB")]
+        {
+            let size = Size(ByteSize(bytes));
+            assert_eq!(size.to_string(), text);
+            assert_eq!(text.parse(), Ok(size));
+        }
+        assert_eq!("2GB".parse::<Size>().map(Size::bytes), Ok(2_000_000_000));
+        assert_eq!("1.5 MiB".parse::<Size>().map(Size::bytes), Ok(3 << 19));
+        for wrong in ["", "x", "-1", "5 apples", "MiB"] {
+            assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+        }
     }
 }

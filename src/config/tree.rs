@@ -63,6 +63,15 @@ impl Scalar {
         };
         self.plain && absent
     }
+
+    fn sort(&self) -> &'static str {
+        match self.text.as_str() {
+            _ if !self.plain => "a text",
+            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "true or false",
+            text if text.parse::<f64>().is_ok() => "a number",
+            _ => "a text",
+        }
+    }
 }
 
 impl Node {
@@ -95,16 +104,18 @@ impl Node {
         self.entries().iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
     }
 
-    /// The value at a path of keys.
-    pub fn find(&self, path: &[&str]) -> Option<&Node> {
-        path.iter().try_fold(self, |node, key| node.get(key))
+    /// Where the value of `key` stands, or the key where the value is nothing; where this map
+    /// stands when it has no such key.
+    pub fn place(&self, key: &str) -> Location {
+        let entry = self.entries().iter().find(|(k, _)| k.text == key);
+        entry.map_or(self.at, |(key, node)| if node.is_null() { key.at } else { node.at })
     }
 
     /// What it is, in words.
     pub fn sort(&self) -> &'static str {
         match &self.value {
             Value::Scalar(scalar) if scalar.is_null() => "nothing",
-            Value::Scalar(_) => "a single value",
+            Value::Scalar(scalar) => scalar.sort(),
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
         }

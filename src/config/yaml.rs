@@ -1,10 +1,12 @@
 //! From YAML text to a tree: anchors, merge keys and limits; one document, no key twice.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use crate::config::diagnostic::Problem;
+use crate::config::env;
 use crate::config::tree::{Key, Location, Node, Origin, Scalar, Value};
 
 /// Nodes of a tree, aliases counted as often as they are used.
@@ -18,9 +20,11 @@ const MAX_DEPTH: usize = 64;
 pub(super) fn parse(text: &str, origin: Origin) -> Result<Option<Node>, Problem> {
     let mut options = Options::default();
     options.set_emit_comments(false);
+    let shielded = env::shield(text);
     let mut reader = Reader {
-        events: Parser::new_from_str_with_options(text, options),
+        events: Parser::new_from_str_with_options(&shielded, options),
         origin,
+        is_shielded: matches!(shielded, Cow::Owned(_)),
         anchors: HashMap::new(),
         nodes: 0,
         bytes: 0,
@@ -47,6 +51,7 @@ pub(super) fn parse(text: &str, origin: Origin) -> Result<Option<Node>, Problem>
 struct Reader<'i> {
     events: Parser<'i, StrInput<'i>>,
     origin: Origin,
+    is_shielded: bool,
     anchors: HashMap<usize, Sized>,
     nodes: usize,
     bytes: usize,
@@ -108,6 +113,7 @@ impl<'i> Reader<'i> {
                 let at = self.scalar_location(span);
                 let as_text = self.check_tag(tag.as_deref(), at)?;
                 self.spend(1, text.len(), at)?;
+                let text = if self.is_shielded { env::unshield(&text) } else { text.into_owned() };
                 let plain = style == ScalarStyle::Plain && !as_text;
                 (Value::Scalar(Scalar::new(text, plain)), at, anchor, 0)
             }

@@ -29,6 +29,12 @@ impl Batch {
         self.rows.num_rows() as u64
     }
 
+    /// Bytes of the rows themselves, also where they are a slice of something larger.
+    pub fn bytes(&self) -> u64 {
+        let columns = self.rows.columns().iter();
+        columns.map(|c| c.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum()
+    }
+
     /// True when there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.num_rows() == 0

@@ -2,6 +2,7 @@
 //! traits of sources, transforms and sinks, and no concrete one.
 
 mod batch;
+mod blocking;
 mod budget;
 mod meter;
 mod pipeline;
@@ -9,8 +10,10 @@ mod plan;
 mod probe;
 mod read;
 mod run;
+mod survey;
 
 pub use batch::{Batch, BatchStream};
+pub(crate) use blocking::blocking;
 pub use budget::{MemoryBudget, Permit};
 pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pipeline::{Pipeline, Settings, Verify};
@@ -18,3 +21,4 @@ pub use plan::{Plan, TablePlan};
 pub use probe::{ReadSpeed, read_speed};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
 pub use run::{Controls, Outcome, TableRun, TableState, run};
+pub use survey::{Id, IdFindings, Ids, survey};

@@ -152,8 +152,7 @@ pub async fn run(
             run.controls.cancel.cancel();
         }
         // Workers that were cancelled because of the first error report only the interruption.
-        let first = outcome.error.as_ref().is_none_or(|e| e.kind() == Kind::Interrupted);
-        if first {
+        if outcome.error.as_ref().is_none_or(|e| e.kind() == Kind::Interrupted) {
             outcome.error = Some(error);
         }
     }
@@ -247,7 +246,7 @@ impl Run {
             let Some(batch) = next.transpose()? else { break };
             rows += batch.len();
             meter.rows_read.add(batch.len());
-            meter.bytes_read.add(batch.rows.get_array_memory_size() as u64);
+            meter.bytes_read.add(batch.bytes());
             let transforming_since = Instant::now();
             let batch = table
                 .plan

@@ -36,6 +36,9 @@ pub const FIRST_ROWS: usize = 5;
 /// # Errors
 /// When nobody knows it, or whoever does can't read it.
 pub async fn inspect(place: &str) -> Result<Inspection> {
+    if let Some(found) = crate::source::parquet::inspect(place).await? {
+        return Ok(found);
+    }
     Err(Error::config(format!("Nothing here knows how to read `{place}`")).help(
         "give an HDF5 file, a Parquet file or folder, or the address of a Milvus server (http://…)",
     ))

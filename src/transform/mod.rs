@@ -8,8 +8,12 @@ use crate::table::TableSchema;
 registry! {
     /// What happens to rows on the way.
     TransformConfig: TransformFactory;
+    /// Gives columns another type.
+    cast => Cast,
     /// Gives columns other names.
     rename => Rename,
+    /// Keeps some columns.
+    select => Select,
 }
 
 /// Maps an input schema to an output schema at plan time, and gives the transform for a table.

@@ -1,12 +1,31 @@
 //! Parquet files in a folder, one sub-folder per table and partition.
+//!
+//! docs/formats/parquet.md describes what lies on the disk.
 
+mod disk;
+mod folder;
+pub mod manifest;
+pub mod names;
+mod part;
+pub mod properties;
+mod table;
+
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::datatypes::{Field, SchemaRef};
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::sink::{Mode, Sink, SinkContext, SinkFactory};
+use crate::flow::{Meter, blocking};
+use crate::sink::{
+    Decision, IdRules, Mode, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+};
+use folder::{Content, Folder, count_rows, footer};
 
 /// Parquet files: `<dir>/<table>/<partition or _default>/part-*.parquet` and a `manifest.json`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +60,162 @@ pub enum Compression {
 
 impl SinkFactory for Config {
     fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
-        Err(Error::internal("not built"))
+        if self.dir.as_os_str().is_empty() {
+            return Err(Error::config("The Parquet sink's `dir` is empty")
+                .help("name the folder that the files go to"));
+        }
+        Ok(Box::new(Parquet {
+            config: self.clone(),
+            manifest_lock: Arc::default(),
+            targets: Mutex::default(),
+        }))
     }
+}
+
+struct Parquet {
+    config: Config,
+    manifest_lock: Arc<Mutex<()>>,
+    /// Which source table each folder belongs to: two tables must not share one.
+    targets: Mutex<HashMap<PathBuf, String>>,
+}
+
+#[async_trait]
+impl Sink for Parquet {
+    fn kind(&self) -> &'static str {
+        "parquet"
+    }
+
+    async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
+        let folder = self.folder(table)?;
+        self.claim(&folder, table)?;
+        let target = folder.path().display().to_string();
+        let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
+        let (decision, rows_before) = blocking(move || decide(mode, &folder, &schema)).await?;
+        Ok(TargetPlan {
+            target,
+            decision,
+            rows_before: Some(rows_before),
+            notes: Vec::new(),
+            ids: IdRules::default(),
+        })
+    }
+
+    async fn existing_ids(&self, _: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
+        // Files take ids as they are, so the rules above never make anyone ask.
+        Ok(ids.slice(0, 0))
+    }
+
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        _: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        let folder = self.folder(table)?;
+        let properties = properties::properties(table, self.config.compression)
+            .map_err(|error| Error::target("Parquet can't hold these columns").because(error))?;
+        let (mode, table, decision) = (self.config.mode, table.clone(), plan.decision);
+        let manifest_lock = Arc::clone(&self.manifest_lock);
+        let open = blocking(move || {
+            let (now, rows_before) = decide(mode, &folder, table.schema.arrow())?;
+            if now != decision {
+                return Err(Error::target("The target changed since the plan was made")
+                    .at(folder.path().display())
+                    .help("make sure that nothing else writes there, then run again"));
+            }
+            let path = folder.path();
+            std::fs::create_dir_all(&path)
+                .map_err(|error| disk::io_error("create the folder", &path, error))?;
+            let content = folder.look()?;
+            for name in &content.stale {
+                let stale = path.join(name);
+                std::fs::remove_file(&stale)
+                    .map_err(|error| disk::io_error("remove the unfinished part", &stale, error))?;
+            }
+            let Content { listed, unlisted, next_part, .. } = content;
+            let listed = listed.map(|partition| partition.files).unwrap_or_default();
+            let overwrite = decision == Decision::Overwrite;
+            let old = listed.iter().map(|file| file.name.clone()).chain(unlisted);
+            Ok(table::Open {
+                replaced: if overwrite { old.collect() } else { Vec::new() },
+                kept: if overwrite { Vec::new() } else { listed },
+                rows_before: if overwrite { 0 } else { rows_before },
+                first_part: next_part,
+                table,
+                folder,
+                properties,
+                manifest_lock,
+                finished: Mutex::default(),
+            })
+        })
+        .await?;
+        Ok(Arc::new(table::Table(Arc::new(open))))
+    }
+}
+
+impl Parquet {
+    fn folder(&self, table: &TableToWrite) -> Result<Folder> {
+        Folder::of(&self.config.dir, &table.collection, table.partition.as_deref())
+    }
+
+    fn claim(&self, folder: &Folder, table: &TableToWrite) -> Result<()> {
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = targets.entry(folder.path()).or_insert_with(|| table.name.clone());
+        if *owner == table.name {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "The tables {owner} and {} would both be written to one folder",
+            table.name
+        ))
+        .at(folder.path().display())
+        .help("move them in two runs, into two folders"))
+    }
+}
+
+/// What happens to the partition, and the rows that it holds now. Reads only.
+fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, u64)> {
+    let path = folder.path();
+    let Content { listed, unlisted, .. } = folder.look()?;
+    if let (Some(first), true) = (unlisted.first(), mode != Mode::Overwrite) {
+        return Err(Error::target(format!(
+            "{} files, {first} for one, are parts that no manifest lists",
+            unlisted.len()
+        ))
+        .at(path.display())
+        .help("a run that was cut off may have left them, so they may be incomplete; remove them, or use `mode: overwrite`"));
+    }
+    match (listed, mode) {
+        (None, Mode::Overwrite) if !unlisted.is_empty() => {
+            // Whatever these files are worth, they are about to go.
+            let rows = unlisted.iter().filter_map(|name| footer(&path.join(name)).ok());
+            Ok((Decision::Overwrite, rows.map(|(_, rows)| rows).sum()))
+        }
+        (None, _) => Ok((Decision::Create, 0)),
+        (Some(partition), Mode::Skip) => Ok((Decision::Skip, partition.rows)),
+        (Some(partition), Mode::Overwrite) => Ok((Decision::Overwrite, partition.rows)),
+        (Some(partition), Mode::Append) => {
+            if let Some(file) = partition.files.first() {
+                same_columns(&footer(&path.join(&file.name))?.0, schema)
+                    .map_err(|error| error.at(path.display()))?;
+            }
+            Ok((Decision::Append, count_rows(&path, &partition)?))
+        }
+    }
+}
+
+fn same_columns(there: &SchemaRef, new: &SchemaRef) -> Result<()> {
+    if there.fields() == new.fields() {
+        return Ok(());
+    }
+    let words = |field: &Field| format!("{} {}", field.name(), field.data_type());
+    let list = |schema: &SchemaRef| {
+        schema.fields().iter().map(|field| words(field)).collect::<Vec<_>>().join(", ")
+    };
+    Err(Error::target(format!(
+        "The table there has the columns ({}), the new rows have ({})",
+        list(there),
+        list(new)
+    ))
+    .help("use `mode: overwrite`, or transforms (`rename`, `cast`, `select`) that make them alike"))
 }

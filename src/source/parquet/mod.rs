@@ -1,11 +1,25 @@
 //! Parquet files with a list column of vectors.
 
+mod convert;
+mod footer;
+mod inspect;
+mod layout;
+mod paths;
+mod read;
+mod tables;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::source::{Source, SourceFactory};
-use crate::table::Metric;
+use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::source::{Source, SourceFactory, SourceTable};
+use crate::table::{Metric, Place, Split};
+
+pub use inspect::inspect;
 
 /// Parquet files: what `stage` and the Parquet sink wrote, or any file with a list column of
 /// vectors of one length.
@@ -28,6 +42,76 @@ pub struct Config {
 
 impl SourceFactory for Config {
     fn build(&self) -> Result<Box<dyn Source>> {
-        Err(Error::internal("not built"))
+        if self.paths.is_empty() {
+            return Err(Error::config("source.parquet.paths is empty")
+                .help("name files, folders, or patterns like `data/*.parquet`"));
+        }
+        Ok(Box::new(Parquet { config: self.clone() }))
+    }
+}
+
+struct Parquet {
+    config: Config,
+}
+
+#[async_trait]
+impl Source for Parquet {
+    fn kind(&self) -> &'static str {
+        "parquet"
+    }
+
+    async fn tables(&self) -> Result<Vec<SourceTable>> {
+        let config = self.config.clone();
+        blocking(move || {
+            let found = paths::find(&config.paths)?;
+            found.into_iter().map(|found| tables::table(&config, found)).collect()
+        })
+        .await
+    }
+
+    fn open(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        from_row: u64,
+        cx: &ReadContext,
+    ) -> Result<BatchStream> {
+        self.stream(table, split, from_row, cx, false)
+    }
+
+    fn open_ids(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        cx: &ReadContext,
+    ) -> Result<BatchStream> {
+        self.stream(table, split, 0, cx, true)
+    }
+}
+
+impl Parquet {
+    fn stream(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        from_row: u64,
+        cx: &ReadContext,
+        ids_only: bool,
+    ) -> Result<BatchStream> {
+        let reading = read::Reading {
+            config: self.config.clone(),
+            schema: table.schema.clone(),
+            location: split.location()?,
+            split: split.clone(),
+            from_row,
+            batch_size: cx.batch_size,
+            ids_only,
+        };
+        let place = Place {
+            table: Arc::from(table.name.as_str()),
+            split: split.index,
+            first_row: from_row,
+        };
+        Ok(cx.spawn_blocking(place, move |outlet| reading.run(outlet)))
     }
 }

@@ -1,0 +1,1 @@
+from pymilvus import Collection  # noqa: F401

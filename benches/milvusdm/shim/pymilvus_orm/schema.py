@@ -1,0 +1,1 @@
+from pymilvus import CollectionSchema, FieldSchema  # noqa: F401

@@ -1,0 +1,1 @@
+from pymilvus import DataType  # noqa: F401

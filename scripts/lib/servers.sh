@@ -1,0 +1,129 @@
+# shellcheck shell=bash
+# Starts Milvus servers for one run of a script: free ports, a data folder each, waited for until they
+# answer, gone with the script. Sourced after install.sh.
+#
+#   start_lite                     Milvus Lite
+#   start_milvus235 [NAME=VALUE…]  Milvus 2.3.5; the words go to its environment, as in
+#                                  COMMON_SECURITY_AUTHORIZATIONENABLED=true
+#
+# Each sets SERVER_URI. Several may run side by side.
+#
+# Milvus Lite listens on loopback. Milvus 2.3.5 has no way to say so, and listens on every interface
+# while it runs.
+
+RUN_DIR=$CACHE/run
+LIB=$ROOT/scripts/lib
+SERVERS=()
+
+stop_servers() {
+    local server
+    for server in "${SERVERS[@]}"; do
+        stop_group "${server%% *}" "${server#* }"
+    done
+    SERVERS=()
+}
+at_exit stop_servers
+
+# Kills a server's process group and removes its folder. The group, because the 2.3.5 wrapper leaves its
+# child running; by force, because that child may ignore SIGTERM for minutes, and its data is not kept.
+stop_group() {
+    local group=$1 dir=$2 i
+    kill -KILL -- "-$group" 2>/dev/null || true
+    wait "$group" 2>/dev/null || true
+    # A killed process may still be closing its files.
+    for i in 1 2 3 4 5; do
+        rm -rf "$dir" 2>/dev/null && return
+        sleep "0.$i"
+    done
+}
+
+# Removes what a script that was itself killed left behind, and the servers that still run there.
+sweep_servers() {
+    local dir owner group
+    for dir in "$RUN_DIR"/*/; do
+        dir=${dir%/}
+        [[ -f $dir/owner ]] || continue
+        owner=$(cat "$dir/owner") group=$(cat "$dir/group" 2>/dev/null || true)
+        if kill -0 "$owner" 2>/dev/null; then continue; fi
+        # The number may belong to another process by now; ours has the folder on its command line.
+        if [[ -n $group ]] && tr '\0' ' ' <"/proc/$group/cmdline" 2>/dev/null | grep -qF "$dir"; then
+            note "Stopping a server that an earlier run left behind (process group $group)"
+            stop_group "$group" "$dir"
+        else
+            rm -rf "$dir"
+        fi
+    done
+}
+
+# launch DIR COMMAND…: starts a server in a process group of its own.
+launch() {
+    local dir=$1
+    shift
+    setsid "$@" >"$dir/server.log" 2>&1 </dev/null &
+    echo $! >"$dir/group"
+    SERVERS+=("$! $dir")
+}
+
+new_server_dir() {
+    mkdir -p "$RUN_DIR"
+    local dir
+    dir=$(mktemp -d "$RUN_DIR/$1.XXXXXX")
+    echo $$ >"$dir/owner"
+    printf '%s' "$dir"
+}
+
+# start_server KIND LAUNCHER [ENV…]: two tries, since another process may take a port first.
+start_server() {
+    local kind=$1 launcher=$2 try dir log
+    shift 2
+    sweep_servers
+    for try in 1 2; do
+        say "Starting $kind"
+        dir=$(new_server_dir "${launcher#launch_}")
+        "$launcher" "$dir" "$@"
+        if "$PYTHON" "$LIB/ready.py" "$SERVER_URI" 120; then
+            note "Ready at $SERVER_URI"
+            return
+        fi
+        ((try == 2)) || note "It did not become ready, trying other ports"
+        for log in "$dir"/server.log "$dir"/logs/milvus-stderr.log; do
+            [[ ! -s $log ]] || tail -n 15 "$log" >&2
+        done
+    done
+    die "$kind did not become ready within two minutes"
+}
+
+launch_lite() {
+    local dir=$1 port
+    port=$("$PYTHON" "$LIB/free_ports.py" 1)
+    SERVER_URI=http://127.0.0.1:$port
+    launch "$dir" "$CACHE/python/bin/milvus-lite" server --data-dir "$dir/data" --host 127.0.0.1 --port "$port"
+}
+
+# All ports are given: the wrapper would look for free ones beside its defaults, in a race with any other.
+# The embedded etcd takes its ports from a file alone, else 2379 and 2380, one server per machine.
+launch_milvus235() {
+    local dir=$1 ports component i=3
+    shift
+    read -ra ports < <("$PYTHON" "$LIB/free_ports.py" 11)
+    SERVER_URI=http://127.0.0.1:${ports[0]}
+    local peer=http://127.0.0.1:${ports[1]} client=http://127.0.0.1:${ports[2]}
+    cat >"$dir/etcd.yaml" <<-YAML
+	name: default
+	listen-peer-urls: $peer
+	initial-advertise-peer-urls: $peer
+	initial-cluster: default=$peer
+	listen-client-urls: $client
+	advertise-client-urls: $client
+	YAML
+    local flags=(--proxy-port "${ports[0]}" --etcd-port "${ports[2]}")
+    for component in proxy-internal root-coord query-coord query-node index-coord index-node data-coord data-node; do
+        flags+=("--$component-port" "${ports[i]}")
+        i=$((i + 1))
+    done
+    launch "$dir" env ETCD_CONFIG_PATH="$dir/etcd.yaml" "$@" \
+        "$CACHE/milvus235/bin/milvus-server" --data "$dir" "${flags[@]}"
+}
+
+start_lite() { start_server "Milvus Lite" launch_lite; }
+start_milvus235() { start_server "Milvus 2.3.5" launch_milvus235 "$@"; }

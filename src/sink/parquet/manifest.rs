@@ -1,0 +1,228 @@
+//! `manifest.json`: what a table's folder holds. It is written last, so what it lists is complete;
+//! a part that it does not list does not count.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::sink::parquet::disk;
+use crate::sink::parquet::names::MANIFEST;
+use crate::table::{Metric, ROLE, TableSchema, VECTOR_TYPE};
+
+/// The version of the manifest's form that this program writes and reads.
+const FORMAT: u32 = 1;
+
+/// The content of a table's folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's form.
+    pub format: u32,
+    /// The program that wrote it, and its version.
+    pub tool: String,
+    /// The table's (collection's) name, as it was before it became a folder's name.
+    pub table: String,
+    /// Its partitions, sorted by folder.
+    pub partitions: Vec<Partition>,
+}
+
+/// One partition: one folder of Parquet files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Partition {
+    /// The partition's name; none for rows that belong to no partition.
+    pub name: Option<String>,
+    /// Its folder within the table's folder.
+    pub folder: String,
+    /// The source table that its rows came from.
+    pub source: String,
+    /// The metric of its vectors.
+    pub metric: Option<Metric>,
+    /// When it was completed (RFC 3339, UTC).
+    pub created: String,
+    /// Rows in all its files.
+    pub rows: u64,
+    /// Its columns, for people; the files carry their own schema.
+    pub schema: Vec<Column>,
+    /// Its files, in source order.
+    pub files: Vec<PartFile>,
+}
+
+/// A column, for people.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Column {
+    /// Name.
+    pub name: String,
+    /// Arrow type.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// `id`, `vector` or `scalar`.
+    pub role: String,
+    /// Element type, for a vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<String>,
+}
+
+/// One file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartFile {
+    /// Name within the partition's folder.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+impl Manifest {
+    /// An empty one for `table`.
+    pub fn new(table: &str) -> Self {
+        Manifest {
+            format: FORMAT,
+            tool: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            table: table.to_owned(),
+            partitions: Vec::new(),
+        }
+    }
+
+    /// The manifest in a table's folder; `None` when there is none of ours.
+    ///
+    /// # Errors
+    /// When it is ours but damaged, of a newer form, or names files outside the folder.
+    pub fn read(folder: &Path) -> Result<Option<Manifest>> {
+        let path = folder.join(MANIFEST);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(disk::io_error("read the manifest", &path, error)),
+        };
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(&text) else {
+            return Err(Error::source("The manifest is not valid JSON")
+                .at(path.display())
+                .help("it is damaged, or another program's; move it away"));
+        };
+        if !value["tool"].as_str().is_some_and(|tool| tool.starts_with(env!("CARGO_PKG_NAME"))) {
+            return Ok(None);
+        }
+        if value["format"] != FORMAT {
+            return Err(Error::source(format!(
+                "The manifest has form {}, this version of {} reads form {FORMAT}",
+                value["format"],
+                env!("CARGO_PKG_NAME")
+            ))
+            .at(path.display())
+            .help("use the version that wrote it, or a later one"));
+        }
+        let manifest = Manifest::deserialize(value).map_err(|error| {
+            Error::source("The manifest is damaged").because(error).at(path.display())
+        })?;
+        manifest.check_names().map_err(|error| error.at(path.display()))?;
+        Ok(Some(manifest))
+    }
+
+    /// Writes the manifest into a table's folder in one step.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::internal("The manifest does not serialise").because(error))?;
+        text.push(b'\n');
+        disk::replace(&folder.join(MANIFEST), &text)
+    }
+
+    /// The entry of a partition's folder.
+    pub fn partition(&self, folder: &str) -> Option<&Partition> {
+        self.partitions.iter().find(|partition| partition.folder == folder)
+    }
+
+    /// Puts `partition` in the place of the entry for its folder.
+    pub fn put(&mut self, partition: Partition) {
+        self.partitions.retain(|other| other.folder != partition.folder);
+        self.partitions.push(partition);
+        self.partitions.sort_by(|a, b| a.folder.cmp(&b.folder));
+    }
+
+    /// Whoever edits a manifest must not make us read or remove files elsewhere.
+    fn check_names(&self) -> Result<()> {
+        let names = self.partitions.iter().flat_map(|partition| {
+            let files = partition.files.iter().map(|file| file.name.as_str());
+            std::iter::once(partition.folder.as_str()).chain(files)
+        });
+        for name in names {
+            let mut components = Path::new(name).components();
+            let plain = matches!(
+                (components.next(), components.next()),
+                (Some(Component::Normal(_)), None)
+            );
+            if !plain || name.ends_with('/') {
+                return Err(Error::source(format!(
+                    "The manifest names `{name}`, which is not a plain file or folder name"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of a schema, for people.
+pub fn columns(schema: &TableSchema) -> Vec<Column> {
+    let meta = |field: &arrow::datatypes::Field, key| field.metadata().get(key).cloned();
+    schema
+        .arrow()
+        .fields()
+        .iter()
+        .map(|field| Column {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            role: meta(field, ROLE).unwrap_or_else(|| "scalar".to_owned()),
+            vector: meta(field, VECTOR_TYPE),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Option<Manifest>> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(MANIFEST), text).unwrap();
+        Manifest::read(dir.path())
+    }
+
+    #[test]
+    fn another_programs_manifest_is_not_ours() {
+        assert!(read_text(r#"{"tool": "other", "format": 7}"#).unwrap().is_none());
+        assert!(Manifest::read(Path::new("/nowhere")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_newer_or_damaged_manifest_is_refused() {
+        let newer = read_text(r#"{"tool": "vecpipe 9.0.0", "format": 2}"#).unwrap_err();
+        assert!(newer.to_string().contains("has form 2"), "{newer}");
+        assert!(read_text("{").unwrap_err().to_string().contains("not valid JSON"));
+        let damaged = read_text(r#"{"tool": "vecpipe 0.1.0", "format": 1}"#).unwrap_err();
+        assert!(damaged.to_string().contains("damaged"), "{damaged}");
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_are_refused() {
+        for name in ["../x", "/etc/passwd", "a/b", "..", ".", ""] {
+            let mut manifest = Manifest::new("t");
+            manifest.put(Partition {
+                name: None,
+                folder: "_default".to_owned(),
+                source: "s".to_owned(),
+                metric: None,
+                created: String::new(),
+                rows: 0,
+                schema: Vec::new(),
+                files: vec![PartFile { name: name.to_owned(), rows: 0, bytes: 0 }],
+            });
+            let text = serde_json::to_string(&manifest).unwrap();
+            assert!(read_text(&text).unwrap_err().to_string().contains("not a plain"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! An open table: its splits become parts, its completion makes them visible all at once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use parquet::file::properties::WriterProperties;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::error::{Error, Result};
+use crate::flow::{Batch, blocking};
+use crate::sink::parquet::disk::{io_error, sync_folder};
+use crate::sink::parquet::folder::{Folder, Part, count_rows};
+use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns};
+use crate::sink::parquet::part::{FinishedPart, PartWriter};
+use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
+use crate::table::Split;
+
+/// What every writer of a table shares.
+pub(super) struct Open {
+    /// What is written.
+    pub table: TableToWrite,
+    /// Where it is written.
+    pub folder: Folder,
+    /// How it is encoded.
+    pub properties: WriterProperties,
+    /// Number of the part of split 0.
+    pub first_part: u64,
+    /// Files that stay beside the new ones.
+    pub kept: Vec<PartFile>,
+    /// Files that go when the new ones are in place.
+    pub replaced: Vec<String>,
+    /// Rows in the files that stay.
+    pub rows_before: u64,
+    /// Held while a manifest is changed: partitions of one table share it.
+    pub manifest_lock: Arc<Mutex<()>>,
+    /// Parts that are finished, by number.
+    pub finished: Mutex<BTreeMap<u64, PartFile>>,
+}
+
+/// The open table.
+pub(super) struct Table(pub Arc<Open>);
+
+#[async_trait]
+impl TableWriter for Table {
+    async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
+        let number = self.0.first_part + u64::from(split.index);
+        Ok(Box::new(Writer { open: Arc::clone(&self.0), number, part: None }))
+    }
+
+    async fn complete(&self) -> Result<Completion> {
+        let open = Arc::clone(&self.0);
+        blocking(move || open.complete()).await
+    }
+}
+
+impl Open {
+    fn create_part(&self, number: u64) -> Result<PartWriter> {
+        let (schema, properties) = (&self.table.schema, self.properties.clone());
+        PartWriter::create(&self.folder.path(), number, schema, properties)
+    }
+
+    fn add(&self, part: FinishedPart) {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.insert(part.number, part.file);
+    }
+
+    /// Makes the new parts visible, then lists them, then removes what they replace: a reader of
+    /// the manifest finds the old table or the new one, whole, whenever the program ends.
+    fn complete(&self) -> Result<Completion> {
+        let mut parts = self.finished.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if parts.is_empty() && self.kept.is_empty() {
+            // A table without rows still has a schema, and readers look for it in a file.
+            let part = self.create_part(self.first_part)?.finish()?;
+            parts.insert(part.number, part.file);
+        }
+        let path = self.folder.path();
+        for number in parts.keys() {
+            let (from, to) = (Part::Finished.name(*number), Part::Complete.name(*number));
+            fs::rename(path.join(from), path.join(&to))
+                .map_err(|error| io_error("rename the finished part", &path.join(&to), error))?;
+        }
+        sync_folder(&path)?;
+        let files: Vec<_> = self.kept.iter().cloned().chain(parts.into_values()).collect();
+        let partition = self.partition(files)?;
+        let rows_after = count_rows(&path, &partition)?;
+        self.list(partition)?;
+        for name in &self.replaced {
+            let old = path.join(name);
+            match fs::remove_file(&old) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io_error("remove the replaced part", &old, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(Completion { rows_before: self.rows_before, rows_after })
+    }
+
+    fn partition(&self, files: Vec<PartFile>) -> Result<Partition> {
+        let now = OffsetDateTime::now_utc().replace_nanosecond(0).ok();
+        let created = now.and_then(|now| now.format(&Rfc3339).ok());
+        Ok(Partition {
+            name: self.table.partition.clone(),
+            folder: self.folder.partition.clone(),
+            source: self.table.name.clone(),
+            metric: self.table.metric,
+            created: created.ok_or_else(|| Error::internal("The clock's time has no date"))?,
+            rows: files.iter().map(|file| file.rows).sum(),
+            schema: columns(&self.table.schema),
+            files,
+        })
+    }
+
+    fn list(&self, partition: Partition) -> Result<()> {
+        let _one_at_a_time = self.manifest_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut manifest = Manifest::new(&self.table.collection);
+        if let Some(old) = Manifest::read(&self.folder.table)? {
+            manifest.partitions = old.partitions;
+        }
+        manifest.put(partition);
+        manifest.write(&self.folder.table)
+    }
+}
+
+/// The writer of one split. Its part is made with the first row: a split of which a transform
+/// leaves nothing makes no file.
+struct Writer {
+    open: Arc<Open>,
+    number: u64,
+    part: Option<PartWriter>,
+}
+
+#[async_trait]
+impl SplitWriter for Writer {
+    async fn write(&mut self, batch: Batch) -> Result<Written> {
+        let (open, number, part) = (Arc::clone(&self.open), self.number, self.part.take());
+        let rows = batch.len();
+        let part = blocking(move || {
+            let mut part = match part {
+                Some(part) => part,
+                None => open.create_part(number)?,
+            };
+            part.write(&batch.rows)?;
+            Ok(part)
+        })
+        .await?;
+        self.part = Some(part);
+        Ok(Written { rows, ..Written::default() })
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        let Writer { open, part, .. } = *self;
+        let Some(part) = part else { return Ok(()) };
+        blocking(move || {
+            open.add(part.finish()?);
+            Ok(())
+        })
+        .await
+    }
+}

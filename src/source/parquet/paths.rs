@@ -1,0 +1,216 @@
+//! From `paths` to tables: files, folders and patterns; folders that vecpipe wrote say themselves
+//! which tables they hold.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use glob::MatchOptions;
+
+use crate::error::{Error, Result};
+use crate::sink::parquet::manifest::Manifest;
+use crate::table::Metric;
+
+/// Folders within folders, beyond which a link that points upwards is likelier than a real tree.
+const DEEPEST: usize = 32;
+
+/// A table that was found: its files, not yet opened.
+#[derive(Debug)]
+pub struct Found {
+    /// Name for people.
+    pub name: String,
+    /// The collection it would be.
+    pub collection: String,
+    /// The partition it would be.
+    pub partition: Option<String>,
+    /// The metric that a manifest states.
+    pub metric: Option<Metric>,
+    /// Its files in source order, never empty.
+    pub files: Vec<FoundFile>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct FoundFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Rows that a manifest states.
+    pub rows: Option<u64>,
+}
+
+/// Finds the tables behind `paths`. Opens no data file.
+///
+/// Each partition that a manifest lists is a table. All other files together are one more table,
+/// named after the first of `paths`.
+///
+/// # Errors
+/// [`Kind::Source`](crate::error::Kind::Source) when a path does not exist, a pattern matches
+/// nothing, or two tables would have the same name.
+pub fn find(paths: &[String]) -> Result<Vec<Found>> {
+    let mut finder = Finder::default();
+    for path in paths {
+        let before = (finder.tables.len(), finder.files.len());
+        let (first_name, entries) = expand(path)?;
+        for entry in entries {
+            finder.look(&entry, 0)?;
+        }
+        if (finder.tables.len(), finder.files.len()) == before {
+            return Err(Error::source("There are no Parquet files here").at(path).help(
+                "files in a folder are taken when their names end in .parquet and do not start with a dot",
+            ));
+        }
+        if finder.plain_name.is_none() && finder.files.len() > before.1 {
+            finder.plain_name = Some(first_name);
+        }
+    }
+    finder.into_tables()
+}
+
+/// The tables in one folder; none when there are no Parquet files in it.
+///
+/// # Errors
+/// When a folder or a manifest can't be read.
+pub fn find_in(folder: &Path) -> Result<Vec<Found>> {
+    let mut finder = Finder { plain_name: Some(name_of(folder)), ..Finder::default() };
+    finder.look(folder, 0)?;
+    finder.into_tables()
+}
+
+/// The files and folders that one of `paths` stands for, and a name for them.
+fn expand(path: &str) -> Result<(String, Vec<PathBuf>)> {
+    let literal = PathBuf::from(path);
+    if literal.exists() {
+        return Ok((name_of(&literal), vec![literal]));
+    }
+    if !path.contains(['*', '?', '[']) {
+        return Err(Error::source(format!("There is no file or folder `{path}`")));
+    }
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+    let matches = glob::glob_with(path, options).map_err(|error| {
+        Error::config(format!("`{path}` is not a valid pattern")).because(error)
+    })?;
+    let mut entries = Vec::new();
+    for entry in matches {
+        entries.push(entry.map_err(|error| Error::source("Cannot read a folder").because(error))?);
+    }
+    if entries.is_empty() {
+        return Err(Error::source(format!("No file matches the pattern `{path}`")));
+    }
+    let parent = entries[0].parent().unwrap_or(Path::new("."));
+    Ok((name_of(parent), entries))
+}
+
+/// A table's name after a folder or file; `.` and the like are resolved first.
+fn name_of(path: &Path) -> String {
+    let full = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    text_of(if full.is_dir() { full.file_name() } else { full.file_stem() })
+}
+
+fn text_of(name: Option<&std::ffi::OsStr>) -> String {
+    name.map_or_else(|| "parquet".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+#[derive(Default)]
+struct Finder {
+    tables: Vec<Found>,
+    files: Vec<PathBuf>,
+    plain_name: Option<String>,
+}
+
+impl Finder {
+    fn look(&mut self, path: &Path, depth: usize) -> Result<()> {
+        if !path.is_dir() {
+            self.files.push(path.to_owned());
+            return Ok(());
+        }
+        if depth > DEEPEST {
+            return Err(Error::source(format!("Folders are nested more than {DEEPEST} deep"))
+                .at(path.display())
+                .help("is there a link that points to a folder above it?"));
+        }
+        if let Some(manifest) = Manifest::read(path)? {
+            return self.listed(path, manifest);
+        }
+        for entry in visible(path)? {
+            if entry.is_dir() || entry.extension().is_some_and(|e| e == "parquet") {
+                self.look(&entry, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn listed(&mut self, folder: &Path, manifest: Manifest) -> Result<()> {
+        for partition in manifest.partitions {
+            let place = folder.join(&partition.folder);
+            let name = match &partition.name {
+                Some(partition) => format!("{}/{partition}", manifest.table),
+                None => manifest.table.clone(),
+            };
+            if partition.files.is_empty() {
+                return Err(Error::source(format!("The manifest lists no files for {name}"))
+                    .at(folder.display()));
+            }
+            let listed: HashSet<_> = partition.files.iter().map(|f| place.join(&f.name)).collect();
+            let others = visible(&place)?;
+            let others = others.iter().filter(|path| !listed.contains(*path)).count();
+            let notes = match others {
+                0 => Vec::new(),
+                n => vec![format!(
+                    "{n} files in {} are not listed in its manifest and are passed over",
+                    place.display()
+                )],
+            };
+            self.tables.push(Found {
+                name,
+                collection: manifest.table.clone(),
+                partition: partition.name,
+                metric: partition.metric,
+                files: partition
+                    .files
+                    .into_iter()
+                    .map(|file| FoundFile { path: place.join(file.name), rows: Some(file.rows) })
+                    .collect(),
+                notes,
+            });
+        }
+        Ok(())
+    }
+
+    fn into_tables(mut self) -> Result<Vec<Found>> {
+        if let (false, Some(name)) = (self.files.is_empty(), self.plain_name) {
+            let files = self.files.into_iter().map(|path| FoundFile { path, rows: None });
+            self.tables.push(Found {
+                collection: name.clone(),
+                name,
+                partition: None,
+                metric: None,
+                files: files.collect(),
+                notes: Vec::new(),
+            });
+        }
+        let mut names = HashSet::new();
+        match self.tables.iter().find(|table| !names.insert(&table.name)) {
+            Some(twice) => Err(Error::source(format!("Two tables are called `{}`", twice.name))
+                .at(twice.files[0].path.display())
+                .help("read them in two runs")),
+            None => Ok(self.tables),
+        }
+    }
+}
+
+/// A folder's entries in alphabetical order, without hidden ones.
+fn visible(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable =
+        |error| Error::source("Cannot list the folder").because(error).at(folder.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,305 @@
+//! From files to a table: its schema, rows and splits, read off the footers.
+
+use std::path::Path;
+
+use arrow_array::Array;
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::sink::parquet::properties::METRIC;
+use crate::source::SourceTable;
+use crate::source::parquet::Config;
+use crate::source::parquet::convert;
+use crate::source::parquet::footer::{self, damaged};
+use crate::source::parquet::layout::Layout;
+use crate::source::parquet::paths::{Found, FoundFile};
+use crate::table::{Metric, Split, TableSchema};
+
+/// Bytes of rows in a split, about.
+const SPLIT_BYTES: u64 = 32 << 20;
+
+/// Where a split lies.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Location {
+    /// The file.
+    pub path: String,
+    /// Its size, to notice when it was replaced.
+    pub file_bytes: u64,
+    /// The first row group.
+    pub first_group: usize,
+    /// Number of row groups.
+    pub groups: usize,
+    /// Rows of the first row group that belong to splits before this one.
+    pub skip: u64,
+    /// The split's first row, counted from the start of the file.
+    pub file_row: u64,
+}
+
+/// Reads the footers of a table's files.
+///
+/// # Errors
+/// [`Kind::Source`](crate::error::Kind::Source) when a file can't be read, differs from the others
+/// in its columns, or is not what its manifest says.
+pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
+    let mut notes = found.notes;
+    let mut metric = config.metric.or(found.metric);
+    let mut first: Option<TableSchema> = None;
+    let mut splits = Vec::new();
+    let mut next_row = 0;
+    for file in &found.files {
+        let opened = OpenFile::open(config, file)?;
+        for note in &opened.layout.notes {
+            if !notes.contains(note) {
+                notes.push(note.clone());
+            }
+        }
+        if config.metric.is_none() {
+            metric = same_metric(metric, &opened, &file.path)?;
+        }
+        let dim = first.as_ref().map(list_len_of);
+        let Some(list_len) = opened.list_len.or(dim) else { continue };
+        let schema = opened.layout.schema(list_len).map_err(|e| e.at(file.path.display()))?;
+        opened.check_lengths(list_len, &schema).map_err(|error| error.at(file.path.display()))?;
+        let first = first.get_or_insert_with(|| schema.clone());
+        if *first != schema {
+            return Err(differing(first, &schema)
+                .at(file.path.display())
+                .help(format!("the first file is {}", found.files[0].path.display())));
+        }
+        opened.split(&schema, &mut next_row, &mut splits)?;
+    }
+    let Some(schema) = first else {
+        return Err(Error::source("There are no rows, so the vectors' dimension can't be told")
+            .at(found.files[0].path.display())
+            .help("give files with rows, or with a fixed-size list column"));
+    };
+    Ok(SourceTable {
+        name: found.name,
+        collection: found.collection,
+        partition: found.partition,
+        metric,
+        rows: next_row,
+        bytes: splits.iter().map(|split: &Split| split.bytes).sum(),
+        schema,
+        splits,
+        notes,
+    })
+}
+
+/// Elements of a vector in `schema`.
+pub fn list_len_of(schema: &TableSchema) -> usize {
+    let column = schema.column();
+    column.vector_type.list_len(column.dim)
+}
+
+fn same_metric(metric: Option<Metric>, file: &OpenFile<'_>, path: &Path) -> Result<Option<Metric>> {
+    let notes = file.footer.metadata().file_metadata().key_value_metadata();
+    let stated = notes.into_iter().flatten().find(|note| note.key == METRIC);
+    let Some(stated) = stated.and_then(|note| note.value.as_ref()?.parse::<Metric>().ok()) else {
+        return Ok(metric);
+    };
+    match metric {
+        Some(other) if other != stated => Err(Error::source(format!(
+            "The file states the metric {stated}, another one of the table states {other}"
+        ))
+        .at(path.display())
+        .help("say which is right by `metric:`")),
+        _ => Ok(Some(stated)),
+    }
+}
+
+fn differing(first: &TableSchema, other: &TableSchema) -> Error {
+    let words = |schema: &TableSchema| {
+        let fields = schema.arrow().fields().iter();
+        fields.map(|f| format!("{} {}", f.name(), f.data_type())).collect::<Vec<_>>().join(", ")
+    };
+    Error::source(format!(
+        "The file has the columns ({}), the first file of the table has ({})",
+        words(other),
+        words(first)
+    ))
+}
+
+/// A file while its table is made.
+struct OpenFile<'a> {
+    file: &'a FoundFile,
+    handle: std::fs::File,
+    footer: ArrowReaderMetadata,
+    layout: Layout,
+    /// Elements of a vector; none in a file without rows whose lists may have any length.
+    list_len: Option<usize>,
+}
+
+impl<'a> OpenFile<'a> {
+    fn open(config: &Config, file: &'a FoundFile) -> Result<Self> {
+        let (handle, footer) = footer::open(&file.path)?;
+        let place = |error: Error| error.at(file.path.display());
+        let layout = Layout::resolve(config, footer.schema()).map_err(place)?;
+        let mut opened = OpenFile { file, handle, footer, list_len: layout.list_len, layout };
+        let rows = row_counts(opened.meta()).map_err(place)?;
+        let total: u64 = rows.iter().sum();
+        if file.rows.is_some_and(|stated| stated != total) {
+            return Err(place(
+                Error::source(format!(
+                    "The file has {total} rows, its manifest says {}",
+                    file.rows.unwrap_or(0)
+                ))
+                .help("the file was changed or replaced; restore it, or remove the manifest"),
+            ));
+        }
+        if let (None, Some(group)) = (opened.list_len, rows.iter().position(|rows| *rows > 0)) {
+            opened.list_len = Some(opened.first_length(group).map_err(place)?);
+        }
+        Ok(opened)
+    }
+
+    fn meta(&self) -> &ParquetMetaData {
+        self.footer.metadata()
+    }
+
+    /// The vectors of one row group, a batch of `rows` at a time.
+    fn vectors(&self, group: usize, rows: usize) -> Result<impl Iterator<Item = Result<ArrayRef>>> {
+        let path = &self.file.path;
+        let handle = self.handle.try_clone().map_err(|error| {
+            Error::source("Cannot open the file again").because(error).at(path.display())
+        })?;
+        let mask = ProjectionMask::roots(self.footer.parquet_schema(), [self.layout.vector]);
+        let batches =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(handle, self.footer.clone())
+                .with_row_groups(vec![group])
+                .with_projection(mask)
+                .with_batch_size(rows)
+                .build()
+                .map_err(|error| damaged(path, error))?;
+        Ok(batches.map(move |batch| {
+            batch.map(|batch| batch.column(0).clone()).map_err(|error| damaged(path, error))
+        }))
+    }
+
+    /// How many elements the first list of a row group has.
+    fn first_length(&self, group: usize) -> Result<usize> {
+        let lists = self.vectors(group, 1)?.next().transpose()?;
+        let lists = lists.ok_or_else(|| Error::source("The first row is missing"))?;
+        let len = if lists.is_null(0) {
+            0
+        } else if let Some(lists) = lists.as_list_opt::<i32>() {
+            usize::try_from(lists.value_length(0)).unwrap_or(0)
+        } else if let Some(lists) = lists.as_list_opt::<i64>() {
+            usize::try_from(lists.value_length(0)).unwrap_or(0)
+        } else {
+            0
+        };
+        match len {
+            0 => Err(Error::source("The first vector is null or has no values").at("row 0")),
+            len => Ok(len),
+        }
+    }
+
+    /// The footer counts the values of each row group, a null list as one: if there are not
+    /// `list_len` for each row, some vector is null or of another length. Found before anything
+    /// moves, and for files in order at no cost.
+    fn check_lengths(&self, list_len: usize, schema: &TableSchema) -> Result<()> {
+        let descriptor = self.footer.parquet_schema();
+        let leaf = (0..descriptor.num_columns())
+            .find(|leaf| descriptor.get_column_root_idx(*leaf) == self.layout.vector);
+        let Some(leaf) = leaf else { return Ok(()) };
+        let mut first_row = 0;
+        for (group, rows) in row_counts(self.meta())?.into_iter().enumerate() {
+            let values = self.meta().row_group(group).column(leaf).num_values();
+            if u64::try_from(values).ok() != rows.checked_mul(list_len as u64) {
+                let field = &schema.arrow().fields()[schema.vector_index()];
+                let mut row = first_row;
+                for vectors in self.vectors(group, (4 << 20) / (list_len * 4).max(1) + 1)? {
+                    let vectors = vectors?;
+                    convert::column(&vectors, field, row)?;
+                    row += vectors.len() as u64;
+                }
+            }
+            first_row += rows;
+        }
+        Ok(())
+    }
+
+    /// Cuts the file into splits of about [`SPLIT_BYTES`]. Small row groups are put together; a
+    /// large one is cut only if the file says where its pages lie, because skipping rows costs as
+    /// much as reading them otherwise.
+    fn split(
+        &self,
+        schema: &TableSchema,
+        next_row: &mut u64,
+        splits: &mut Vec<Split>,
+    ) -> Result<()> {
+        let path = self.file.path.to_str().ok_or_else(|| {
+            Error::source("The path is not valid UTF-8").at(self.file.path.display())
+        })?;
+        let file_bytes = self.handle.metadata().map(|meta| meta.len()).map_err(|error| {
+            Error::source("Cannot read the file's size").because(error).at(path)
+        })?;
+        let row_bytes = schema.row_bytes().max(1) as u64;
+        let split_rows = (SPLIT_BYTES / row_bytes).max(1);
+        let mut file_row = 0;
+        let mut push = |first_group, groups, skip, rows| {
+            let location =
+                Location { path: path.to_owned(), file_bytes, first_group, groups, skip, file_row };
+            splits.push(Split {
+                index: u32::try_from(splits.len())
+                    .map_err(|_| Error::source("The table has too many parts").at(path))?,
+                first_row: *next_row,
+                rows,
+                bytes: rows.saturating_mul(row_bytes),
+                location: Split::locate(&location),
+            });
+            file_row += rows;
+            *next_row += rows;
+            Ok::<_, Error>(())
+        };
+        let counts = row_counts(self.meta())?;
+        let mut group = 0;
+        while group < counts.len() {
+            if counts[group] >= 2 * split_rows && self.has_page_positions(group) {
+                let mut skip = 0;
+                while skip < counts[group] {
+                    let rows = split_rows.min(counts[group] - skip);
+                    push(group, 1, skip, rows)?;
+                    skip += rows;
+                }
+                group += 1;
+                continue;
+            }
+            let (start, mut rows) = (group, 0);
+            while group < counts.len() && (rows == 0 || rows + counts[group] <= split_rows) {
+                rows += counts[group];
+                group += 1;
+            }
+            if rows > 0 {
+                push(start, group - start, 0, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_page_positions(&self, group: usize) -> bool {
+        self.meta().row_group(group).columns().iter().all(|c| c.offset_index_offset().is_some())
+    }
+}
+
+/// Rows in each row group.
+///
+/// # Errors
+/// When a count is negative or the sum is beyond 63 bits: the footer is damaged.
+pub fn row_counts(meta: &ParquetMetaData) -> Result<Vec<u64>> {
+    let mut sum = 0i64;
+    let counts = meta.row_groups().iter().map(|group| {
+        let rows = u64::try_from(group.num_rows()).ok()?;
+        sum = sum.checked_add(group.num_rows())?;
+        Some(rows)
+    });
+    counts
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| Error::source("The footer states an impossible number of rows"))
+}

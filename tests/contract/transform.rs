@@ -1,0 +1,80 @@
+//! What every transform promises.
+
+use arrow::compute::concat_batches;
+use arrow_array::RecordBatch;
+use vecpipe::flow::{Batch, Meter, Permit};
+use vecpipe::table::{Place, Role, TableSchema};
+use vecpipe::transform::{Transform, TransformFactory};
+
+use crate::fixtures;
+use crate::support::{Way, read_table};
+
+macro_rules! transform_contract {
+    ($($name:ident => $factory:expr,)+) => {
+        mod transforms {
+            $(mod $name {
+                transform_contract!(@tests $factory;
+                    says_what_comes_out
+                    does_not_depend_on_batches
+                    keeps_the_rows_place
+                );
+            })+
+        }
+    };
+    (@tests $factory:expr; $($property:ident)+) => {
+        use $crate::*;
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $property() {
+            $crate::transform::$property(&*$factory).await;
+        })+
+    };
+}
+
+/// A table with an id, a vector and a scalar.
+async fn input() -> (TableSchema, RecordBatch) {
+    let source = fixtures::synthetic::rows(1000);
+    let table = source.tables().await.unwrap().remove(0);
+    let rows = read_table(&*source, &table, Way::PLAIN).await;
+    fixtures::with_scalar(&rows)
+}
+
+fn apply(transform: &dyn Transform, rows: &RecordBatch, first_row: u64) -> Batch {
+    let place = Place { table: "t".into(), split: 3, first_row };
+    let batch = Batch { rows: rows.clone(), place, permit: Permit::free() };
+    transform.apply(batch, &Meter::default()).unwrap()
+}
+
+pub async fn says_what_comes_out(factory: &dyn TransformFactory) {
+    let (schema, rows) = input().await;
+    let transform = factory.plan(&schema).unwrap();
+    let out = apply(&*transform, &rows, 0);
+    assert_eq!(out.rows.schema(), *transform.output().arrow());
+    assert_eq!(Role::of(transform.output().id()), Role::Id);
+    let nothing = apply(&*transform, &rows.slice(0, 0), 0);
+    assert_eq!(nothing.rows.schema(), *transform.output().arrow());
+    assert!(nothing.is_empty());
+    assert!(TableSchema::new(transform.output().arrow().clone()).is_ok());
+}
+
+pub async fn does_not_depend_on_batches(factory: &dyn TransformFactory) {
+    let (schema, rows) = input().await;
+    let whole = apply(&*factory.plan(&schema).unwrap(), &rows, 0).rows;
+    for size in [1, 7, 500] {
+        let transform = factory.plan(&schema).unwrap();
+        let parts: Vec<_> = (0..rows.num_rows())
+            .step_by(size)
+            .map(|start| {
+                let part = rows.slice(start, size.min(rows.num_rows() - start));
+                apply(&*transform, &part, start as u64).rows
+            })
+            .collect();
+        assert!(concat_batches(transform.output().arrow(), &parts).unwrap() == whole);
+    }
+}
+
+pub async fn keeps_the_rows_place(factory: &dyn TransformFactory) {
+    let (schema, rows) = input().await;
+    let transform = factory.plan(&schema).unwrap();
+    let out = apply(&*transform, &rows, 77);
+    assert_eq!((out.place.split, out.place.first_row), (3, 77));
+}

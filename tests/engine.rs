@@ -1,0 +1,183 @@
+//! The engine: every row once, in order within its split, whatever the parallelism, the budget
+//! and the faults.
+
+mod common;
+
+use std::time::Duration;
+
+use common::recorder::{Fault, Recorder};
+use common::{run_pipeline, settings, synthetic};
+use proptest::prelude::*;
+use serde_json::json;
+use vecpipe::Kind;
+use vecpipe::flow::{Controls, Outcome};
+
+/// Long enough for a loaded machine, short enough to call a run hung.
+const HUNG: Duration = Duration::from_secs(60);
+
+async fn move_rows(
+    recorder: &Recorder,
+    rows: u64,
+    split_rows: u64,
+    parallelism: usize,
+    memory: u64,
+) -> Outcome {
+    let source = synthetic(json!({ "rows": rows, "dim": 8, "split_rows": split_rows }));
+    let run = run_pipeline(
+        source,
+        Box::new(recorder.clone()),
+        settings(parallelism, memory),
+        Controls::default(),
+    );
+    tokio::time::timeout(HUNG, run).await.expect("the run must not hang").1
+}
+
+fn assert_each_once(recorder: &Recorder, rows: u64) {
+    let record = recorder.record();
+    assert_eq!(record.times.len() as u64, rows, "ids that arrived");
+    assert!(record.times.values().all(|&n| n == 1), "no id arrives twice");
+    assert!(record.times.keys().copied().eq(0..rows as i64), "exactly the source's ids");
+    for (split, ids) in &record.splits {
+        assert!(ids.is_sorted(), "split {split} arrived in source order");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_arrives_once_for_any_parallelism() {
+    for parallelism in [1, 2, 8, 32] {
+        let recorder = Recorder::default();
+        let outcome = move_rows(&recorder, 10_000, 700, parallelism, 64 << 10).await;
+        assert!(outcome.error.is_none(), "{:?}", outcome.error);
+        assert_each_once(&recorder, 10_000);
+        assert_eq!(recorder.record().completed, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_of_one_batch_and_32_workers_do_not_deadlock() {
+    let recorder = Recorder::default();
+    // One kibibyte is the smallest budget there is: batches of a few rows take all of it.
+    let outcome = move_rows(&recorder, 5_000, 100, 32, 1).await;
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    assert_each_once(&recorder, 5_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_table_is_prepared_and_completed() {
+    let recorder = Recorder::default();
+    let outcome = move_rows(&recorder, 0, 100, 4, 1 << 20).await;
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    assert_eq!(recorder.record().completed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_sink_stops_everything_within_two_seconds() {
+    let recorder = Recorder { fault: Some(Fault::Fail(500)), ..Recorder::default() };
+    let outcome = move_rows(&recorder, 1_000_000, 10_000, 8, 256 << 10).await;
+    let failed = recorder.record().failed.expect("the fault happened");
+    // The promise is two seconds; this is the one place that looks at the clock.
+    assert!(failed.elapsed() < Duration::from_secs(2), "took {:?}", failed.elapsed());
+    let error = outcome.error.expect("an error");
+    assert_eq!(error.kind(), Kind::Target);
+    let text = error.to_string();
+    assert!(text.starts_with("told to fail\n  where: table synthetic"), "{text}");
+    let record = recorder.record();
+    assert!(record.rows < 100_000, "{} rows came after the failure", record.rows);
+    assert_eq!(record.completed, 0, "a failed table is not completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_the_sink_is_an_error_not_a_hang() {
+    let recorder = Recorder { fault: Some(Fault::Panic(500)), ..Recorder::default() };
+    let outcome = move_rows(&recorder, 100_000, 1_000, 8, 64 << 10).await;
+    let error = outcome.error.expect("an error");
+    assert_eq!(error.kind(), Kind::Internal);
+    assert!(error.to_string().contains("told to panic"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_the_target_loses_are_exit_code_5() {
+    let recorder = Recorder { fault: Some(Fault::Lose(9_000)), ..Recorder::default() };
+    let outcome = move_rows(&recorder, 10_000, 700, 4, 64 << 10).await;
+    let error = outcome.error.expect("an error");
+    assert_eq!(error.kind(), Kind::Differ);
+    assert_eq!(error.exit_code(), 5);
+    assert!(error.to_string().contains("expected 10000"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_ends_a_run_after_the_write_in_flight() {
+    let recorder = Recorder { delay: Some(Duration::from_millis(1)), ..Recorder::default() };
+    let controls = Controls::default();
+    let source = synthetic(json!({ "rows": 10_000_000, "dim": 8, "split_rows": 1000 }));
+    let run =
+        run_pipeline(source, Box::new(recorder.clone()), settings(4, 64 << 10), controls.clone());
+    let stop = async {
+        while recorder.record().rows == 0 {
+            tokio::task::yield_now().await;
+        }
+        controls.stop.cancel();
+    };
+    let ((tables, outcome), ()) =
+        tokio::time::timeout(HUNG, async { tokio::join!(run, stop) }).await.expect("no hang");
+    assert_eq!(outcome.error.expect("an error").exit_code(), 130);
+    let (record, meter) = (recorder.record(), &tables[0].meter);
+    assert_eq!(meter.rows_written.get(), record.acknowledged, "every acknowledged row is counted");
+    assert_eq!(record.rows, record.acknowledged, "no write in flight was cut off");
+    assert_eq!(record.completed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancel_ends_a_run_whose_target_never_answers() {
+    let recorder = Recorder { fault: Some(Fault::Hang(1)), ..Recorder::default() };
+    let controls = Controls::default();
+    let source = synthetic(json!({ "rows": 100_000, "dim": 8, "split_rows": 1000 }));
+    let run = run_pipeline(source, Box::new(recorder.clone()), settings(32, 1), controls.clone());
+    let cancel = async {
+        while recorder.record().rows == 0 {
+            tokio::task::yield_now().await;
+        }
+        controls.cancel.cancel();
+    };
+    let ((_, outcome), ()) =
+        tokio::time::timeout(HUNG, async { tokio::join!(run, cancel) }).await.expect("no hang");
+    assert_eq!(outcome.error.expect("an error").kind(), Kind::Interrupted);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Rows are conserved: a run that succeeds moved each row once; a run that fails acknowledged
+    /// no row twice and counted what it acknowledged.
+    #[test]
+    fn rows_are_conserved(
+        rows in 0u64..4_000,
+        split_rows in 1u64..1_500,
+        parallelism in 1usize..33,
+        memory in 1u64..(256 << 10),
+        batch_rows in proptest::option::of(1usize..600),
+        fault in proptest::option::of((0u64..6_000, 0u8..3)),
+    ) {
+        let fault = fault.map(|(at, kind)| match kind {
+            0 => Fault::Fail(at),
+            1 => Fault::Panic(at),
+            _ => Fault::Lose(at),
+        });
+        let recorder = Recorder { fault, ..Recorder::default() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let (tables, outcome) = runtime.block_on(async {
+            let mut settings = settings(parallelism, memory);
+            settings.batch_rows = batch_rows;
+            let source = synthetic(json!({ "rows": rows, "dim": 8, "split_rows": split_rows }));
+            let run = run_pipeline(source, Box::new(recorder.clone()), settings, Controls::default());
+            tokio::time::timeout(HUNG, run).await.expect("no hang")
+        });
+        let record = recorder.record();
+        prop_assert!(record.times.values().all(|&n| n == 1));
+        let complete = record.times.len() as u64 == rows;
+        prop_assert_eq!(outcome.error.is_none(), complete && record.completed == 1);
+        if outcome.error.is_none() {
+            prop_assert_eq!(tables[0].meter.rows_written.get(), rows);
+        }
+    }
+}
