@@ -36,7 +36,13 @@ pub const FIRST_ROWS: usize = 5;
 /// # Errors
 /// When nobody knows it, or whoever does can't read it.
 pub async fn inspect(place: &str) -> Result<Inspection> {
-    if let Some(found) = crate::source::parquet::inspect(place).await? {
+    if let Some(found) = crate::milvus::inspect::inspect(place).await {
+        return found;
+    }
+    if let Some(found) = super::hdf5::inspect(place).await? {
+        return Ok(found);
+    }
+    if let Some(found) = super::parquet::inspect(place).await? {
         return Ok(found);
     }
     Err(Error::config(format!("Nothing here knows how to read `{place}`")).help(

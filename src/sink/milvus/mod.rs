@@ -1,85 +1,112 @@
 //! A live Milvus 2.x server.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `config` | what the user writes |
+//! | `target` | the collection or partition a table goes to, and its state on the server |
+//! | `decide` | what happens to it, by mode |
+//! | `shape` | columns to fields: of a new collection, or of one that is there |
+//! | `index` | which index is made, and the metric |
+//! | `plan`, `prepare` | looking, and doing |
+//! | `lookup` | which ids the target holds already |
+//! | `count` | counting the target's rows the same way before and after |
+//! | `check` | what the server fails to check in rows |
+//! | `write` | batches to requests, and what to do when one fails |
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod check;
+mod config;
+mod count;
+mod decide;
+mod index;
+mod lookup;
+mod plan;
+mod prepare;
+mod shape;
+mod target;
+mod wait;
+mod write;
 
-use crate::config::Secret;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
+use tokio::sync::{Mutex, OnceCell};
+
+pub use config::{
+    Config, IndexChoice, IndexConfig, IndexSpec, OnConflict, OnDuplicateId, SchemaConfig, Timeouts,
+    TlsConfig,
+};
+pub use wait::Wait;
+
 use crate::error::{Error, Result};
-use crate::sink::{Mode, Sink, SinkContext, SinkFactory};
-use crate::table::Metric;
-
-/// A live Milvus 2.x server.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Address: `http://host:19530`, or `https://…` for TLS.
-    pub uri: String,
-    /// Token, or `user:password`.
-    #[serde(default)]
-    pub token: Option<Secret>,
-    /// Database (default: the server's default).
-    #[serde(default)]
-    pub database: Option<String>,
-    /// Collection to write to (default: the name of the source's table).
-    #[serde(default)]
-    pub collection: Option<String>,
-    /// Partition to write to (default: the server's default partition).
-    #[serde(default)]
-    pub partition: Option<String>,
-    /// What happens to a collection, or a partition where one is named, that exists already.
-    #[serde(default)]
-    pub mode: Mode,
-    /// What happens to a row whose id the target holds already.
-    #[serde(default)]
-    pub on_conflict: OnConflict,
-    /// What happens when an id occurs more than once in the source.
-    #[serde(default)]
-    pub on_duplicate_id: OnDuplicateId,
-    /// The schema of a collection that is created.
-    #[serde(default)]
-    pub schema: SchemaConfig,
-}
-
-/// What happens to a row whose id the target holds already.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnConflict {
-    /// Nothing is written; the error counts such ids and names a few.
-    #[default]
-    Fail,
-    /// The row is inserted without a look: the target may then hold the id twice.
-    Insert,
-    /// The row takes the place of the target's.
-    Upsert,
-    /// The target's row stays.
-    Skip,
-}
-
-/// What happens when an id occurs more than once in the source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnDuplicateId {
-    /// Nothing is written; the error counts such ids and names a few.
-    #[default]
-    Fail,
-    /// All rows are sent; what the server makes of them is its affair.
-    Allow,
-}
-
-/// The schema of a collection that is created.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SchemaConfig {
-    /// Metric of the index (default: the source's, else L2, or HAMMING for binary vectors).
-    pub metric: Option<Metric>,
-    /// Name of the primary key field (default: the name of the source's id column).
-    pub id: Option<String>,
-    /// Name of the vector field (default: the name of the source's vector column).
-    pub vector: Option<String>,
-}
+use crate::flow::Meter;
+use crate::milvus::v2::Client;
+use crate::sink::{Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan};
 
 impl SinkFactory for Config {
-    fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
-        Err(Error::internal("not built"))
+    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
+        self.check()?;
+        Ok(Box::new(Milvus {
+            config: self.clone(),
+            source_kind: cx.source_kind,
+            client: OnceCell::new(),
+            state: Mutex::default(),
+        }))
+    }
+}
+
+/// The sink: one server, any number of target collections.
+struct Milvus {
+    config: Config,
+    source_kind: &'static str,
+    client: OnceCell<Client>,
+    /// Held while a target is prepared, so that tables that share a collection do so in turn.
+    state: Mutex<State>,
+}
+
+/// What the sink remembers of its targets.
+#[derive(Default)]
+struct State {
+    /// Which table goes where.
+    claims: Vec<(target::Target, String)>,
+    /// Collections that this run created.
+    created: Vec<String>,
+    /// Targets whose ids were asked for, and what was loaded for that.
+    lookups: Vec<(target::Target, lookup::Lookup)>,
+}
+
+impl Milvus {
+    /// The connection, made when it is first needed.
+    async fn client(&self) -> Result<&Client> {
+        self.client
+            .get_or_try_init(|| async {
+                let options = self.config.options()?;
+                Client::connect(options).await.map_err(Error::from)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Sink for Milvus {
+    fn kind(&self) -> &'static str {
+        "milvus"
+    }
+
+    async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
+        self.make_plan(table).await
+    }
+
+    async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
+        self.look_up(table, ids).await
+    }
+
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        self.make_ready(table, plan, meter).await
     }
 }

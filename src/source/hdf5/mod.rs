@@ -1,13 +1,33 @@
 //! HDF5 files with a dataset of vectors and, perhaps, one of ids.
+//!
+//! ```text
+//!  files ──► plan ──► reader ──► column ──► storage ──► chunks, filters, or libhdf5
+//! ```
+//!
+//! What is read and how: `docs/formats/hdf5.md`.
+
+mod column;
+mod dataset;
+mod files;
+mod inspect;
+mod plan;
+mod reader;
+mod storage;
 
 use std::path::PathBuf;
 
+use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::inspect::inspect;
+use self::plan::Location;
+use self::reader::Job;
+use self::storage::ChunkMaps;
 use crate::error::{Error, Result};
-use crate::source::{Source, SourceFactory};
-use crate::table::Metric;
+use crate::flow::{BatchStream, Outlet, ReadContext};
+use crate::source::{Source, SourceFactory, SourceTable};
+use crate::table::{Metric, Place, Split};
 
 /// HDF5 files: a dataset of vectors and, perhaps, one of ids. All files together are one table, in
 /// the order in which they are named.
@@ -41,6 +61,84 @@ fn default_vectors() -> String {
 
 impl SourceFactory for Config {
     fn build(&self) -> Result<Box<dyn Source>> {
-        Err(Error::internal("not built"))
+        if self.paths.is_empty() == self.dir.is_none() {
+            return Err(Error::config("source.hdf5 needs either `paths` or `dir`")
+                .help("name files (`paths: [a.h5, data/*.h5]`) or a folder (`dir: data`)"));
+        }
+        if self.dim == Some(0) {
+            return Err(
+                Error::config("source.hdf5.dim is 0").help("leave it out to take the files'")
+            );
+        }
+        Ok(Box::new(Hdf5 { config: self.clone(), maps: ChunkMaps::default() }))
+    }
+}
+
+struct Hdf5 {
+    config: Config,
+    maps: ChunkMaps,
+}
+
+#[async_trait]
+impl Source for Hdf5 {
+    fn kind(&self) -> &'static str {
+        "hdf5"
+    }
+
+    async fn tables(&self) -> Result<Vec<SourceTable>> {
+        let (config, maps) = (self.config.clone(), self.maps.clone());
+        let planned = tokio::task::spawn_blocking(move || plan::plan(&config, &maps)).await;
+        let table =
+            planned.map_err(|error| Error::internal("Planning broke off").because(error))??;
+        Ok(vec![table])
+    }
+
+    fn open(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        from_row: u64,
+        cx: &ReadContext,
+    ) -> Result<BatchStream> {
+        self.stream(table, split, from_row, cx, Job::send_rows)
+    }
+
+    fn open_ids(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        cx: &ReadContext,
+    ) -> Result<BatchStream> {
+        self.stream(table, split, 0, cx, Job::send_ids)
+    }
+}
+
+impl Hdf5 {
+    fn stream(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        from_row: u64,
+        cx: &ReadContext,
+        send: fn(&Job, &mut Outlet) -> Result<()>,
+    ) -> Result<BatchStream> {
+        let location: Location = split.location()?;
+        if from_row > split.rows {
+            return Err(Error::internal(format!("Split {} has no row {from_row}", split.index)));
+        }
+        let first = location.first_row;
+        let number = i128::from(split.first_row) - i128::from(first);
+        let job = Job {
+            rows: first + from_row..first + split.rows,
+            first_number: i64::try_from(number)
+                .map_err(|error| Error::source("Too many rows to number").because(error))?,
+            location,
+            schema: table.schema.clone(),
+            batch_size: cx.batch_size,
+            maps: self.maps.clone(),
+        };
+        let place =
+            Place { table: table.name.as_str().into(), split: split.index, first_row: from_row };
+        Ok(cx.spawn_blocking(place, move |outlet| send(&job, outlet)))
     }
 }

@@ -1,0 +1,119 @@
+//! What is inside a Milvus server.
+
+use std::path::Path;
+
+use super::v2::collection::Collection;
+use super::v2::field::type_words;
+use super::v2::{Client, Options};
+use crate::error::{Error, Result};
+use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
+
+/// Inspects the server at `place`; `None` when that is no address of one: neither `http://…` nor
+/// `https://…` nor `host:port`. Credentials may stand before the host (`http://user:password@…`)
+/// or in the environment variable `MILVUS_TOKEN`.
+pub async fn inspect(place: &str) -> Option<Result<Inspection>> {
+    if !is_address(place) {
+        return None;
+    }
+    let mut options = Options::new(place);
+    options.token = std::env::var("MILVUS_TOKEN").ok().filter(|token| !token.is_empty());
+    Some(look(options).await)
+}
+
+fn is_address(place: &str) -> bool {
+    if place.starts_with("http://") || place.starts_with("https://") {
+        return true;
+    }
+    let port = place.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    matches!(port, Some(Ok(_))) && !place.contains('/') && !Path::new(place).exists()
+}
+
+async fn look(options: Options) -> Result<Inspection> {
+    let client = Client::connect(options).await?;
+    let mut collections = Section {
+        title: "Collections".to_owned(),
+        header: vec!["collection", "rows", "partitions", "index", "loaded", "description"],
+        rows: Vec::new(),
+    };
+    let mut fields = Section {
+        title: "Fields".to_owned(),
+        header: vec!["collection", "field", "type", "role"],
+        rows: Vec::new(),
+    };
+    let mut first_rows = None;
+    let names = client.collections().await?;
+    for name in &names {
+        // One may be dropped while we look.
+        let Some(collection) = client.describe_collection(name).await? else { continue };
+        let partitions = client.partitions(name).await?;
+        let loaded = client.is_loaded(name, &partitions).await?;
+        let rows = match loaded && !client.version().is_lite() {
+            true => client.count(name, &[]).await?,
+            false => client.row_count(name, None).await?,
+        };
+        collections.rows.push(vec![
+            name.clone(),
+            // Rows that were never flushed do not show in the statistics.
+            if loaded || rows > 0 { rows.to_string() } else { "0 flushed".to_owned() },
+            partitions.join(", "),
+            index_words(&client, name).await?,
+            if loaded { "yes" } else { "no" }.to_owned(),
+            collection.description.clone(),
+        ]);
+        fields.rows.extend(field_rows(&collection));
+        if first_rows.is_none() && loaded && rows > 0 {
+            first_rows = Some(client.first_rows(&collection, FIRST_ROWS).await?);
+        }
+    }
+    let mut facts = vec![
+        ("version".to_owned(), client.version().to_string()),
+        ("collections".to_owned(), names.len().to_string()),
+    ];
+    if let Some(database) = client.database() {
+        facts.push(("database".to_owned(), database.to_owned()));
+    }
+    Ok(Inspection {
+        title: format!("Milvus server at {}", client.endpoint()),
+        facts,
+        sections: vec![collections, fields],
+        first_rows,
+    })
+}
+
+async fn index_words(client: &Client, collection: &str) -> Result<String, Error> {
+    let words: Vec<_> = client
+        .indexes(collection)
+        .await?
+        .iter()
+        .map(|index| format!("{} {} {}", index.field, index.index_type, index.metric))
+        .map(|words| words.trim_end().to_owned())
+        .collect();
+    Ok(if words.is_empty() { "none".to_owned() } else { words.join("; ") })
+}
+
+fn field_rows(collection: &Collection) -> impl Iterator<Item = Vec<String>> {
+    collection.fields.iter().map(|field| {
+        let role = match (field.is_primary_key, field.auto_id) {
+            (true, true) => "primary key, made by the server",
+            (true, false) => "primary key",
+            _ if field.is_partition_key => "partition key",
+            _ => "",
+        };
+        vec![collection.name.clone(), field.name.clone(), type_words(field), role.to_owned()]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_paths() {
+        for place in ["http://h:19530", "https://h:1", "localhost:19530", "10.0.0.1:19530"] {
+            assert!(is_address(place), "{place}");
+        }
+        for place in ["a.h5", "dir/", "c:/data", "a:b", "./x:19530"] {
+            assert!(!is_address(place), "{place}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Milvus types and Arrow types.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::{DataType as Arrow, Field};
+
+use crate::milvus::v2::proto::common::KeyValuePair;
+use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
+use crate::table::{Role, VECTOR_TYPE, VectorColumn, VectorType, id_field, vector_field};
+
+/// Arrow's own metadata key and value for text that is JSON.
+const EXTENSION_NAME: &str = "ARROW:extension:name";
+const JSON: &str = "arrow.json";
+
+/// Longest VarChar that a Milvus takes, in bytes.
+pub const MAX_VARCHAR: usize = 65_535;
+/// Longest JSON value that a Milvus takes, in bytes.
+pub const MAX_JSON: usize = 65_536;
+/// Most dimensions of a vector.
+pub const MAX_DIM: usize = 32_768;
+
+/// The Milvus type that holds values of an Arrow column; `None` for types that Milvus lacks.
+pub fn milvus_type(field: &Field) -> Option<DataType> {
+    Some(match field.data_type() {
+        Arrow::Boolean => DataType::Bool,
+        Arrow::Int8 => DataType::Int8,
+        Arrow::Int16 => DataType::Int16,
+        Arrow::Int32 => DataType::Int32,
+        Arrow::Int64 => DataType::Int64,
+        Arrow::Float32 => DataType::Float,
+        Arrow::Float64 => DataType::Double,
+        Arrow::Utf8 if is_json(field) => DataType::Json,
+        Arrow::Utf8 => DataType::VarChar,
+        Arrow::FixedSizeList(element, _) => {
+            match (element.data_type(), field.metadata().get(VECTOR_TYPE).map(String::as_str)) {
+                (Arrow::Float32, _) => DataType::FloatVector,
+                (Arrow::Float16, _) => DataType::Float16Vector,
+                (Arrow::UInt16, Some("bfloat16")) => DataType::BFloat16Vector,
+                (Arrow::Int8, _) => DataType::Int8Vector,
+                (Arrow::UInt8, _) => DataType::BinaryVector,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    })
+}
+
+fn is_json(field: &Field) -> bool {
+    field.metadata().get(EXTENSION_NAME).is_some_and(|name| name == JSON)
+}
+
+/// True for vector types.
+pub fn is_vector(data_type: DataType) -> bool {
+    vector_type(data_type).is_some() || data_type == DataType::SparseFloatVector
+}
+
+/// The vector type, of those that are dense.
+pub fn vector_type(data_type: DataType) -> Option<VectorType> {
+    Some(match data_type {
+        DataType::FloatVector => VectorType::Float32,
+        DataType::Float16Vector => VectorType::Float16,
+        DataType::BFloat16Vector => VectorType::BFloat16,
+        DataType::Int8Vector => VectorType::Int8,
+        DataType::BinaryVector => VectorType::Binary,
+        _ => return None,
+    })
+}
+
+/// Dimensions of a `FixedSizeList` column that is sent as `data_type`.
+pub fn dim_of(field: &Field, data_type: DataType) -> usize {
+    let Arrow::FixedSizeList(_, len) = field.data_type() else { return 0 };
+    let len = usize::try_from(*len).unwrap_or(0);
+    if data_type == DataType::BinaryVector { len * 8 } else { len }
+}
+
+/// A number among a field's type parameters (`dim`, `max_length`).
+pub fn parameter(field: &FieldSchema, key: &str) -> Option<usize> {
+    field.type_params.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.parse().ok())
+}
+
+/// One type parameter.
+pub(crate) fn pair(key: &str, value: impl ToString) -> KeyValuePair {
+    KeyValuePair { key: key.to_owned(), value: value.to_string() }
+}
+
+/// The Arrow field that holds values of a Milvus field; `None` for types that vecpipe lacks.
+pub fn arrow_field(field: &FieldSchema) -> Option<Field> {
+    let data_type = field.data_type();
+    if let Some(vector_type) = vector_type(data_type) {
+        let dim = parameter(field, "dim")?;
+        return Some(vector_field(&field.name, VectorColumn { vector_type, dim }));
+    }
+    let arrow = match data_type {
+        DataType::Bool => Arrow::Boolean,
+        DataType::Int8 => Arrow::Int8,
+        DataType::Int16 => Arrow::Int16,
+        DataType::Int32 => Arrow::Int32,
+        DataType::Int64 => Arrow::Int64,
+        DataType::Float => Arrow::Float32,
+        DataType::Double => Arrow::Float64,
+        DataType::VarChar | DataType::Json => Arrow::Utf8,
+        _ => return None,
+    };
+    if field.is_primary_key {
+        return Some(id_field(&field.name, arrow));
+    }
+    let plain = Field::new(&field.name, arrow, field.nullable);
+    Some(match data_type {
+        DataType::Json => {
+            plain.with_metadata(HashMap::from([(EXTENSION_NAME.to_owned(), JSON.to_owned())]))
+        }
+        _ => plain,
+    })
+}
+
+/// The Milvus field that is created for an Arrow column; `None` for types that Milvus lacks.
+pub fn field_schema(field: &Field, nulls: bool) -> Option<FieldSchema> {
+    let data_type = milvus_type(field)?;
+    let type_params = match data_type {
+        DataType::VarChar => vec![pair("max_length", MAX_VARCHAR)],
+        _ if is_vector(data_type) => vec![pair("dim", dim_of(field, data_type))],
+        _ => Vec::new(),
+    };
+    let role = Role::of(field);
+    Some(FieldSchema {
+        name: field.name().clone(),
+        data_type: data_type.into(),
+        is_primary_key: role == Role::Id,
+        nullable: nulls && role == Role::Scalar && field.is_nullable(),
+        type_params,
+        ..FieldSchema::default()
+    })
+}
+
+/// `Int64`, `FloatVector(128)`, `VarChar(64)`: a field's type for people.
+pub fn type_words(field: &FieldSchema) -> String {
+    let name = field.data_type().as_str_name();
+    match parameter(field, "dim").or_else(|| parameter(field, "max_length")) {
+        Some(number) => format!("{name}({number})"),
+        None => name.to_owned(),
+    }
+}

@@ -1,0 +1,47 @@
+//! Flushing: making rows durable, and visible to the row count.
+
+use std::time::{Duration, Instant};
+
+use crate::milvus::v2::proto::milvus::{FlushRequest, GetFlushStateRequest};
+use crate::milvus::v2::{Client, MilvusError, Result};
+
+impl Client {
+    /// Flushes a collection and waits until the server says that it is done.
+    ///
+    /// # Errors
+    /// When the server refuses or takes too long.
+    pub async fn flush(&self, collection: &str) -> Result<()> {
+        let request =
+            FlushRequest { db_name: self.db_name(), collection_names: vec![collection.to_owned()] };
+        let mut answer = self.call(request).await?;
+        // Milvus Lite flushes before it answers, and names no segments.
+        let Some(segments) = answer.coll_seg_i_ds.remove(collection) else { return Ok(()) };
+        let state = GetFlushStateRequest {
+            segment_i_ds: segments.data,
+            flush_ts: answer.coll_flush_ts.remove(collection).unwrap_or(0),
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
+        };
+        self.wait_until(&format!("flushing {collection}"), || async {
+            Ok(self.call(state.clone()).await?.flushed)
+        })
+        .await
+    }
+
+    /// Asks again and again, ever more slowly, until the answer is yes.
+    pub(crate) async fn wait_until<F>(&self, what: &str, mut done: impl FnMut() -> F) -> Result<()>
+    where
+        F: Future<Output = Result<bool>>,
+    {
+        let (began, limit) = (Instant::now(), self.wait_timeout());
+        let mut pause = Duration::from_millis(20);
+        while !done().await? {
+            if began.elapsed() > limit {
+                return Err(MilvusError::Wait { what: what.to_owned(), limit });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+        Ok(())
+    }
+}

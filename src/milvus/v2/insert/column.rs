@@ -1,0 +1,293 @@
+//! One column of a request: Arrow values to `FieldData`.
+
+use arrow::array::{Array, ArrayRef, AsArray, GenericStringArray, PrimitiveArray};
+use arrow::buffer::{Buffer, NullBuffer};
+use arrow::datatypes::*;
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::wire::{field_len, put_header, put_number, put_text, put_varint, varint_len};
+use crate::milvus::v2::proto::schema::DataType as Milvus;
+use crate::milvus::v2::{MilvusError, Result};
+
+// Buffers go to the wire as they are; protobuf is little-endian.
+#[cfg(target_endian = "big")]
+compile_error!("vector buffers are sent as they lie in memory, which must be little-endian");
+
+/// How a column of the batch becomes a field of the collection. Decided once per table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InsertColumn {
+    /// Index of the column in the batch.
+    pub index: usize,
+    /// Name of the field.
+    pub name: String,
+    /// Type of the field.
+    pub data_type: Milvus,
+    /// Dimensions, of a vector field.
+    pub dim: usize,
+}
+
+/// Bytes of a request: small parts that were written, and buffers that are only referred to.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    parts: Vec<Bytes>,
+    open: BytesMut,
+    len: usize,
+}
+
+impl Parts {
+    /// The place to write small things to.
+    pub(super) fn out(&mut self) -> &mut BytesMut {
+        &mut self.open
+    }
+
+    /// Appends bytes without copying them.
+    pub(super) fn attach(&mut self, bytes: Bytes) {
+        self.close();
+        self.len += bytes.len();
+        self.parts.push(bytes);
+    }
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.len += self.open.len();
+            self.parts.push(self.open.split().freeze());
+        }
+    }
+
+    /// All parts, and their length.
+    pub(super) fn finish(mut self) -> (Vec<Bytes>, usize) {
+        self.close();
+        (self.parts, self.len)
+    }
+}
+
+/// The values of a column in their wire form, so that the lengths around them are known.
+enum Payload {
+    /// The memory of a buffer, within field 1 of an array message.
+    Packed(Bytes),
+    /// Values written one by one, within field 1 of an array message.
+    Written(BytesMut),
+    /// Length-delimited values, each with the header of field 1.
+    Repeated(BytesMut),
+}
+
+impl InsertColumn {
+    /// Appends this column's `FieldData`, as field `fields_data` of a request.
+    pub(super) fn put(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
+        match vector_number(self.data_type) {
+            Some(number) => self.put_vector(parts, field, number, values),
+            None => self.put_scalar(parts, field, values),
+        }
+    }
+
+    fn put_vector(
+        &self,
+        parts: &mut Parts,
+        field: u32,
+        number: u32,
+        values: &ArrayRef,
+    ) -> Result<()> {
+        let bytes = self.vector_bytes(values)?;
+        let float = self.data_type == Milvus::FloatVector;
+        // FieldData { type, field_name, vectors: VectorField { dim, … } }
+        let inner = if float { field_len(1, bytes.len()) } else { bytes.len() };
+        let dim_len = 1 + varint_len(self.dim as u64);
+        let vector_len = dim_len + field_len(number, inner);
+        let out = parts.out();
+        put_header(out, field, self.head_len() + field_len(4, vector_len));
+        self.put_head(out);
+        put_header(out, 4, vector_len);
+        put_number(out, 1, self.dim as u64);
+        put_header(out, number, inner);
+        if float {
+            put_header(out, 1, bytes.len());
+        }
+        parts.attach(bytes);
+        Ok(())
+    }
+
+    /// The memory of a vector column's values: only those of the rows of this slice.
+    fn vector_bytes(&self, values: &ArrayRef) -> Result<Bytes> {
+        let Some(lists) = values.as_fixed_size_list_opt() else {
+            return Err(self.mismatch(values));
+        };
+        let list_len = usize::try_from(lists.value_length()).unwrap_or(0);
+        let dims = if self.data_type == Milvus::BinaryVector { list_len * 8 } else { list_len };
+        let elements = lists.values();
+        let fits = match self.data_type {
+            Milvus::FloatVector => *elements.data_type() == DataType::Float32,
+            Milvus::Float16Vector => *elements.data_type() == DataType::Float16,
+            Milvus::BFloat16Vector => *elements.data_type() == DataType::UInt16,
+            Milvus::Int8Vector => *elements.data_type() == DataType::Int8,
+            _ => *elements.data_type() == DataType::UInt8,
+        };
+        if !fits || dims != self.dim || lists.null_count() > 0 || elements.null_count() > 0 {
+            return Err(self.mismatch(values));
+        }
+        let data = elements.to_data();
+        let width = data.data_type().primitive_width().unwrap_or(1);
+        // A slice of a list array keeps its child whole; `value_offset` says where it begins.
+        let first = lists.value_offset_at(0);
+        let start = (data.offset() + first) * width;
+        let len = lists.len() * list_len * width;
+        match data.buffers().first() {
+            Some(buffer) if start + len <= buffer.len() => {
+                Ok(shared(buffer.slice_with_length(start, len)))
+            }
+            _ => Err(self.mismatch(values)),
+        }
+    }
+
+    fn put_scalar(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
+        let (number, payload) = self.payload(values)?;
+        let valid = values.nulls().filter(|nulls| nulls.null_count() > 0);
+        let array_len = match &payload {
+            Payload::Packed(bytes) => field_len(1, bytes.len()),
+            Payload::Written(bytes) => field_len(1, bytes.len()),
+            Payload::Repeated(bytes) => bytes.len(),
+        };
+        // FieldData { type, field_name, scalars: ScalarField { …: …Array { data } }, valid_data }
+        let scalar_len = field_len(number, array_len);
+        let valid_len = valid.map_or(0, |_| field_len(7, values.len()));
+        let out = parts.out();
+        put_header(out, field, self.head_len() + field_len(3, scalar_len) + valid_len);
+        self.put_head(out);
+        put_header(out, 3, scalar_len);
+        put_header(out, number, array_len);
+        match payload {
+            Payload::Packed(bytes) => {
+                put_header(out, 1, bytes.len());
+                parts.attach(bytes);
+            }
+            Payload::Written(bytes) => {
+                put_header(out, 1, bytes.len());
+                parts.attach(bytes.freeze());
+            }
+            Payload::Repeated(bytes) => parts.attach(bytes.freeze()),
+        }
+        if let Some(valid) = valid {
+            put_valid(parts.out(), valid);
+        }
+        Ok(())
+    }
+
+    /// The field number within `ScalarField`, and the values.
+    fn payload(&self, values: &ArrayRef) -> Result<(u32, Payload)> {
+        let mismatch = || self.mismatch(values);
+        Ok(match self.data_type {
+            Milvus::Bool => {
+                let values = values.as_boolean_opt().ok_or_else(mismatch)?;
+                let mut out = BytesMut::with_capacity(values.len());
+                values.iter().flatten().for_each(|value| out.put_u8(u8::from(value)));
+                (1, Payload::Written(out))
+            }
+            Milvus::Int8 => {
+                (2, varints(values.as_primitive_opt::<Int8Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Int16 => {
+                (2, varints(values.as_primitive_opt::<Int16Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Int32 => {
+                (2, varints(values.as_primitive_opt::<Int32Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Int64 => {
+                (3, varints(values.as_primitive_opt::<Int64Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Float => {
+                (4, packed(values.as_primitive_opt::<Float32Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::Double => {
+                (5, packed(values.as_primitive_opt::<Float64Type>().ok_or_else(mismatch)?))
+            }
+            Milvus::VarChar => (6, texts(values.as_string_opt().ok_or_else(mismatch)?)),
+            Milvus::Json => (9, texts(values.as_string_opt().ok_or_else(mismatch)?)),
+            _ => return Err(mismatch()),
+        })
+    }
+
+    /// Length of `type` and `field_name` of `FieldData`.
+    fn head_len(&self) -> usize {
+        1 + varint_len(self.data_type as u64) + field_len(2, self.name.len())
+    }
+
+    fn put_head(&self, out: &mut BytesMut) {
+        put_number(out, 1, self.data_type as u64);
+        put_text(out, 2, &self.name);
+    }
+
+    /// The server would take some of these and crash on them later.
+    fn mismatch(&self, values: &ArrayRef) -> MilvusError {
+        MilvusError::Settings(format!(
+            "Field `{}` is {}({}), the column is {} with {} nulls",
+            self.name,
+            self.data_type.as_str_name(),
+            self.dim,
+            values.data_type(),
+            values.null_count()
+        ))
+    }
+}
+
+/// The field number of a vector type within `VectorField`.
+fn vector_number(data_type: Milvus) -> Option<u32> {
+    Some(match data_type {
+        Milvus::FloatVector => 2,
+        Milvus::BinaryVector => 3,
+        Milvus::Float16Vector => 4,
+        Milvus::BFloat16Vector => 5,
+        Milvus::Int8Vector => 7,
+        _ => return None,
+    })
+}
+
+/// Integers as varints, sign-extended to 64 bits as protobuf wants it; nulls are left out.
+fn varints<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>) -> Payload
+where
+    T::Native: Into<i64>,
+{
+    let mut out = BytesMut::with_capacity(values.len() * 4);
+    let mut put = |value: T::Native| put_varint(&mut out, value.into() as u64);
+    match values.null_count() {
+        0 => values.values().iter().copied().for_each(&mut put),
+        _ => values.iter().flatten().for_each(&mut put),
+    }
+    Payload::Written(out)
+}
+
+/// Floats as they lie in memory; copied only where nulls are to be left out.
+fn packed<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>) -> Payload {
+    match values.null_count() {
+        0 => Payload::Packed(shared(values.values().inner().clone())),
+        _ => {
+            let present: Vec<T::Native> = values.iter().flatten().collect();
+            Payload::Packed(shared(Buffer::from_vec(present)))
+        }
+    }
+}
+
+/// Texts, each with its header; nulls are left out.
+fn texts(values: &GenericStringArray<i32>) -> Payload {
+    let mut out = BytesMut::with_capacity(values.value_data().len().min(1 << 20));
+    for value in values.iter().flatten() {
+        put_header(&mut out, 1, value.len());
+        out.put_slice(value.as_bytes());
+    }
+    Payload::Repeated(out)
+}
+
+/// `valid_data`: one flag a row.
+fn put_valid(out: &mut BytesMut, valid: &NullBuffer) {
+    put_header(out, 7, valid.len());
+    valid.iter().for_each(|valid| out.put_u8(u8::from(valid)));
+}
+
+/// A buffer as `Bytes`: shared, not copied.
+fn shared(buffer: Buffer) -> Bytes {
+    struct Owner(Buffer);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_slice()
+        }
+    }
+    Bytes::from_owner(Owner(buffer))
+}

@@ -1,0 +1,14 @@
+//! Record batches to insert requests, without copying vectors.
+//!
+//! A packed `repeated float` is, on the wire, the little-endian memory of an Arrow buffer, and the
+//! other vector types are plain bytes. So the lengths of the nested messages are written by hand
+//! ([`frames`]) and the buffer itself is handed to HTTP/2 behind them ([`send`]).
+
+mod column;
+mod frames;
+mod send;
+mod wire;
+
+pub use column::InsertColumn;
+pub use frames::{Frames, InsertHead};
+pub use send::Verb;

@@ -1,0 +1,140 @@
+//! Loading: what must be in the query nodes' memory before it can be asked for.
+
+use crate::milvus::v2::proto::common::LoadState;
+use crate::milvus::v2::proto::milvus::*;
+use crate::milvus::v2::{Client, Result};
+
+/// What [`Client::load_missing`] loaded, so that it can be released again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loaded {
+    /// Everything was loaded already.
+    Nothing,
+    /// The collection.
+    Collection,
+    /// These partitions.
+    Partitions(Vec<String>),
+}
+
+impl Client {
+    /// True when the collection (all of `partitions`, where some are named) can be queried.
+    ///
+    /// A collection counts as loaded as soon as one partition is, and a query then silently sees
+    /// that one only; so name the partitions that matter.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn is_loaded(&self, collection: &str, partitions: &[String]) -> Result<bool> {
+        if self.version().is_lite() || partitions.is_empty() {
+            return self.loaded(collection, Vec::new()).await;
+        }
+        for partition in partitions {
+            if !self.loaded(collection, vec![partition.clone()]).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn loaded(&self, collection: &str, partition_names: Vec<String>) -> Result<bool> {
+        let request = GetLoadStateRequest {
+            collection_name: collection.to_owned(),
+            partition_names,
+            db_name: self.db_name(),
+        };
+        Ok(self.call(request).await?.state() == LoadState::Loaded)
+    }
+
+    /// Loads those of `partitions` that are not loaded, and waits for them. `whole` says that
+    /// they are all partitions of the collection.
+    ///
+    /// # Errors
+    /// When the server refuses (a vector field without an index), or takes too long.
+    pub async fn load_missing(
+        &self,
+        collection: &str,
+        partitions: &[String],
+        whole: bool,
+    ) -> Result<Loaded> {
+        let lite = self.version().is_lite();
+        let mut missing = Vec::new();
+        for partition in partitions {
+            if !self.is_loaded(collection, std::slice::from_ref(partition)).await? {
+                missing.push(partition.clone());
+            }
+        }
+        if missing.is_empty() {
+            return Ok(Loaded::Nothing);
+        }
+        // Milvus Lite loads collections only.
+        let loaded = if lite || (whole && missing.len() == partitions.len()) {
+            let request = LoadCollectionRequest {
+                db_name: self.db_name(),
+                collection_name: collection.to_owned(),
+                replica_number: 1,
+            };
+            self.call(request).await?;
+            Loaded::Collection
+        } else {
+            self.load_partitions(collection, missing.clone()).await?;
+            Loaded::Partitions(missing)
+        };
+        self.wait_until(&format!("loading {collection}"), || {
+            self.is_loaded(collection, partitions)
+        })
+        .await?;
+        Ok(loaded)
+    }
+
+    /// Loads partitions without waiting for them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn load_partitions(
+        &self,
+        collection: &str,
+        partition_names: Vec<String>,
+    ) -> Result<()> {
+        let request = LoadPartitionsRequest {
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
+            partition_names,
+            replica_number: 1,
+        };
+        self.call(request).await.map(drop)
+    }
+
+    /// Releases partitions.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn release_partitions(
+        &self,
+        collection: &str,
+        partition_names: Vec<String>,
+    ) -> Result<()> {
+        let request = ReleasePartitionsRequest {
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
+            partition_names,
+        };
+        self.call(request).await.map(drop)
+    }
+
+    /// Releases what [`load_missing`](Self::load_missing) loaded.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn release(&self, collection: &str, loaded: Loaded) -> Result<()> {
+        match loaded {
+            Loaded::Nothing => Ok(()),
+            Loaded::Partitions(names) => self.release_partitions(collection, names).await,
+            Loaded::Collection => {
+                let request = ReleaseCollectionRequest {
+                    db_name: self.db_name(),
+                    collection_name: collection.to_owned(),
+                };
+                self.call(request).await.map(drop)
+            }
+        }
+    }
+}

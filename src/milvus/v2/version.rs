@@ -1,0 +1,119 @@
+//! Which server it is, and what it can take.
+
+use std::fmt;
+
+use crate::milvus::v2::proto::schema::DataType;
+
+/// A server's version, as it says it, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerVersion {
+    text: String,
+    number: (u32, u32, u32),
+    lite: bool,
+}
+
+impl ServerVersion {
+    /// Reads `v2.3.5-lite` (the standalone server from PyPI, a real Milvus), `2.4.1`,
+    /// `milvus_lite-3.2.2` (Milvus Lite, with version numbers of its own), or any text with a
+    /// version in it. A text without one counts as a current Milvus.
+    pub fn parse(text: &str) -> Self {
+        let lite = text.to_ascii_lowercase().contains("milvus_lite");
+        let number = text
+            .split(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .filter(|part| part.contains('.'))
+            .find_map(three_numbers)
+            .unwrap_or((u32::MAX, 0, 0));
+        ServerVersion { text: text.to_owned(), number, lite }
+    }
+
+    /// The version of a server that has not been asked.
+    pub(crate) fn unknown() -> Self {
+        ServerVersion { text: "unknown".to_owned(), number: (u32::MAX, 0, 0), lite: false }
+    }
+
+    /// True for Milvus Lite, which keeps one row per id, knows no partitions in queries, and
+    /// checks neither names nor limits.
+    pub fn is_lite(&self) -> bool {
+        self.lite
+    }
+
+    /// True for a Milvus of at least this version; false for Milvus Lite.
+    pub fn at_least(&self, major: u32, minor: u32, patch: u32) -> bool {
+        !self.lite && self.number >= (major, minor, patch)
+    }
+
+    /// True when fields of this type can be created, filled and read back.
+    ///
+    /// An older Milvus creates a collection with a type it does not know, takes the rows, and
+    /// later crashes on them; so this must be asked before.
+    pub fn takes(&self, data_type: DataType) -> bool {
+        match data_type {
+            DataType::Bool
+            | DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::Float
+            | DataType::Double
+            | DataType::VarChar
+            | DataType::Json
+            | DataType::FloatVector => true,
+            DataType::BinaryVector => !self.lite,
+            DataType::Float16Vector => self.at_least(2, 3, 5),
+            DataType::BFloat16Vector => self.at_least(2, 4, 0),
+            DataType::Int8Vector => self.at_least(2, 6, 0),
+            _ => false,
+        }
+    }
+
+    /// True when scalar fields can hold null. Before 2.5 the flag is dropped without a word and
+    /// nulls become values.
+    pub fn takes_nulls(&self) -> bool {
+        self.lite || self.at_least(2, 5, 0)
+    }
+}
+
+fn three_numbers(text: &str) -> Option<(u32, u32, u32)> {
+    let mut numbers = text.split('.').map(str::parse::<u32>);
+    let major = numbers.next()?.ok()?;
+    let minor = numbers.next()?.ok()?;
+    let patch = numbers.next().and_then(Result::ok).unwrap_or(0);
+    Some((major, minor, patch))
+}
+
+impl fmt::Display for ServerVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.lite {
+            true => write!(f, "Milvus Lite {}", self.text.trim_start_matches("milvus_lite-")),
+            false => write!(f, "Milvus {}", self.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_servers_say_them() {
+        let milvus = ServerVersion::parse("v2.3.5-lite");
+        assert!(!milvus.is_lite() && milvus.at_least(2, 3, 5) && !milvus.at_least(2, 3, 6));
+        let lite = ServerVersion::parse("milvus_lite-3.2.2");
+        assert!(lite.is_lite() && !lite.at_least(2, 0, 0));
+        assert_eq!(lite.to_string(), "Milvus Lite 3.2.2");
+        assert!(ServerVersion::parse("Cloud (Compatible with Milvus 2.4)").at_least(2, 4, 0));
+        assert!(ServerVersion::parse("master-20260101").at_least(9, 0, 0));
+    }
+
+    #[test]
+    fn types_that_a_server_would_crash_on_are_not_taken() {
+        let old = ServerVersion::parse("v2.3.5-lite");
+        assert!(old.takes(DataType::BinaryVector) && old.takes(DataType::Float16Vector));
+        for data_type in
+            [DataType::BFloat16Vector, DataType::Int8Vector, DataType::Timestamptz, DataType::Text]
+        {
+            assert!(!old.takes(data_type), "{data_type:?}");
+        }
+        assert!(!ServerVersion::parse("milvus_lite-3.2.2").takes(DataType::BinaryVector));
+    }
+}

@@ -1,0 +1,299 @@
+//! What the user writes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::wait::Wait;
+use crate::config::Secret;
+use crate::error::{Error, Result};
+use crate::milvus::v2::{Options, TlsOptions};
+use crate::sink::Mode;
+use crate::table::Metric;
+
+/// A live Milvus 2.x server.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address: `http://host:19530`, or `https://…` for TLS.
+    pub uri: String,
+    /// Token, or `user:password`.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// User, instead of a token.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The user's password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Database (default: the server's default).
+    #[serde(default)]
+    pub database: Option<String>,
+    /// Collection to write to (default: the name of the source's table).
+    #[serde(default)]
+    pub collection: Option<String>,
+    /// Partition to write to (default: the server's default partition).
+    #[serde(default)]
+    pub partition: Option<String>,
+    /// Description of a collection that is created (default: where its rows came from).
+    #[serde(default)]
+    pub description: Option<String>,
+    /// What happens to a collection, or a partition where one is named, that exists already.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What happens to a row whose id the target holds already.
+    #[serde(default)]
+    pub on_conflict: OnConflict,
+    /// What happens when an id occurs more than once in the source.
+    #[serde(default)]
+    pub on_duplicate_id: OnDuplicateId,
+    /// The schema of a collection that is created.
+    #[serde(default)]
+    pub schema: SchemaConfig,
+    /// The index of the vector field: `auto`, `none`, or a type with its parameters. In Milvus 2.x
+    /// the metric is part of the index.
+    #[serde(default)]
+    pub index: IndexConfig,
+    /// What TLS needs beyond the system's own certificates.
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// How long to wait for answers.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// How long a request is tried again while it fails for a passing reason, such as a rate
+    /// limit or a server that restarts.
+    #[serde(default = "ten_minutes")]
+    pub retry_for: Wait,
+}
+
+fn ten_minutes() -> Wait {
+    Wait::seconds(600)
+}
+
+/// What happens to a row whose id the target holds already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// Nothing is written; the error counts such ids and names a few.
+    #[default]
+    Fail,
+    /// The row is inserted without a look: the target may then hold the id twice.
+    Insert,
+    /// The row takes the place of the target's.
+    Upsert,
+    /// The target's row stays.
+    Skip,
+}
+
+/// What happens when an id occurs more than once in the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDuplicateId {
+    /// Nothing is written; the error counts such ids and names a few.
+    #[default]
+    Fail,
+    /// All rows are sent; what the server makes of them is its affair.
+    Allow,
+}
+
+/// The schema of a collection that is created.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SchemaConfig {
+    /// Metric of the index (default: the source's, else L2, or HAMMING for binary vectors).
+    pub metric: Option<Metric>,
+    /// Name of the primary key field (default: the name of the source's id column).
+    pub id: Option<String>,
+    /// Name of the vector field (default: the name of the source's vector column).
+    pub vector: Option<String>,
+}
+
+/// The index of the vector field.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum IndexConfig {
+    /// One of the two words.
+    Choice(IndexChoice),
+    /// A type with its parameters.
+    Given(IndexSpec),
+}
+
+impl Default for IndexConfig {
+    fn default() -> Self {
+        IndexConfig::Choice(IndexChoice::Auto)
+    }
+}
+
+/// What happens when no index type is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexChoice {
+    /// A collection that is created gets the index that the server thinks best (AUTOINDEX); one
+    /// that exists keeps what it has.
+    Auto,
+    /// No index is made. The collection can't be searched until one is, and nothing records the
+    /// metric.
+    None,
+}
+
+/// An index type with its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IndexSpec {
+    /// Type, as Milvus names it: `HNSW`, `IVF_FLAT`, `DISKANN`, `BIN_FLAT`, …
+    #[serde(rename = "type")]
+    pub index_type: String,
+    /// Metric (default: as `schema.metric`).
+    #[serde(default)]
+    pub metric: Option<Metric>,
+    /// Parameters of the type, for example `{ M: 16, efConstruction: 200 }`.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for IndexConfig {
+    // By hand, so that an error within the parameters keeps its place in the file.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Index;
+        impl<'de> Visitor<'de> for Index {
+            type Value = IndexConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("auto, none, or an index with its type: { type: HNSW, params: { … } }")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<IndexConfig, E> {
+                match word {
+                    "auto" => Ok(IndexConfig::Choice(IndexChoice::Auto)),
+                    "none" => Ok(IndexConfig::Choice(IndexChoice::None)),
+                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<IndexConfig, A::Error> {
+                IndexSpec::deserialize(MapAccessDeserializer::new(map)).map(IndexConfig::Given)
+            }
+        }
+        deserializer.deserialize_any(Index)
+    }
+}
+
+/// What TLS needs beyond the system's own certificates. Paths of PEM files.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// Certificate authority that signed the server's certificate.
+    pub ca: Option<PathBuf>,
+    /// Name in the server's certificate, where it differs from the host.
+    pub server_name: Option<String>,
+    /// Our own certificate, for servers that ask for one.
+    pub cert: Option<PathBuf>,
+    /// The key of our own certificate.
+    pub key: Option<PathBuf>,
+}
+
+/// How long to wait for answers.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Wait,
+    /// For the answer to one request.
+    pub request: Wait,
+    /// For work in the server's background: loading, flushing.
+    pub wait: Wait,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Wait::seconds(10),
+            request: Wait::seconds(120),
+            wait: Wait::seconds(1800),
+        }
+    }
+}
+
+impl Config {
+    /// Settings that contradict each other.
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |what: &str, help: &str| Err(Error::config(what).help(help));
+        if self.token.is_some() && (self.user.is_some() || self.password.is_some()) {
+            return wrong(
+                "sink.milvus has both a token and a user or password",
+                "give either token, or user and password",
+            );
+        }
+        if self.user.is_some() != self.password.is_some() {
+            return wrong("sink.milvus has only one of user and password", "give both");
+        }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return wrong("sink.milvus.tls has only one of cert and key", "give both");
+        }
+        if let IndexConfig::Given(spec) = &self.index
+            && spec.metric.is_some()
+            && self.schema.metric.is_some()
+            && spec.metric != self.schema.metric
+        {
+            return wrong(
+                "sink.milvus.index.metric and sink.milvus.schema.metric differ",
+                "give one of them",
+            );
+        }
+        if self.on_duplicate_id == OnDuplicateId::Allow
+            && matches!(self.on_conflict, OnConflict::Upsert | OnConflict::Skip)
+        {
+            // Writers run at the same time: chance would decide.
+            return wrong(
+                "With on_duplicate_id: allow and this on_conflict it would be left to chance which row of an id stays",
+                "add the transform dedupe, which keeps the first or the last row of each id",
+            );
+        }
+        for (key, wait) in [
+            ("connect", self.timeouts.connect),
+            ("request", self.timeouts.request),
+            ("wait", self.timeouts.wait),
+        ] {
+            if wait.duration().is_zero() {
+                return Err(Error::config(format!("sink.milvus.timeouts.{key} is 0"))
+                    .help("write a span of time such as 30s"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The client's options; reads the TLS files.
+    pub(super) fn options(&self) -> Result<Options> {
+        let mut options = Options::new(self.uri.clone());
+        options.token = match (&self.user, &self.password) {
+            (Some(user), Some(password)) => Some(format!("{user}:{}", password.expose())),
+            _ => self.token.as_ref().map(|token| token.expose().to_owned()),
+        };
+        options.database = self.database.clone().filter(|name| !name.is_empty());
+        options.tls = TlsOptions {
+            ca: self.tls.ca.as_deref().map(read_pem).transpose()?,
+            server_name: self.tls.server_name.clone(),
+            identity: match (&self.tls.cert, &self.tls.key) {
+                (Some(cert), Some(key)) => Some((read_pem(cert)?, read_pem(key)?)),
+                _ => None,
+            },
+        };
+        options.connect_timeout = self.timeouts.connect.duration();
+        options.request_timeout = self.timeouts.request.duration();
+        options.wait_timeout = self.timeouts.wait.duration();
+        options.retry_for = self.retry_for.duration();
+        Ok(options)
+    }
+}
+
+fn read_pem(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| {
+        Error::config(format!("Cannot read {}", path.display()))
+            .because(error)
+            .at("sink.milvus.tls")
+    })
+}

@@ -1,0 +1,148 @@
+//! Which index is made, and the metric.
+
+use super::config::{Config, IndexChoice, IndexConfig};
+use super::target::Found;
+use crate::error::{Error, Result};
+use crate::milvus::v2::{Client, ServerVersion};
+use crate::sink::TableToWrite;
+use crate::table::{Metric, VectorType};
+
+/// An index that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NewIndex {
+    pub field: String,
+    pub index_type: String,
+    pub metric: Metric,
+    /// A JSON object.
+    pub params: String,
+}
+
+impl NewIndex {
+    pub(super) async fn create(&self, client: &Client, collection: &str) -> Result<()> {
+        client
+            .create_index(
+                collection,
+                &self.field,
+                &self.index_type,
+                self.metric.name(),
+                &self.params,
+            )
+            .await
+            .map_err(|error| {
+                Error::from(error)
+                    .at(format!("index {} on {}", self.index_type, self.field))
+                    .help("correct sink.milvus.index, or leave it out")
+            })
+    }
+}
+
+/// The metric, and who said so.
+fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
+    let given = match &config.index {
+        IndexConfig::Given(spec) => spec.metric,
+        IndexConfig::Choice(_) => None,
+    };
+    if let Some(metric) = given.or(config.schema.metric) {
+        return (metric, "as configured");
+    }
+    match (table.metric, table.schema.column().vector_type) {
+        (Some(metric), _) => (metric, "as the source says"),
+        (None, VectorType::Binary) => {
+            (Metric::Hamming, "assumed; set sink.milvus.schema.metric if it is another")
+        }
+        (None, _) => (Metric::L2, "assumed; set sink.milvus.schema.metric if it is another"),
+    }
+}
+
+fn check_metric(metric: Metric, table: &TableToWrite, version: &ServerVersion) -> Result<()> {
+    let vector_type = table.schema.column().vector_type;
+    if metric == Metric::Tanimoto {
+        return Err(Error::config("Milvus 2.x has no metric TANIMOTO")
+            .help("set sink.milvus.schema.metric: JACCARD, which ranks the same"));
+    }
+    if !metric.fits(vector_type) {
+        return Err(Error::config(format!(
+            "The metric {metric} does not fit {vector_type} vectors"
+        ))
+        .help(match vector_type {
+            VectorType::Binary => "set sink.milvus.schema.metric to HAMMING or JACCARD",
+            _ => "set sink.milvus.schema.metric to L2, IP or COSINE",
+        }));
+    }
+    if metric == Metric::Cosine && !version.is_lite() && !version.at_least(2, 3, 0) {
+        return Err(Error::config(format!("{version} has no metric COSINE"))
+            .help("normalise the vectors and set sink.milvus.schema.metric: IP"));
+    }
+    Ok(())
+}
+
+/// The index of a collection that is made, and a note about it.
+pub(super) fn for_new(
+    config: &Config,
+    table: &TableToWrite,
+    field: &str,
+    version: &ServerVersion,
+) -> Result<(Option<NewIndex>, String)> {
+    let (metric, why) = metric_of(config, table);
+    check_metric(metric, table, version)?;
+    let (index_type, params) = match &config.index {
+        IndexConfig::Choice(IndexChoice::None) => {
+            let note = format!(
+                "no index is made: the metric ({metric}) is recorded nowhere, and the collection can't be searched"
+            );
+            return Ok((None, note));
+        }
+        IndexConfig::Choice(IndexChoice::Auto) => (auto_type(metric).to_owned(), "{}".to_owned()),
+        IndexConfig::Given(spec) => {
+            let params = serde_json::Value::Object(spec.params.clone()).to_string();
+            (spec.index_type.to_ascii_uppercase(), params)
+        }
+    };
+    let note = format!("index {index_type} on {field}, metric {metric} ({why})");
+    Ok((Some(NewIndex { field: field.to_owned(), index_type, metric, params }), note))
+}
+
+/// The index that the server picks for the vector type. Only the brute-force index of binary
+/// vectors knows the set metrics (measured on 2.3.5).
+fn auto_type(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Substructure | Metric::Superstructure => "BIN_FLAT",
+        _ => "AUTOINDEX",
+    }
+}
+
+/// What becomes of the index of a collection that is there. Its own index stays; where it has
+/// none, only one that is asked for by type is made: the choice is its owner's.
+pub(super) fn for_existing(
+    config: &Config,
+    table: &TableToWrite,
+    field: &str,
+    found: &Found,
+    version: &ServerVersion,
+) -> Result<(Option<NewIndex>, String)> {
+    let Some(index) = found.index_on(field) else {
+        if matches!(config.index, IndexConfig::Given(_)) {
+            return for_new(config, table, field, version);
+        }
+        let note = format!(
+            "{field} has no index, and none is made; give sink.milvus.index a type to make one"
+        );
+        return Ok((None, note));
+    };
+    let (metric, _) = metric_of(config, table);
+    let configured = config.schema.metric.is_some()
+        || matches!(&config.index, IndexConfig::Given(spec) if spec.metric.is_some());
+    let differs = !index.metric.is_empty() && index.metric != metric.name();
+    if differs && configured {
+        return Err(Error::config(format!(
+            "The collection is indexed by {}, the configuration says {metric}",
+            index.metric
+        ))
+        .help("leave out sink.milvus.schema.metric, or write to another collection"));
+    }
+    let mut note = format!("index {} on {field}, metric {}, stays", index.index_type, index.metric);
+    if differs && table.metric.is_some() {
+        note.push_str(&format!(", although the source says {metric}"));
+    }
+    Ok((None, note))
+}

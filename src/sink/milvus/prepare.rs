@@ -1,0 +1,206 @@
+//! Doing what the plan said.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::sync::Mutex;
+
+use super::Milvus;
+use super::check::Checks;
+use super::config::{OnConflict, OnDuplicateId};
+use super::count::CountBy;
+use super::lookup::Lookup;
+use super::plan::Intent;
+use super::target::Found;
+use super::write::{Clash, MAX_REQUEST, Shared, Table};
+use crate::error::{Error, Result};
+use crate::flow::Meter;
+use crate::milvus::v2::Client;
+use crate::milvus::v2::insert::{InsertHead, Verb};
+use crate::milvus::v2::load::Loaded;
+use crate::milvus::v2::partition::DEFAULT_PARTITION;
+use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
+
+impl Milvus {
+    pub(super) async fn make_ready(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        let client = self.client().await?;
+        let mut state = self.state.lock().await;
+        let mut intent = Intent::form(&self.config, client, table).await?;
+        let collection = intent.target.collection.clone();
+        // The run's other tables may have made the collection, and its default partition with it.
+        if plan.decision == Decision::Create && state.created.contains(&collection) {
+            intent.decision = Decision::Create;
+        }
+        if intent.decision != plan.decision {
+            return Err(Error::target(format!(
+                "{} changed since it was looked at: the plan was to {}, now it would be to {}",
+                intent.target,
+                verb_of(plan.decision),
+                verb_of(intent.decision)
+            ))
+            .help("something else works on it; run again when it rests"));
+        }
+        let makes_collection = intent.makes_collection();
+        let asked = state.take_lookup(&intent.target);
+        self.make(client, table, &intent).await?;
+        if makes_collection {
+            state.created.push(collection.clone());
+        }
+        let clash = self.clash(client, &intent);
+        let lookup = match (clash, asked) {
+            (Clash::None, Some(lookup)) => {
+                client.release(&collection, lookup.loaded).await?;
+                None
+            }
+            (Clash::None, None) => None,
+            (_, Some(lookup)) => Some(lookup),
+            (_, None) => Some(Lookup::open(client, &intent).await?),
+        };
+        let found = Found::ask(client, &intent.target).await?;
+        let count_by = CountBy::choose(client, &intent.target, &found).await?;
+        let rows_before = match intent.decision {
+            Decision::Append => {
+                if count_by == CountBy::Statistics {
+                    client.flush(&collection).await?;
+                }
+                count_by.count(client, &intent.target).await?
+            }
+            _ => 0,
+        };
+        drop(state);
+        let head = InsertHead {
+            database: client.database().unwrap_or_default().to_owned(),
+            collection,
+            partition: intent.target.partition.clone().unwrap_or_default(),
+            columns: intent.shape.columns.clone(),
+        };
+        let id = table.schema.id_index();
+        let shared = Shared {
+            checks: Checks::new(&intent.shape.fields, id, client.version().is_lite()),
+            client: client.clone(),
+            repeat_as: self.repeat_as(client, clash, intent.decision),
+            target: intent.target,
+            head,
+            id,
+            clash,
+            lookup: Mutex::new(lookup),
+            max_request: AtomicUsize::new(MAX_REQUEST),
+            meter,
+        };
+        Ok(Arc::new(Table { shared: Arc::new(shared), count_by, rows_before }))
+    }
+
+    /// Creates, drops, leaves alone.
+    async fn make(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
+        let Intent { target, found, decision, index, .. } = intent;
+        let name = &target.collection;
+        if intent.makes_collection() {
+            if *decision == Decision::Overwrite {
+                self.try_out(client, table, intent).await?;
+                client.drop_collection(name).await?;
+            }
+            self.create(client, table, intent, name).await?;
+            return match &target.partition {
+                Some(partition) if partition != DEFAULT_PARTITION => {
+                    Ok(client.create_partition(name, partition).await?)
+                }
+                _ => Ok(()),
+            };
+        }
+        if let (Some(index), None) = (index, found.index_on(&intent.shape.vector)) {
+            index.create(client, name).await?;
+        }
+        match (&target.partition, decision) {
+            (Some(partition), Decision::Create) if !found.partitions.contains(partition) => {
+                Ok(client.create_partition(name, partition).await?)
+            }
+            (Some(partition), Decision::Overwrite) => {
+                replace_partition(client, name, partition).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn create(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        intent: &Intent,
+        name: &str,
+    ) -> Result<()> {
+        let fields = intent.shape.fields.clone();
+        client.create_collection(name, &self.description(table), fields).await?;
+        match &intent.index {
+            Some(index) => index.create(client, name).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the collection under another name and drops it again: what the server refuses (an
+    /// index parameter, a field) shows before the old rows are gone.
+    async fn try_out(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
+        let name: String = intent.target.collection.chars().take(230).collect();
+        let name = format!("{name}_vecpipe_trial");
+        client.drop_collection(&name).await?;
+        let outcome = self.create(client, table, intent, &name).await;
+        client.drop_collection(&name).await?;
+        outcome
+    }
+
+    /// What is done about rows whose ids are there already.
+    fn clash(&self, client: &Client, intent: &Intent) -> Clash {
+        match self.config.on_conflict {
+            _ if !intent.ids_can_be_there(client) => Clash::None,
+            OnConflict::Fail | OnConflict::Insert => Clash::None,
+            OnConflict::Skip => Clash::Skip,
+            OnConflict::Upsert => Clash::Replace,
+        }
+    }
+
+    /// How a request is repeated when nobody knows whether it was carried out; `None` where any
+    /// repetition could double rows or take others away.
+    fn repeat_as(&self, client: &Client, clash: Clash, decision: Decision) -> Option<Verb> {
+        // Milvus Lite replaces by itself.
+        if client.version().is_lite() {
+            return Some(if clash == Clash::Replace { Verb::Upsert } else { Verb::Insert });
+        }
+        if clash == Clash::Replace {
+            return Some(Verb::Upsert);
+        }
+        // An upsert of rows whose ids nobody else has is an insert that can be done twice.
+        let ids_once = self.config.on_duplicate_id == OnDuplicateId::Fail;
+        let ids_absent = decision != Decision::Append
+            || matches!(self.config.on_conflict, OnConflict::Fail | OnConflict::Skip);
+        (ids_once && ids_absent).then_some(Verb::Upsert)
+    }
+}
+
+/// Empties a partition by making it anew; loaded again if it was.
+async fn replace_partition(client: &Client, collection: &str, partition: &str) -> Result<()> {
+    let names = vec![partition.to_owned()];
+    // Milvus Lite drops partitions of loaded collections.
+    let loaded = !client.version().is_lite() && client.is_loaded(collection, &names).await?;
+    if loaded {
+        client.release(collection, Loaded::Partitions(names.clone())).await?;
+    }
+    client.drop_partition(collection, partition).await?;
+    client.create_partition(collection, partition).await?;
+    if loaded {
+        client.load_missing(collection, &names, false).await?;
+    }
+    Ok(())
+}
+
+fn verb_of(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Create => "create it",
+        Decision::Append => "append to it",
+        Decision::Skip => "leave it alone",
+        Decision::Overwrite => "overwrite it",
+    }
+}

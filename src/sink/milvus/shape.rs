@@ -1,0 +1,242 @@
+//! Columns to fields: of a collection that is made, or of one that is there.
+
+use arrow::datatypes::Field;
+
+use super::config::Config;
+use super::target::check_name;
+use crate::error::{Error, Result};
+use crate::milvus::v2::ServerVersion;
+use crate::milvus::v2::collection::Collection;
+use crate::milvus::v2::field::{
+    MAX_DIM, dim_of, field_schema, is_vector, milvus_type, parameter, type_words,
+};
+use crate::milvus::v2::insert::InsertColumn;
+use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
+use crate::sink::TableToWrite;
+use crate::table::Role;
+
+/// Most fields of a collection.
+const MAX_FIELDS: usize = 64;
+
+/// How a table's columns fit a collection.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    /// All fields that are sent.
+    pub fields: Vec<FieldSchema>,
+    /// The column of each.
+    pub columns: Vec<InsertColumn>,
+    /// Name of the primary key.
+    pub key: String,
+    /// Name of the (first) vector field.
+    pub vector: String,
+    /// Columns that go to a field of another name.
+    pub notes: Vec<String>,
+}
+
+impl Shape {
+    /// The fields of a collection that is made for the table.
+    pub(super) fn of_new(
+        config: &Config,
+        table: &TableToWrite,
+        version: &ServerVersion,
+    ) -> Result<Shape> {
+        let mut fields = Vec::new();
+        for (index, column) in table.schema.arrow().fields().iter().enumerate() {
+            let name = wanted_name(config, table, index);
+            check_name("field", name, "sink.milvus.schema (id, vector), or the transform rename")?;
+            let data_type = sendable_type(column, version)?;
+            check_dim(column, data_type, version)?;
+            let schema = field_schema(column, version.takes_nulls())
+                .ok_or_else(|| no_such_type(column, version))?;
+            fields.push(FieldSchema { name: name.to_owned(), ..schema });
+        }
+        if fields.len() > MAX_FIELDS {
+            return Err(Error::config(format!(
+                "The table has {} columns, a Milvus collection takes {MAX_FIELDS}",
+                fields.len()
+            )));
+        }
+        let vectors = fields.iter().filter(|field| is_vector(field.data_type())).count();
+        if vectors > 1 && !version.is_lite() && !version.at_least(2, 4, 0) {
+            return Err(Error::config(format!(
+                "The table has {vectors} vector columns, {version} takes one"
+            )));
+        }
+        Ok(Shape::pair(table, fields, Vec::new()))
+    }
+
+    /// How the table fits a collection that is there.
+    pub(super) fn of_existing(
+        config: &Config,
+        table: &TableToWrite,
+        collection: &Collection,
+        version: &ServerVersion,
+    ) -> Result<Shape> {
+        let mut fields = Vec::new();
+        let mut notes = Vec::new();
+        for (index, column) in table.schema.arrow().fields().iter().enumerate() {
+            let field = field_for(config, table, index, collection)?;
+            check_fit(column, field, version)?;
+            if field.name != *column.name() {
+                notes.push(format!("column {} goes to field {}", column.name(), field.name));
+            }
+            fields.push(field.clone());
+        }
+        // A field left out would be filled with something, or crash a 2.3.5.
+        let missing: Vec<_> = collection
+            .fields
+            .iter()
+            .filter(|field| !field.is_function_output)
+            .filter(|field| !fields.iter().any(|sent| sent.name == field.name))
+            .map(|field| format!("{} {}", field.name, type_words(field)))
+            .collect();
+        if !missing.is_empty() {
+            return Err(Error::config(format!(
+                "Collection {} has fields that the table lacks: {}",
+                collection.name,
+                missing.join(", ")
+            ))
+            .help("write to another collection, or overwrite this one"));
+        }
+        Ok(Shape::pair(table, fields, notes))
+    }
+
+    /// `fields` are in the order of the table's columns.
+    fn pair(table: &TableToWrite, fields: Vec<FieldSchema>, notes: Vec<String>) -> Shape {
+        let name = |index: usize| fields.get(index).map(|f| f.name.clone()).unwrap_or_default();
+        let columns = fields
+            .iter()
+            .enumerate()
+            .map(|(index, field)| InsertColumn {
+                index,
+                name: field.name.clone(),
+                data_type: field.data_type(),
+                dim: dim_of(table.schema.arrow().field(index), field.data_type()),
+            })
+            .collect();
+        let (key, vector) = (name(table.schema.id_index()), name(table.schema.vector_index()));
+        Shape { columns, key, vector, fields, notes }
+    }
+}
+
+/// The field name that the user, or the source, wants for a column.
+fn wanted_name<'a>(config: &'a Config, table: &'a TableToWrite, index: usize) -> &'a str {
+    let given = if index == table.schema.id_index() {
+        config.schema.id.as_deref()
+    } else if index == table.schema.vector_index() {
+        config.schema.vector.as_deref()
+    } else {
+        None
+    };
+    given.unwrap_or_else(|| table.schema.arrow().field(index).name())
+}
+
+/// The collection's field for a column: by name, or where there is only one that can be meant.
+fn field_for<'a>(
+    config: &Config,
+    table: &TableToWrite,
+    index: usize,
+    collection: &'a Collection,
+) -> Result<&'a FieldSchema> {
+    let wanted = wanted_name(config, table, index);
+    let is_id = index == table.schema.id_index();
+    let is_first_vector = index == table.schema.vector_index();
+    let named = collection.fields.iter().find(|field| field.name == wanted);
+    if let Some(field) = named
+        && field.is_primary_key == is_id
+    {
+        return Ok(field);
+    }
+    let given = (is_id && config.schema.id.is_some())
+        || (is_first_vector && config.schema.vector.is_some());
+    if is_id
+        && !given
+        && let Some(key) = collection.primary_key()
+    {
+        return Ok(key);
+    }
+    if is_first_vector && !given && named.is_none() {
+        let mut vectors = collection.fields.iter().filter(|f| is_vector(f.data_type()));
+        if let (Some(only), None) = (vectors.next(), vectors.next()) {
+            return Ok(only);
+        }
+    }
+    let what = if is_id { "primary key" } else { "field" };
+    let has: Vec<_> = collection
+        .fields
+        .iter()
+        .map(|field| {
+            let key = if field.is_primary_key { " (primary key)" } else { "" };
+            format!("{} {}{key}", field.name, type_words(field))
+        })
+        .collect();
+    Err(Error::config(format!(
+        "Collection {} has no {what} `{wanted}`; it has: {}",
+        collection.name,
+        has.join(", ")
+    ))
+    .help("name the field with sink.milvus.schema (id, vector) or the transform rename, or write to another collection"))
+}
+
+fn check_fit(column: &Field, field: &FieldSchema, version: &ServerVersion) -> Result<()> {
+    if field.auto_id {
+        return Err(Error::config(format!(
+            "The collection makes its ids itself ({} is auto_id), so the source's ids can't be kept",
+            field.name
+        ))
+        .help("write to a collection without auto_id"));
+    }
+    let data_type = sendable_type(column, version)?;
+    let target = field.data_type();
+    // Text is what JSON is written as.
+    let fits = data_type == target
+        || (data_type == DataType::VarChar && target == DataType::Json)
+        || (data_type == DataType::Json && target == DataType::VarChar);
+    let dim = parameter(field, "dim");
+    if fits && (!is_vector(target) || dim == Some(dim_of(column, data_type))) {
+        return Ok(());
+    }
+    let ours = field_schema(column, false).map(|ours| type_words(&ours)).unwrap_or_default();
+    Err(Error::config(format!(
+        "Column {} is {ours}, field {} of the collection is {}",
+        column.name(),
+        field.name,
+        type_words(field)
+    ))
+    .help("write to another collection, or overwrite this one"))
+}
+
+/// The Milvus type of a column, if this server takes it.
+fn sendable_type(column: &Field, version: &ServerVersion) -> Result<DataType> {
+    milvus_type(column)
+        .filter(|data_type| version.takes(*data_type))
+        .ok_or_else(|| no_such_type(column, version))
+}
+
+fn no_such_type(column: &Field, version: &ServerVersion) -> Error {
+    let what = match milvus_type(column) {
+        Some(data_type) => data_type.as_str_name().to_owned(),
+        None => format!("{} columns", column.data_type()),
+    };
+    let error = Error::config(format!("{version} does not take {what} (column {})", column.name()));
+    match Role::of(column) {
+        Role::Vector => error.help("use a server that does, or another vector type in the source"),
+        _ => error.help("cast the column, or leave it out"),
+    }
+}
+
+fn check_dim(column: &Field, data_type: DataType, version: &ServerVersion) -> Result<()> {
+    if !is_vector(data_type) {
+        return Ok(());
+    }
+    let dim = dim_of(column, data_type);
+    let least = if version.at_least(2, 4, 0) { 2 } else { 1 };
+    let least = if data_type == DataType::BinaryVector { 8 } else { least };
+    if (least..=MAX_DIM).contains(&dim) {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "Column {} has {dim} dimensions, {version} takes {least} to {MAX_DIM}",
+        column.name()
+    )))
+}

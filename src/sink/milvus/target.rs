@@ -1,0 +1,165 @@
+//! The collection or partition that a table goes to, and its state on the server.
+
+use std::fmt;
+
+use super::State;
+use super::config::Config;
+use crate::error::{Error, Result};
+use crate::milvus::v2::Client;
+use crate::milvus::v2::collection::Collection;
+use crate::milvus::v2::index::Index;
+use crate::milvus::v2::partition::DEFAULT_PARTITION;
+use crate::sink::TableToWrite;
+
+/// Longest name of a collection, partition or field.
+const MAX_NAME: usize = 255;
+
+/// Where one table goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub collection: String,
+    /// The partition that is named; none for the collection as a whole, whose new rows go to the
+    /// default partition.
+    pub partition: Option<String>,
+}
+
+impl Target {
+    pub(super) fn of(config: &Config, table: &TableToWrite) -> Result<Target> {
+        let target = Target {
+            collection: config.collection.clone().unwrap_or_else(|| table.collection.clone()),
+            partition: config
+                .partition
+                .clone()
+                .or_else(|| table.partition.clone())
+                .filter(|name| !name.is_empty()),
+        };
+        check_name("collection", &target.collection, "sink.milvus.collection")?;
+        if let Some(partition) = &target.partition {
+            check_name("partition", partition, "sink.milvus.partition")?;
+        }
+        Ok(target)
+    }
+
+    /// The partitions to ask about: the one that is named, or those of the collection.
+    pub(super) fn scope(&self, found: &Found) -> Vec<String> {
+        match &self.partition {
+            Some(partition) => vec![partition.clone()],
+            None => found.partitions.clone(),
+        }
+    }
+
+    fn overlaps(&self, other: &Target) -> bool {
+        self.collection == other.collection
+            && (self.partition == other.partition
+                || self.partition.is_none()
+                || other.partition.is_none())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "collection {}", self.collection)?;
+        match &self.partition {
+            Some(partition) => write!(f, ", partition {partition}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Names as a Milvus takes them. Milvus Lite takes more, but what is made there should be able to
+/// move on.
+pub(super) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
+    let mut chars = name.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= MAX_NAME {
+        return Ok(());
+    }
+    Err(Error::config(format!("`{name}` can't be the name of a Milvus {what}")).help(format!(
+        "give another name with {key}: letters, digits and underscores, not beginning with a digit, at most {MAX_NAME} characters"
+    )))
+}
+
+impl State {
+    /// Notes which table goes where; two tables never share a target.
+    pub(super) fn claim(&mut self, target: &Target, table: &str) -> Result<()> {
+        if let Some((taken, by)) =
+            self.claims.iter().find(|(taken, by)| by != table && taken.overlaps(target))
+        {
+            return Err(Error::config(format!("Tables {by} and {table} would both go to {taken}"))
+                .help("leave out sink.milvus.collection (and partition), or run them one by one"));
+        }
+        if !self.claims.iter().any(|(_, by)| by == table) {
+            self.claims.push((target.clone(), table.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// A target's state on the server.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// The collection, if it exists.
+    pub collection: Option<Collection>,
+    /// Its partitions.
+    pub partitions: Vec<String>,
+    /// Its indexes.
+    pub indexes: Vec<Index>,
+}
+
+impl Found {
+    pub(super) async fn ask(client: &Client, target: &Target) -> Result<Found> {
+        let collection = client.describe_collection(&target.collection).await?;
+        let (partitions, indexes) = match &collection {
+            Some(found) => {
+                (client.partitions(&found.name).await?, client.indexes(&found.name).await?)
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Found { collection, partitions, indexes })
+    }
+
+    /// True when the partition that the target names (or the collection, if it names none) exists.
+    pub(super) fn exists(&self, target: &Target) -> bool {
+        self.collection.is_some()
+            && target.partition.as_ref().is_none_or(|name| self.partitions.contains(name))
+    }
+
+    /// The index on a field.
+    pub(super) fn index_on(&self, field: &str) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.field == field)
+    }
+
+    /// Partitions that have rows of their own to hide from an upsert.
+    pub(super) fn has_other_partitions(&self) -> bool {
+        self.partitions.iter().any(|name| name != DEFAULT_PARTITION)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_a_server_takes() {
+        for name in ["a", "_a1", "Test_2"] {
+            assert!(check_name("collection", name, "key").is_ok(), "{name}");
+        }
+        for name in ["", "1a", "a-b", "a.b", "ä", "a b", &"a".repeat(256)] {
+            assert!(check_name("collection", name, "key").is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn two_tables_never_share_a_target() {
+        let target = |partition: Option<&str>| Target {
+            collection: "c".to_owned(),
+            partition: partition.map(str::to_owned),
+        };
+        let mut state = State::default();
+        state.claim(&target(Some("p1")), "a").unwrap();
+        state.claim(&target(Some("p1")), "a").unwrap();
+        state.claim(&target(Some("p2")), "b").unwrap();
+        assert!(state.claim(&target(Some("p1")), "c").is_err());
+        assert!(state.claim(&target(None), "c").is_err());
+    }
+}
