@@ -92,7 +92,8 @@ pub fn table_of(name: &str, schema: TableSchema) -> TableToWrite {
 /// Rows of [`table`]: each vector holds its id times `factor` and the numbers after it.
 pub fn rows(ids: impl IntoIterator<Item = i64>, factor: f32) -> RecordBatch {
     let ids: Vec<i64> = ids.into_iter().collect();
-    let values = ids.iter().flat_map(|id| (0..4u8).map(move |n| *id as f32 * factor + f32::from(n)));
+    let values =
+        ids.iter().flat_map(|id| (0..4u8).map(move |n| *id as f32 * factor + f32::from(n)));
     let values = Float32Array::from_iter_values(values);
     let item = Arc::new(Field::new("item", DataType::Float32, false));
     let vectors = FixedSizeListArray::new(item, 4, Arc::new(values), None);
