@@ -14,7 +14,8 @@ macro_rules! registry {
         $( pub mod $module; )+
 
         $(#[$meta])*
-        #[allow(clippy::large_enum_variant, reason = "a run has a handful of these")]
+        // There is one of each in a run.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum $name {
