@@ -38,6 +38,16 @@ fn validate_says_what_it_understood() {
 }
 
 #[test]
+fn every_config_file_is_valid() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for entry in fs::read_dir(configs).expect("the folder configs") {
+        let path = entry.expect("an entry").path();
+        pipeline(dir.path()).arg("validate").arg(path).assert().code(0);
+    }
+}
+
+#[test]
 fn validate_reads_standard_input() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     pipeline(dir.path()).args(["validate", "-"]).write_stdin(GOOD).assert().code(0);

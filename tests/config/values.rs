@@ -177,13 +177,16 @@ fn what_a_variable_holds_never_shows() {
 fn secrets_written_out_never_show() {
     let sink = "sink:\n  milvus: { uri: \"http://u:hunter2@h:1\", token: hunter2, colection: x }\n";
     let text = format!("version: 1\nsource: {{ hdf5: {{}} }}\n{sink}");
-    insta::assert_snapshot!(refused(&text, &[]), @r#"
+    let error = refused(&text, &[]);
+    // What the sink knows besides is its own affair.
+    let (shown, _) = error.split_once(" Known here").expect("a list of keys");
+    insta::assert_snapshot!(shown, @r#"
     Unknown key `colection`
       where: a.yaml:4:58, key sink.milvus.colection
         |
       4 |   milvus: { uri: "http://*********@h:1", token: *******, colection: x }
         |                                                          ^^^^^^^^^
-      help: did you mean `collection`? Known here: uri, token, database, collection, partition, mode, on_conflict, on_duplicate_id, schema
+      help: did you mean `collection`?
     "#);
     let broken = "sink:\n  milvus:\n    token: [hunter2\n    password: \"hunter2\n";
     let lines = "sink:\n  milvus:\n    password:\n    - x: 1\n    - hunter2: [\n";
