@@ -1,5 +1,7 @@
 //! Connecting: what does not answer, answers wrongly, or is not what it was taken for.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod milvus_support;
 
 use std::time::Duration;
