@@ -129,6 +129,13 @@ fn settings_that_contradict_each_other() {
     }
 }
 
+#[test]
+fn credentials_in_the_address_are_refused_unseen() {
+    let error = try_sink("http://root:hunter2@h:19530", json!({})).err().expect("a refusal");
+    assert!(error.to_string().contains("holds credentials"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
 #[tokio::test]
 async fn wrong_addresses_and_missing_files_are_config_errors() {
     for (uri, settings) in [
