@@ -1,5 +1,7 @@
 //! Connecting: what does not answer, answers wrongly, or is not what it was taken for.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod milvus_support;
 
 use std::time::Duration;
@@ -125,6 +127,13 @@ fn settings_that_contradict_each_other() {
         assert_eq!(error.kind(), Kind::Config);
         assert!(error.to_string().contains(words), "{error}");
     }
+}
+
+#[test]
+fn credentials_in_the_address_are_refused_unseen() {
+    let error = try_sink("http://root:hunter2@h:19530", json!({})).err().expect("a refusal");
+    assert!(error.to_string().contains("holds credentials"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Failures while writing: nothing is lost, nothing is doubled, and the user learns of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod milvus_support;
 
 use milvus_support::proxy::{Fault, Proxy};

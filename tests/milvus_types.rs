@@ -1,5 +1,7 @@
 //! Vector and scalar types on real servers, and what the sink refuses before the server sees it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod milvus_support;
 
 use std::collections::HashMap;

@@ -1,6 +1,7 @@
 //! What the tests of the Milvus client and sink share: servers, tables, a move of rows.
 
-#![allow(dead_code)]
+// Each test binary uses a part of it.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod proxy;
 

@@ -222,6 +222,13 @@ impl Config {
     /// Settings that contradict each other.
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |what: &str, help: &str| Err(Error::config(what).help(help));
+        if self.uri.contains('@') {
+            // An address is shown in plans, reports and messages.
+            return wrong(
+                "sink.milvus.uri holds credentials",
+                "give them with token, or user and password, so that they stay secret",
+            );
+        }
         if self.token.is_some() && (self.user.is_some() || self.password.is_some()) {
             return wrong(
                 "sink.milvus has both a token and a user or password",
