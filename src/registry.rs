@@ -14,6 +14,8 @@ macro_rules! registry {
         $( pub mod $module; )+
 
         $(#[$meta])*
+        // There is one of each in a run.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum $name {

@@ -1,11 +1,13 @@
 //! The id survey over a real source and a sink with rules.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use arrow::datatypes::{Field, Float32Type, Int64Type, Schema};
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, FixedSizeListArray, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
@@ -163,7 +165,7 @@ async fn only_what_the_sink_minds_is_looked_at() {
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![7, 7, 8]));
     let look = async |rules| {
         let dir = tempfile::tempdir().unwrap();
-        look(&pipeline(dir.path(), &[ids.clone()], rules, 1 << 20)).await
+        look(&pipeline(dir.path(), std::slice::from_ref(&ids), rules, 1 << 20)).await
     };
     assert_eq!(look(IdRules::default()).await, IdFindings::default());
     let unique = look(IdRules { unique: true, absent: false }).await;
@@ -194,5 +196,4 @@ async fn an_unreadable_id_is_named() {
     fs::remove_file(dir.path().join("data/0.parquet")).unwrap();
     let error = survey(&pipeline, &plan, &Controls::default()).await.unwrap_err().to_string();
     assert!(error.contains("ids of table data") && error.contains("0.parquet"), "{error}");
-    assert_eq!(DataType::Int64, *plan.tables[0].source.schema.id().data_type());
 }

@@ -279,8 +279,9 @@ fn the_first_interrupt_lets_writes_end() {
 fn the_second_interrupt_ends_at_once() {
     // A write takes an hour: only its cancellation ends this test.
     let case = Case::new("rows: 10000, dim: 4", "delay_ms: 3600000");
-    let mut run = case.start(&[]);
-    run.wait_for("Creating nowhere");
+    let address = free_address();
+    let mut run = case.start(&["--metrics", &address.to_string()]);
+    rows_are_read(address);
     run.interrupt();
     run.wait_for("Stopping");
     run.interrupt();
@@ -297,20 +298,7 @@ fn metrics_are_served_while_rows_move() {
     let case = Case::new("rows: 10000, dim: 4, table: 'a \"table\"'", "delay_ms: 3600000");
     let address = free_address();
     let mut run = case.start(&["--metrics", &address.to_string()]);
-    run.wait_for("Creating nowhere");
-    let read = |page: &str| {
-        let line = page.lines().find(|line| line.starts_with("vecpipe_rows_read_total{"))?;
-        line.rsplit(' ').next()?.parse::<u64>().ok()
-    };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let page = loop {
-        let page = scrape(address).unwrap_or_default();
-        if read(&page).is_some_and(|rows| rows > 0) {
-            break page;
-        }
-        assert!(Instant::now() < deadline, "no rows were read within a minute: {page}");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let page = rows_are_read(address);
     let labels = r#"table="a \"table\"",target="nowhere (a \"table\")""#;
     for metric in [
         format!("vecpipe_rows_planned{{{labels}}} 10000"),
@@ -338,10 +326,30 @@ fn a_metrics_address_in_use_is_named() {
     assert!(stderr.contains(&format!("error: Cannot serve metrics at {address}: ")), "{stderr}");
 }
 
+#[cfg(unix)]
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port")
 }
 
+/// Waits until the metrics say that rows were read, so that a write is in flight, and gives them.
+#[cfg(unix)]
+fn rows_are_read(address: SocketAddr) -> String {
+    let rows = |page: &str| {
+        let line = page.lines().find(|line| line.starts_with("vecpipe_rows_read_total{"))?;
+        line.rsplit(' ').next()?.parse::<u64>().ok()
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let page = scrape(address).unwrap_or_default();
+        if rows(&page).is_some_and(|rows| rows > 0) {
+            return page;
+        }
+        assert!(Instant::now() < deadline, "no rows were read within a minute: {page}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(unix)]
 fn scrape(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

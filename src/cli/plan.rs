@@ -1,6 +1,7 @@
 //! `pipeline plan`: the dry run.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::assemble;
@@ -8,7 +9,7 @@ use crate::cli::args::PlanArgs;
 use crate::cli::layout::{Column, Columns, Signs, clean};
 use crate::cli::{runtime, terminal};
 use crate::error::Result;
-use crate::flow::{Pipeline, Plan, ReadSpeed, TablePlan, Verify, read_speed};
+use crate::flow::{Controls, Pipeline, Plan, ReadSpeed, TablePlan, Verify, check_ids, read_speed};
 use crate::report::words;
 use crate::sink::Decision;
 
@@ -19,11 +20,12 @@ const TRIAL: Duration = Duration::from_secs(1);
 /// run fail is the error, after the plan is printed.
 pub(super) fn plan(args: &PlanArgs) -> Result<u8> {
     let config = args.config.load()?;
-    let pipeline = assemble(&config, Verify::None)?;
+    let pipeline = Arc::new(assemble(&config, Verify::None)?);
     runtime::block_on(async {
         let plan = Plan::make(&pipeline).await?;
         terminal::print(&text(&pipeline, &plan, Signs::choose()))?;
         plan.check_targets()?;
+        check_ids(&pipeline, &plan, &Controls::default()).await?;
         let speed = read_speed(&pipeline, &plan, TRIAL).await?;
         terminal::print(&estimate(&plan, &speed))
     })?;

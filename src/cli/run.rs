@@ -59,6 +59,11 @@ impl Run {
             plan = Plan::make(&pipeline) => plan?,
         };
         plan.check_targets()?;
+        tokio::select! {
+            biased;
+            () = controls.stop.cancelled() => return Err(Error::interrupted()),
+            checked = flow::check_ids(&pipeline, &plan, &controls) => checked?,
+        }
         announce::announce(&plan);
         self.tables = plan.into_tables();
         if let Some(metrics) = &mut metrics {

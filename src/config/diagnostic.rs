@@ -60,8 +60,9 @@ impl Texts<'_> {
             }
         };
         let named = path.is_empty() || at.origin != Origin::File;
-        let key = if named { String::new() } else { format!(", key {path}") };
-        let error = Error::config(what).at(format!("{place}{key}{}", self.snippet(at)));
+        let key = if named { String::new() } else { format!(", key {}", mask::printable(&path)) };
+        let error =
+            Error::config(mask::printable(&what)).at(format!("{place}{key}{}", self.snippet(at)));
         match help {
             Some(help) => error.help(help),
             None => error,

@@ -9,9 +9,10 @@ const STARS: &str = "***";
 /// stay right.
 pub(super) fn lines(file: &str, number: usize) -> Option<String> {
     let line = file.lines().nth(number.checked_sub(1)?)?;
-    let hidden = match belongs_to(file, number) {
-        Some(owner) if is_sensitive_line(owner) => stars(line.trim_end(), indent(line)),
-        _ => values_hidden(line),
+    let hidden = if owners(file, number).into_iter().any(is_sensitive_line) {
+        stars(line.trim_end(), line.chars().take_while(|c| c.is_whitespace()).count())
+    } else {
+        values_hidden(line)
     };
     Some(printable(&hidden))
 }
@@ -49,20 +50,30 @@ pub(super) fn is_sensitive(key: &str) -> bool {
     SENSITIVE.iter().any(|word| key.contains(word))
 }
 
+/// How far a line is indented; the dash of a list's item counts as white space.
 fn indent(line: &str) -> usize {
-    line.len() - line.trim_start().len()
+    let content = line.trim_start();
+    match content.strip_prefix('-') {
+        Some(item) if item.is_empty() || item.starts_with(' ') => {
+            line.len() - content.len() + 1 + indent(item)
+        }
+        _ => line.len() - content.len(),
+    }
 }
 
-/// The line above that the given one is nested under: a value may go on over several lines.
-fn belongs_to(file: &str, number: usize) -> Option<&str> {
+/// The lines above that the given one is nested under: a value may go on over several lines.
+fn owners(file: &str, number: usize) -> Vec<&str> {
     let lines: Vec<&str> = file.lines().take(number).collect();
-    let (line, above) = lines.split_last()?;
-    above
-        .iter()
-        .rev()
-        .filter(|candidate| !candidate.trim().is_empty())
-        .find(|candidate| line.trim().is_empty() || indent(candidate) < indent(line))
-        .copied()
+    let Some((line, above)) = lines.split_last() else { return Vec::new() };
+    let mut level = indent(line);
+    let mut owners = Vec::new();
+    for candidate in above.iter().rev().filter(|line| !line.trim().is_empty()) {
+        if indent(candidate) < level {
+            level = indent(candidate);
+            owners.push(*candidate);
+        }
+    }
+    owners
 }
 
 fn is_sensitive_line(line: &str) -> bool {
@@ -192,6 +203,12 @@ mod tests {
         let file = "sink:\n  token: |\n    abc\n    def\n  next: x";
         assert_eq!(lines(file, 4).as_deref(), Some("    ***"));
         assert_eq!(lines(file, 5).as_deref(), Some("  next: x"));
+        let file = "token:\n- abc\n- d:\n    ef\nnext: x";
+        assert_eq!(lines(file, 2).as_deref(), Some("*****"));
+        assert_eq!(lines(file, 4).as_deref(), Some("    **"));
+        assert_eq!(lines(file, 5).as_deref(), Some("next: x"));
+        let file = "- token: abc\n  next: x";
+        assert_eq!(lines(file, 2).as_deref(), Some("  next: x"));
     }
 
     #[test]

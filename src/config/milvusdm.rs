@@ -14,7 +14,9 @@
 //! - `dest_partition_name` may be empty: no partition.
 //! - `collection_parameter.dimension` counts bits for binary vectors, as Milvus does;
 //!   `index_file_size` is a setting of Milvus 1.x that 2.x servers don't have.
-//! - A new collection has the fields `id` and `embedding`, as MilvusDM makes it.
+//! - A new collection has the fields `id` and `embedding`, as MilvusDM makes it. (A column is
+//!   renamed rather than the sink told a name: in a collection that exists, MilvusDM took the
+//!   fields whatever they were called.)
 //!
 //! MilvusDM inserted rows without a look at their ids, so a second run doubled every row. Here the
 //! native form's defaults hold: ids that the target holds already, or that occur twice in the
@@ -224,12 +226,9 @@ fn h2m(root: &Node, file: &Node) -> Result<(Node, Vec<String>), Problem> {
     if parameter.is_some_and(|parameter| parameter.index_file_size.is_some()) {
         notes.push(INDEX_FILE_SIZE_NOTE.to_owned());
     }
-    let fields = [("id", "id"), ("vector", "embedding")];
-    let schema = fields.map(|(key, name)| (key, Node::text(name, file.at)));
     let mut milvus = vec![
         ("uri", Node::text(uri, at("dest_host"))),
         ("collection", Node::text(h2m.dest_collection_name, at("dest_collection_name"))),
-        ("schema", Node::map(schema, file.at)),
     ];
     if let Some(partition) = h2m.dest_partition_name.filter(|name| !name.is_empty()) {
         milvus.push(("partition", Node::text(partition, at("dest_partition_name"))));
@@ -241,10 +240,12 @@ fn h2m(root: &Node, file: &Node) -> Result<(Node, Vec<String>), Problem> {
     let one = |kind: &'static str, settings: Vec<(&'static str, Node)>| {
         Node::map([(kind, Node::map(settings, file.at))], file.at)
     };
+    let rename = one("rename", vec![("vector", Node::text("embedding", file.at))]);
     let native = Node::map(
         [
             ("version", plain("1".to_owned(), file.at)),
             ("source", one("hdf5", hdf5)),
+            ("transforms", Node::new(Value::List(vec![rename]), file.at)),
             ("sink", one("milvus", milvus)),
         ],
         file.at,

@@ -21,4 +21,4 @@ pub use plan::{Plan, TablePlan};
 pub use probe::{ReadSpeed, read_speed};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
 pub use run::{Controls, Outcome, TableRun, TableState, run};
-pub use survey::{Id, IdFindings, Ids, survey};
+pub use survey::{Id, IdFindings, Ids, check_ids, survey};

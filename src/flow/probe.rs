@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::{Counter, Meter, Pipeline, Plan, ReadContext, ReaderThreads};
 use crate::source::SourceTable;
 use crate::table::Split;
@@ -60,7 +60,7 @@ pub async fn read_speed(pipeline: &Pipeline, plan: &Plan, limit: Duration) -> Re
         while let Some((table, split)) = splits.get(next.fetch_add(1, Ordering::Relaxed)) {
             read(pipeline, table, split, &cx, &bytes).await?;
         }
-        Ok(())
+        Ok::<(), Error>(())
     });
     let start = Instant::now();
     if let Ok(ended) = tokio::time::timeout(limit, try_join_all(readers)).await {

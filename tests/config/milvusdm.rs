@@ -52,10 +52,8 @@ fn the_shipped_h2m_file_means_this() {
     assert_eq!(sink["mode"], json!("overwrite"));
     assert_eq!(sink["on_conflict"], json!("fail"));
     assert_eq!(sink["on_duplicate_id"], json!("fail"));
-    assert_eq!(
-        (&sink["schema"]["id"], &sink["schema"]["vector"]),
-        (&json!("id"), &json!("embedding"))
-    );
+    assert_eq!(config["transforms"], json!([{ "rename": { "vector": "embedding" } }]));
+    assert_eq!(sink["schema"], json!({ "metric": null, "id": null, "vector": null }));
 
     let loaded = parse(SHIPPED, "H2M.yaml", &[], &|_| None).expect("it is fine");
     assert_eq!(loaded.form, Form::H2m);

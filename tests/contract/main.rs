@@ -3,6 +3,8 @@
 //!
 //! A new source adds a line below and a fixture in `fixtures/`; so does a new sink or transform.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 #[macro_use]
 mod source;
 #[macro_use]

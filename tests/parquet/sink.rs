@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
@@ -141,7 +142,7 @@ async fn nothing_is_visible_before_the_table_is_complete() {
     let (schema, old) = floats(0, 20);
     let table = to_write(&schema, "test", None);
     let settings = json!({ "dir": dir.path() });
-    write(&*sink(settings.clone()), &table, &[&[old.clone()], &[old.clone()]]).await;
+    write(&*sink(settings.clone()), &table, &[slice::from_ref(&old); 2]).await;
 
     let sink = sink(settings.clone());
     let plan = sink.plan(&table).await.unwrap();
@@ -203,7 +204,7 @@ async fn appending_goes_on_after_what_is_there() {
     let settings = json!({ "dir": dir.path(), "mode": "append" });
     let (schema, rows) = floats(0, 20);
     let table = to_write(&schema, "test", None);
-    write(&*sink(settings.clone()), &table, &[&[rows.clone()], &[rows.clone()]]).await;
+    write(&*sink(settings.clone()), &table, &[slice::from_ref(&rows); 2]).await;
     let (plan, completion) = write(&*sink(settings.clone()), &table, &[&[rows.slice(0, 5)]]).await;
     assert_eq!((plan.decision, plan.rows_before), (Decision::Append, Some(40)));
     assert_eq!(completion, Completion { rows_before: 40, rows_after: 45 });
@@ -323,4 +324,21 @@ async fn scalars_and_string_ids_come_back() {
     assert_eq!(table.schema, schema);
     assert_eq!(read(&*source, &table).await.unwrap(), rows);
     assert_eq!(rows.column(2).null_count(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_with_a_failed_write_is_never_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let (schema, rows) = floats(0, 20);
+    let (_, other) = rows_of(VectorType::Int8, 0, 20);
+    let table = to_write(&schema, "test", None);
+    let sink = sink(json!({ "dir": dir.path() }));
+    let plan = sink.plan(&table).await.unwrap();
+    let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let mut part = writer.open_split(&split(0)).await.unwrap();
+    part.write(in_flight(&rows)).await.unwrap();
+    assert!(part.write(in_flight(&other)).await.is_err());
+    assert!(part.write(in_flight(&rows)).await.is_err());
+    assert!(part.finish().await.is_err());
+    assert!(names(&dir.path().join("test/_default")).is_empty());
 }

@@ -13,7 +13,7 @@ use crate::flow::TableState;
 /// Bars shown at most; of more tables, those that move now are shown.
 const SHOWN: usize = 8;
 /// Width of the names before the bars, in characters.
-const NAME: std::ops::RangeInclusive<usize> = 5..=20;
+const NAME: std::ops::RangeInclusive<usize> = 5..=16;
 
 pub(super) struct Bars {
     tables: Vec<ProgressBar>,
@@ -31,7 +31,7 @@ impl Bars {
         let name = names.max().unwrap_or(0).clamp(*NAME.start(), *NAME.end());
         let wrong = |error| Error::internal("A progress bar's template is wrong").because(error);
         let bar_style = ProgressStyle::with_template(&format!(
-            "{{prefix:{name}!}} {{bar:16.cyan/dim}} {{percent:>3}}% {{wide_msg}}"
+            "{{prefix:{name}!}} {{bar:12.cyan/dim}} {{percent:>3}}% {{wide_msg}}"
         ))
         .map_err(wrong)?
         .progress_chars(if layout::unicode() { "━╸─" } else { "=>-" });
@@ -44,7 +44,7 @@ impl Bars {
             times: screen.add(ProgressBar::new(0).with_style(times_style)),
             _shared: terminal::share({
                 let screen = screen.clone();
-                move |write| screen.suspend(|| write())
+                move |write| screen.suspend(write)
             }),
             screen: screen.clone(),
         };

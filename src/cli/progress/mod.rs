@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{LogArgs, LogFormat};
 use crate::error::Result;
 use crate::flow::TableRun;
+use crate::report::words;
 use bars::Bars;
 use view::Board;
 
@@ -100,8 +101,13 @@ async fn show_lines(mut board: Board, json: bool, end: CancellationToken) {
         let tables = (board.tables().len() > 1).then(|| format!("{}, ", board.tables_done()));
         let times = all.times().map(|times| format!(" ({times})")).unwrap_or_default();
         let percent = all.percent();
-        let text =
-            format!("Progress {percent:.0} %: {}{}{times}", tables.unwrap_or_default(), all.text());
+        let text = format!(
+            "Progress {percent:.0} %: {}{} of {}, {}{times}",
+            tables.unwrap_or_default(),
+            words::short(all.rows_done as f64),
+            words::plural(all.rows, "row"),
+            all.text()
+        );
         if json {
             tracing::info!(
                 rows_done = all.rows_done,

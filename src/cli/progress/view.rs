@@ -86,22 +86,24 @@ impl View {
         Duration::try_from_secs_f64(seconds.ceil()).ok().filter(|_| rows > 0.0)
     }
 
-    /// `1.23 M rows, 512 k rows/s, 262 MB/s, 17 s left`.
+    /// `512 k rows/s, 262 MB/s, 18 s left`: what a bar leaves to be said.
     pub fn text(&self) -> String {
-        let mut parts = vec![format!("{} rows", words::short(self.rows_done as f64))];
         match (self.state, self.pace) {
-            (TableState::LeftAlone, _) => return "left alone".to_owned(),
-            (TableState::Waiting, _) => return "waiting".to_owned(),
-            (TableState::Completing, _) => parts.push("completing the target".to_owned()),
-            (TableState::Done, _) => parts.push("done".to_owned()),
+            (TableState::LeftAlone, _) => "left alone".to_owned(),
+            (TableState::Waiting, _) => "waiting".to_owned(),
+            (TableState::Completing, _) => "completing the target".to_owned(),
+            (TableState::Done, _) => "done".to_owned(),
+            (TableState::Moving, None) => "started".to_owned(),
             (TableState::Moving, Some(pace)) => {
-                parts.push(format!("{} rows/s", words::short(pace.rows_per_s)));
-                parts.push(format!("{}/s", words::bytes(pace.bytes_per_s)));
-                parts.extend(self.left().map(|left| format!("{} left", words::whole_time(left))));
+                let left = self.left().map(|left| format!(", {} left", words::whole_time(left)));
+                format!(
+                    "{} rows/s, {}/s{}",
+                    words::short(pace.rows_per_s),
+                    words::bytes(pace.bytes_per_s),
+                    left.unwrap_or_default()
+                )
             }
-            (TableState::Moving, None) => {}
         }
-        parts.join(", ")
     }
 
     /// `reading 12 %, transforming 0 %, waiting for target 85 %, for source 3 %`: short enough for
@@ -135,7 +137,7 @@ mod tests {
             rows: 10_000_000,
             pace: Some(pace),
         };
-        assert_eq!(view.text(), "1.23 M rows, 512 k rows/s, 262 MB/s, 18 s left");
+        assert_eq!(view.text(), "512 k rows/s, 262 MB/s, 18 s left");
         assert_eq!(
             view.times().as_deref(),
             Some("reading 12 %, transforming 0 %, waiting for target 85 %, for source 3 %")
@@ -146,7 +148,7 @@ mod tests {
     fn nothing_is_promised_without_a_pace() {
         let still = Pace { rows_per_s: 0.0, bytes_per_s: 0.0, times: Times::default() };
         let view = View { state: TableState::Moving, rows_done: 5, rows: 10, pace: Some(still) };
-        assert_eq!(view.text(), "5 rows, 0 rows/s, 0 B/s");
+        assert_eq!(view.text(), "0 rows/s, 0 B/s");
         assert_eq!(view.times(), None);
         assert_eq!(View { rows: 0, rows_done: 0, ..view }.percent(), 100.0);
     }

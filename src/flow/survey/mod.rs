@@ -56,6 +56,18 @@ pub async fn survey(
     Ok(all)
 }
 
+/// Surveys the ids of `plan` and stops at the first table whose ids keep it from being moved.
+///
+/// # Errors
+/// What [`survey`] returns, or the error of the first table with ids that occur twice or that the
+/// target holds already.
+pub async fn check_ids(pipeline: &Arc<Pipeline>, plan: &Plan, controls: &Controls) -> Result<()> {
+    let findings = survey(pipeline, plan, controls).await?;
+    let mut tables = plan.tables.iter().zip(findings);
+    let error = tables.find_map(|(table, found)| found.into_error(&table.source.name));
+    error.map_or(Ok(()), Err)
+}
+
 /// What the sink wants to know of a table.
 #[derive(Debug, Clone, Copy)]
 struct Asked {

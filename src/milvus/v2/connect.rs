@@ -129,9 +129,10 @@ impl Client {
     }
 
     async fn ask_version(&self) -> Result<ServerVersion> {
-        let mut pauses = Pauses::new(self.shared.options.connect_timeout);
+        let limit = self.shared.options.connect_timeout;
+        let mut pauses = Pauses::new(limit);
         loop {
-            let error = match self.call_once(GetVersionRequest {}).await {
+            let error = match self.call_within(GetVersionRequest {}, limit).await {
                 Ok(answer) => return Ok(ServerVersion::parse(&answer.version)),
                 Err(error) => error,
             };
@@ -144,6 +145,10 @@ impl Client {
                 MilvusError::Lost { words, .. } => {
                     self.not_milvus(format!("it does not answer like a gRPC server ({words})"))
                 }
+                MilvusError::Deadline { .. } => MilvusError::Unreachable {
+                    endpoint: self.endpoint().to_owned(),
+                    words: format!("connected, but no answer within {limit:?}"),
+                },
                 other => other,
             });
         }

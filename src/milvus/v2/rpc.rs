@@ -96,6 +96,9 @@ answers! {
     ShowPartitionsResponse,
 }
 
+/// How much later than the client the server gives up.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
 /// The path of a call.
 pub(crate) fn path_of(name: &str) -> String {
     format!("/milvus.proto.milvus.MilvusService/{name}")
@@ -125,7 +128,15 @@ impl Client {
     /// # Errors
     /// As [`call`](Self::call).
     pub async fn call_once<C: Call>(&self, request: C) -> Result<C::Answer> {
-        let limit = self.request_timeout();
+        self.call_within(request, self.request_timeout()).await
+    }
+
+    /// Makes a call once, with a deadline of its own.
+    pub(crate) async fn call_within<C: Call>(
+        &self,
+        request: C,
+        limit: Duration,
+    ) -> Result<C::Answer> {
         let answer = tokio::time::timeout(limit, self.send(request, limit))
             .await
             .map_err(|_| MilvusError::Deadline { rpc: C::NAME, after: limit })??;
@@ -141,8 +152,8 @@ impl Client {
             .map_err(|error| MilvusError::Malformed { rpc: C::NAME, words: error.to_string() })?;
         let mut request = tonic::Request::new(request);
         *request.metadata_mut() = self.metadata().clone();
-        // The server gives up then, too.
-        request.set_timeout(limit);
+        // The server gives up, too, a little later than we do.
+        request.set_timeout(limit + GRACE);
         let mut grpc = Grpc::with_origin(self.channel(), self.origin())
             .max_decoding_message_size(connect::MAX_ANSWER);
         grpc.ready().await.map_err(|error| failed(tonic::Status::from_error(Box::new(error))))?;

@@ -15,6 +15,17 @@ pub(super) enum CountBy {
     Statistics,
 }
 
+/// What a target held before the first write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    /// How it was counted, and how it will be counted afterwards.
+    pub count_by: CountBy,
+    /// What that gave.
+    pub rows: u64,
+    /// What a query gave, or would have given.
+    pub exactly: Option<u64>,
+}
+
 impl CountBy {
     /// The way that works for the target as it is now.
     pub(super) async fn choose(client: &Client, target: &Target, found: &Found) -> Result<CountBy> {

@@ -68,6 +68,11 @@ impl Lookup {
         })
     }
 
+    /// True when the target was found empty.
+    pub(super) fn nothing_there(&self) -> bool {
+        self.key.is_none()
+    }
+
     /// Those of `ids` that the target holds.
     pub(super) async fn existing(
         &self,

@@ -1,14 +1,14 @@
 //! Doing what the plan said.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use tokio::sync::Mutex;
 
 use super::Milvus;
 use super::check::Checks;
 use super::config::{OnConflict, OnDuplicateId};
-use super::count::CountBy;
+use super::count::{Before, CountBy};
 use super::lookup::Lookup;
 use super::plan::Intent;
 use super::target::Found;
@@ -53,17 +53,21 @@ impl Milvus {
         }
         let clash = self.clash(client, &intent);
         let lookup = match (clash, asked) {
+            (_, Some(lookup)) => Some(lookup),
+            (Clash::None, None) => None,
+            (_, None) => Some(Lookup::open(client, &intent).await?),
+        };
+        let exactly = exact_count(client, &intent, lookup.as_ref()).await?;
+        let lookup = match (clash, lookup) {
             (Clash::None, Some(lookup)) => {
                 client.release(&collection, lookup.loaded).await?;
                 None
             }
-            (Clash::None, None) => None,
-            (_, Some(lookup)) => Some(lookup),
-            (_, None) => Some(Lookup::open(client, &intent).await?),
+            (_, lookup) => lookup,
         };
         let found = Found::ask(client, &intent.target).await?;
         let count_by = CountBy::choose(client, &intent.target, &found).await?;
-        let rows_before = match intent.decision {
+        let rows = match intent.decision {
             Decision::Append => {
                 if count_by == CountBy::Statistics {
                     client.flush(&collection).await?;
@@ -73,6 +77,9 @@ impl Milvus {
             _ => 0,
         };
         drop(state);
+        let can_load = found.index_on(&intent.shape.vector).is_some();
+        let before = Before { count_by, rows, exactly: exactly.filter(|_| can_load) };
+        let scope = (intent.target.scope(&found), intent.target.partition.is_none());
         let head = InsertHead {
             database: client.database().unwrap_or_default().to_owned(),
             collection,
@@ -90,9 +97,10 @@ impl Milvus {
             clash,
             lookup: Mutex::new(lookup),
             max_request: AtomicUsize::new(MAX_REQUEST),
+            upserted: AtomicBool::new(false),
             meter,
         };
-        Ok(Arc::new(Table { shared: Arc::new(shared), count_by, rows_before }))
+        Ok(Arc::new(Table { shared: Arc::new(shared), before, scope }))
     }
 
     /// Creates, drops, leaves alone.
@@ -177,6 +185,23 @@ impl Milvus {
         let ids_absent = decision != Decision::Append
             || matches!(self.config.on_conflict, OnConflict::Fail | OnConflict::Skip);
         (ids_once && ids_absent).then_some(Verb::Upsert)
+    }
+}
+
+/// What a query counts in the target before the first write, where that is known or can be asked
+/// now.
+async fn exact_count(
+    client: &Client,
+    intent: &Intent,
+    lookup: Option<&Lookup>,
+) -> Result<Option<u64>> {
+    match (intent.decision, lookup) {
+        // Milvus Lite has exact statistics, and no queries of partitions.
+        _ if client.version().is_lite() => Ok(None),
+        (Decision::Create | Decision::Overwrite, _) => Ok(Some(0)),
+        (Decision::Append, Some(lookup)) if lookup.nothing_there() => Ok(Some(0)),
+        (Decision::Append, Some(_)) => CountBy::Query.count(client, &intent.target).await.map(Some),
+        (Decision::Append | Decision::Skip, _) => Ok(None),
     }
 }
 

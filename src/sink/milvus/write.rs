@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::check::Checks;
-use super::count::CountBy;
+use super::count::{Before, CountBy};
 use super::lookup::Lookup;
 use super::target::Target;
 use crate::error::{Error, Result, Retry};
@@ -40,8 +40,9 @@ pub(super) enum Clash {
 /// An open target.
 pub(super) struct Table {
     pub shared: Arc<Shared>,
-    pub count_by: CountBy,
-    pub rows_before: u64,
+    pub before: Before,
+    /// Partitions that matter, and whether they are all of the collection.
+    pub scope: (Vec<String>, bool),
 }
 
 /// What the writers of one target share.
@@ -59,6 +60,8 @@ pub(super) struct Shared {
     pub lookup: Mutex<Option<Lookup>>,
     /// Largest request, in bytes; shrinks when the server says that one was too large.
     pub max_request: AtomicUsize,
+    /// Set when an insert was repeated as an upsert.
+    pub upserted: AtomicBool,
     pub meter: Arc<Meter>,
 }
 
@@ -72,11 +75,24 @@ impl TableWriter for Table {
     async fn complete(&self) -> Result<Completion> {
         let Shared { client, target, lookup, .. } = &*self.shared;
         client.flush(&target.collection).await?;
-        let rows_after = self.count_by.count(client, target).await?;
+        let completion = match self.before.exactly {
+            // Statistics would count rows that the upsert replaced.
+            Some(rows_before) if self.shared.upserted.load(Ordering::Relaxed) => {
+                let (partitions, whole) = &self.scope;
+                let loaded = client.load_missing(&target.collection, partitions, *whole).await?;
+                let rows_after = CountBy::Query.count(client, target).await?;
+                client.release(&target.collection, loaded).await?;
+                Completion { rows_before, rows_after }
+            }
+            _ => Completion {
+                rows_before: self.before.rows,
+                rows_after: self.before.count_by.count(client, target).await?,
+            },
+        };
         if let Some(lookup) = lookup.lock().await.take() {
             client.release(&target.collection, lookup.loaded).await?;
         }
-        Ok(Completion { rows_before: self.rows_before, rows_after })
+        Ok(completion)
     }
 }
 
@@ -150,10 +166,13 @@ impl Shared {
 
     async fn send_frames(&self, frames: &Frames) -> Result<()> {
         let verb = if self.clash == Clash::Replace { Verb::Upsert } else { Verb::Insert };
-        let sent = self
-            .client
-            .insert(verb, self.repeat_as, frames, &mut || self.meter.retries.add(1))
-            .await;
+        let again = &mut |next: Verb| {
+            self.meter.retries.add(1);
+            if next != verb {
+                self.upserted.store(true, Ordering::Relaxed);
+            }
+        };
+        let sent = self.client.insert(verb, self.repeat_as, frames, again).await;
         sent.map_err(|error| {
             let ambiguous = error.retry() == Retry::Ambiguous;
             let error = Error::from(error);

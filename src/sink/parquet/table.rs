@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -47,7 +48,7 @@ pub(super) struct Table(pub Arc<Open>);
 impl TableWriter for Table {
     async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
         let number = self.0.first_part + u64::from(split.index);
-        Ok(Box::new(Writer { open: Arc::clone(&self.0), number, part: None }))
+        Ok(Box::new(Writer { open: Arc::clone(&self.0), number, part: State::Empty }))
     }
 
     async fn complete(&self) -> Result<Completion> {
@@ -125,35 +126,57 @@ impl Open {
     }
 }
 
-/// The writer of one split. Its part is made with the first row: a split of which a transform
-/// leaves nothing makes no file.
+/// The writer of one split.
 struct Writer {
     open: Arc<Open>,
     number: u64,
-    part: Option<PartWriter>,
+    part: State,
+}
+
+/// A split's part is made with the first row: a split of which a transform leaves nothing makes no
+/// file.
+enum State {
+    Empty,
+    Writing(Box<PartWriter>),
+    /// A write failed, or was dropped before it ended: rows are missing.
+    Broken,
+}
+
+impl Writer {
+    fn broken(&self) -> Error {
+        Error::internal("A part was used again after a failed write").at(&self.open.table.name)
+    }
 }
 
 #[async_trait]
 impl SplitWriter for Writer {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
-        let (open, number, part) = (Arc::clone(&self.open), self.number, self.part.take());
-        let rows = batch.len();
+        let (open, number, rows) = (Arc::clone(&self.open), self.number, batch.len());
+        let part = match mem::replace(&mut self.part, State::Broken) {
+            State::Empty => None,
+            State::Writing(part) => Some(part),
+            State::Broken => return Err(self.broken()),
+        };
         let part = blocking(move || {
             let mut part = match part {
                 Some(part) => part,
-                None => open.create_part(number)?,
+                None => Box::new(open.create_part(number)?),
             };
             part.write(&batch.rows)?;
             Ok(part)
         })
         .await?;
-        self.part = Some(part);
+        self.part = State::Writing(part);
         Ok(Written { rows, ..Written::default() })
     }
 
-    async fn finish(self: Box<Self>) -> Result<()> {
-        let Writer { open, part, .. } = *self;
-        let Some(part) = part else { return Ok(()) };
+    async fn finish(mut self: Box<Self>) -> Result<()> {
+        let part = match mem::replace(&mut self.part, State::Broken) {
+            State::Empty => return Ok(()),
+            State::Writing(part) => part,
+            State::Broken => return Err(self.broken()),
+        };
+        let open = Arc::clone(&self.open);
         blocking(move || {
             open.add(part.finish()?);
             Ok(())

@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
+use hdf5::MinorErrorCode;
+use hdf5::datatype::ByteOrder;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
-use hdf5::{LocationType, MinorErrorCode};
 
 use crate::error::{Error, Result};
-use crate::source::hdf5::files::name;
-
-/// Objects that a listing visits at most, so that a file with a maze of links ends too.
-const MAX_OBJECTS: usize = 10_000;
-/// Datasets that an error message names at most.
-const MAX_NAMED: usize = 20;
+use crate::source::hdf5::form::Form;
+use crate::source::hdf5::listing::missing;
 
 /// Turns an error of libhdf5 into ours. Its innermost words are those that say what is wrong.
 pub fn library_error(what: impl Into<String>, error: &hdf5::Error) -> Error {
@@ -27,16 +24,14 @@ pub fn library_error(what: impl Into<String>, error: &hdf5::Error) -> Error {
 pub fn open_file(path: &Path) -> Result<hdf5::File> {
     if !is_hdf5(path)? {
         return Err(Error::source("Not an HDF5 file")
-            .at(name(path))
             .help("it has no HDF5 signature; `pipeline inspect` tells what other files are"));
     }
     hdf5::File::open(path).map_err(|error| {
         if error.contains_minor(MinorErrorCode::Truncated) {
             library_error("The file is truncated", &error)
-                .at(name(path))
                 .help("copy it again from where it came from; part of it is missing")
         } else {
-            library_error("Cannot open the HDF5 file", &error).at(name(path))
+            library_error("Cannot open the HDF5 file", &error)
         }
     })
 }
@@ -49,7 +44,7 @@ pub fn open_file(path: &Path) -> Result<hdf5::File> {
 pub fn is_hdf5(path: &Path) -> Result<bool> {
     use std::os::unix::fs::FileExt;
     const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
-    let unreadable = |error| Error::source("Cannot read the file").because(error).at(name(path));
+    let unreadable = |error| Error::source("Cannot read the file").because(error);
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut at = 0;
@@ -82,9 +77,9 @@ impl Element {
     fn of(stored: &TypeDescriptor, exact: bool) -> Option<Element> {
         Some(match *stored {
             TypeDescriptor::Float(size) if exact => Element::Float(size as usize),
-            TypeDescriptor::Float(FloatSize::U8) => Element::Float(8),
-            // Any float of 2 bytes fits one of 4, whatever its exponent.
-            TypeDescriptor::Float(_) => Element::Float(4),
+            // Twice the size holds every number of a format that is not known further.
+            TypeDescriptor::Float(FloatSize::U2) => Element::Float(4),
+            TypeDescriptor::Float(_) => Element::Float(8),
             TypeDescriptor::Integer(size) if exact => Element::Signed(size as usize),
             TypeDescriptor::Integer(_) => Element::Signed(8),
             TypeDescriptor::Unsigned(size) if exact => Element::Unsigned(size as usize),
@@ -118,9 +113,8 @@ pub struct Dataset {
     pub type_name: String,
     /// What comes out of it; `None` for types that are neither numbers nor fixed-length strings.
     pub element: Option<Element>,
-    /// The bytes in the file are the element as this machine holds it. Otherwise libhdf5 has to
-    /// convert: another byte order, or a number format other than IEEE 754 and two's complement.
-    pub exact: bool,
+    /// How the elements stand in the file.
+    pub form: Form,
 }
 
 impl Dataset {
@@ -155,23 +149,24 @@ impl Dataset {
         let shape = handle.get_shape().map_err(broken)?.iter().map(|&n| n as u64).collect();
         let stored = handle.dtype().map_err(broken)?;
         let descriptor = stored.to_descriptor().ok();
-        // Only a comparison of the whole type tells IEEE from bfloat16, or 24 bits in 32.
-        let exact = descriptor
-            .as_ref()
-            .is_some_and(|d| hdf5::Datatype::from_descriptor(d).is_ok_and(|t| t == stored));
-        let element = descriptor.as_ref().and_then(|d| Element::of(d, exact));
+        let form = descriptor.as_ref().map_or(Form::Foreign, |d| Form::of(&stored, d));
+        let element = descriptor.as_ref().and_then(|d| Element::of(d, form != Form::Foreign));
         // The bytes of strings are taken as they are, so their padding and encoding don't matter.
-        let exact = exact || matches!(element, Some(Element::Bytes(_)));
-        let big = stored.byte_order() == hdf5::datatype::ByteOrder::BigEndian && stored.size() > 1;
+        let form = if let Some(Element::Bytes(_)) = element { Form::Native } else { form };
         let type_name = match &descriptor {
             Some(TypeDescriptor::FixedAscii(n) | TypeDescriptor::FixedUnicode(n)) => {
                 format!("byte string of length {n}")
             }
-            Some(descriptor) if big => format!("{descriptor} (big endian)"),
-            Some(descriptor) => descriptor.to_string(),
-            None => stored.to_string(),
+            Some(TypeDescriptor::Float(size)) if form == Form::Foreign => {
+                format!("a float of {} bytes that is not IEEE 754's", *size as usize)
+            }
+            Some(descriptor) => match stored.byte_order() {
+                ByteOrder::BigEndian if stored.size() > 1 => format!("{descriptor} (big endian)"),
+                _ => descriptor.to_string(),
+            },
+            None => format!("another type of {} bytes", stored.size()),
         };
-        Ok(Dataset { handle, path: path.to_owned(), shape, type_name, element, exact })
+        Ok(Dataset { handle, path: path.to_owned(), shape, type_name, element, form })
     }
 
     /// Number of rows, the first dimension; 1 for a scalar.
@@ -189,63 +184,4 @@ impl Dataset {
 pub fn shape_words(shape: &[u64]) -> String {
     let lengths: Vec<_> = shape.iter().map(u64::to_string).collect();
     format!("[{}]", lengths.join(", "))
-}
-
-fn missing(file: &hdf5::File, path: &str, error: &hdf5::Error) -> Error {
-    let Ok(mut there) = list(file) else {
-        return library_error(format!("Cannot open the dataset `{path}`"), error);
-    };
-    let wanted = path.trim_matches('/');
-    if there.iter().any(|d| d.as_str() == wanted) {
-        return library_error(format!("Cannot open the dataset `{path}`"), error);
-    }
-    if there.is_empty() {
-        return Error::source(format!("No dataset `{path}`, the file holds no datasets at all"));
-    }
-    let likeness = |name: &str| {
-        let last = name.rsplit('/').next().unwrap_or(name);
-        let wanted_last = wanted.rsplit('/').next().unwrap_or(wanted);
-        strsim::jaro_winkler(name, wanted).max(strsim::jaro_winkler(last, wanted_last))
-    };
-    there.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)).then_with(|| a.cmp(b)));
-    let more = there.len().saturating_sub(MAX_NAMED);
-    there.truncate(MAX_NAMED);
-    let mut names = there.iter().map(|d| format!("`{d}`")).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        names.push_str(&format!(" and {more} more"));
-    }
-    Error::source(format!("No dataset `{path}`, there are {names}"))
-        .help("set `vectors` and `ids` of source.hdf5 to the datasets' paths within the file")
-}
-
-/// The paths of all datasets of a file, without the leading slash, in alphabetical order of each
-/// group's links.
-///
-/// # Errors
-/// When a group can't be read.
-pub fn list(file: &hdf5::File) -> hdf5::Result<Vec<String>> {
-    let mut datasets = Vec::new();
-    let mut groups = vec![(String::new(), 0)];
-    let mut visited = 0;
-    while let Some((group, depth)) = groups.pop() {
-        let members =
-            if group.is_empty() { file.member_names() } else { file.group(&group)?.member_names() };
-        let mut inner = Vec::new();
-        for member in members? {
-            visited += 1;
-            if visited > MAX_OBJECTS {
-                return Ok(datasets);
-            }
-            let path = if group.is_empty() { member } else { format!("{group}/{member}") };
-            // A link that leads nowhere is no dataset.
-            match file.loc_type_by_name(&path) {
-                Ok(LocationType::Dataset) => datasets.push(path),
-                // Hard links can form a circle.
-                Ok(LocationType::Group) if depth < 16 => inner.push((path, depth + 1)),
-                _ => {}
-            }
-        }
-        groups.extend(inner.into_iter().rev());
-    }
-    Ok(datasets)
 }

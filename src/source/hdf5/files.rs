@@ -28,9 +28,9 @@ impl Stamp {
     /// When there is no such file, or it is not a plain one.
     pub fn of(path: &Path) -> Result<Stamp> {
         let facts = std::fs::metadata(path)
-            .map_err(|error| Error::source("Cannot open the file").because(error).at(name(path)))?;
+            .map_err(|error| Error::source("Cannot open the file").because(error))?;
         if !facts.is_file() {
-            return Err(Error::source("Not a file").at(name(path)).help(
+            return Err(Error::source("Not a file").help(
                 "name the files, give a pattern like `folder/*.h5`, or use `dir` for a folder",
             ));
         }
@@ -48,7 +48,6 @@ impl Stamp {
             return Ok(());
         }
         Err(Error::source("The file changed after the run was planned")
-            .at(name(path))
             .help("let whatever writes it finish, then start the run again with --restart"))
     }
 }

@@ -10,10 +10,11 @@ use hdf5::dataset::Layout;
 use crate::error::{Error, Result};
 use crate::source::hdf5::column::{Ids, StoredIds, Vectors, check_ids, vector_column};
 use crate::source::hdf5::dataset::{
-    Dataset, Element, is_hdf5, library_error, list, open_file, shape_words,
+    Dataset, Element, is_hdf5, library_error, open_file, shape_words,
 };
 use crate::source::hdf5::default_vectors;
 use crate::source::hdf5::files::name;
+use crate::source::hdf5::listing::list;
 use crate::source::hdf5::plan::DEFAULT_IDS;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader, filter_words};
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
@@ -134,7 +135,7 @@ fn first_rows(
     }
     let maps = ChunkMaps::default();
     let mut ids = match ids {
-        Some(ids) => Ids::Stored(StoredIds::new(RowReader::new(path, ids, &maps)?, ids)?),
+        Some(ids) => Ids::Stored(Box::new(StoredIds::new(RowReader::new(path, ids, &maps)?, ids)?)),
         None => Ids::Numbers(0),
     };
     let mut vectors = Vectors::new(RowReader::new(path, dataset, &maps)?, dataset, column)?;

@@ -9,7 +9,9 @@
 mod column;
 mod dataset;
 mod files;
+mod form;
 mod inspect;
+mod listing;
 mod plan;
 mod reader;
 mod storage;
@@ -31,7 +33,7 @@ use crate::table::{Metric, Place, Split};
 
 /// HDF5 files: a dataset of vectors and, perhaps, one of ids. All files together are one table, in
 /// the order in which they are named.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Files, or patterns like `data/*.h5`; the files of a pattern are taken in alphabetical order.
@@ -57,6 +59,19 @@ pub struct Config {
 
 fn default_vectors() -> String {
     "embeddings".to_owned()
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            paths: Vec::new(),
+            dir: None,
+            vectors: default_vectors(),
+            ids: None,
+            metric: None,
+            dim: None,
+        }
+    }
 }
 
 impl SourceFactory for Config {
@@ -139,6 +154,8 @@ impl Hdf5 {
         };
         let place =
             Place { table: table.name.as_str().into(), split: split.index, first_row: from_row };
-        Ok(cx.spawn_blocking(place, move |outlet| send(&job, outlet)))
+        Ok(cx.spawn_blocking(place, move |outlet| {
+            send(&job, outlet).map_err(|error| error.at(files::name(&job.location.file)))
+        }))
     }
 }

@@ -11,6 +11,7 @@ use crate::source::hdf5::Config;
 use crate::source::hdf5::column::{check_ids, vector_column};
 use crate::source::hdf5::dataset::{Dataset, Element, open_file};
 use crate::source::hdf5::files::{self, Stamp, name};
+use crate::source::hdf5::form::Form;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
 use crate::table::{Split, TableSchema, VectorColumn, VectorType};
 
@@ -112,7 +113,7 @@ fn look(path: &Path, config: &Config, maps: &ChunkMaps) -> Result<FilePlan> {
         // What can't be read later should fail now.
         let reader = RowReader::new(path, &vectors, maps)?;
         align = reader.band_rows();
-        if vectors.exact {
+        if vectors.form != Form::Foreign {
             let chunk = vectors.handle.chunk().and_then(|c| c.first().copied());
             align = align.max(chunk.unwrap_or(1) as u64);
         }
@@ -143,10 +144,12 @@ fn notes_on(vectors: &Dataset) -> Vec<String> {
         Some(Element::Float(8)) => {
             notes.push(format!("`{path}` is {}: values are rounded to float32", vectors.type_name))
         }
-        Some(Element::Float(_)) if vectors.type_name.starts_with("float16") => notes.push(format!(
-            "`{path}` is {}: values become float32, which holds each of them exactly",
-            vectors.type_name
-        )),
+        Some(Element::Float(width)) if width == 2 || vectors.form == Form::Foreign => {
+            notes.push(format!(
+                "`{path}` is {}: values become float32, which holds each of them exactly",
+                vectors.type_name
+            ));
+        }
         _ => {}
     }
     notes.extend(notes_on_storage(vectors));
@@ -237,6 +240,7 @@ fn agree_on_column(plans: &[FilePlan], config: &Config) -> Result<VectorColumn> 
             "`{}` has no rows, and does not say how many dimensions they would have",
             config.vectors
         ))
+        .at(plans.first().map(|file| name(&file.path)).unwrap_or_default())
         .help("set source.hdf5.dim")),
     }
 }

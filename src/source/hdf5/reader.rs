@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::hdf5::column::{Ids, StoredIds, Vectors};
 use crate::source::hdf5::dataset::{Dataset, open_file};
-use crate::source::hdf5::files::name;
 use crate::source::hdf5::plan::Location;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
 use crate::table::TableSchema;
@@ -107,7 +106,7 @@ impl Job {
         let dataset = Dataset::open(file, path)?;
         self.check_rows(dataset.rows())?;
         let rows = RowReader::new(&self.location.file, &dataset, &self.maps)?;
-        StoredIds::new(rows, &dataset).map(Ids::Stored)
+        StoredIds::new(rows, &dataset).map(|ids| Ids::Stored(Box::new(ids)))
     }
 
     fn check_rows(&self, rows: u64) -> Result<()> {
@@ -117,8 +116,7 @@ impl Job {
         Err(Error::source(format!(
             "The file has {rows} rows now, the plan goes up to {}",
             self.rows.end
-        ))
-        .at(name(&self.location.file)))
+        )))
     }
 }
 

@@ -63,12 +63,10 @@ impl Parts {
 
 /// The values of a column in their wire form, so that the lengths around them are known.
 enum Payload {
-    /// The memory of a buffer, within field 1 of an array message.
+    /// Values end to end, for field 1 of an array message.
     Packed(Bytes),
-    /// Values written one by one, within field 1 of an array message.
-    Written(BytesMut),
     /// Length-delimited values, each with the header of field 1.
-    Repeated(BytesMut),
+    Repeated(Bytes),
 }
 
 impl InsertColumn {
@@ -141,11 +139,11 @@ impl InsertColumn {
     fn put_scalar(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
         let (number, payload) = self.payload(values)?;
         let valid = values.nulls().filter(|nulls| nulls.null_count() > 0);
-        let array_len = match &payload {
-            Payload::Packed(bytes) => field_len(1, bytes.len()),
-            Payload::Written(bytes) => field_len(1, bytes.len()),
-            Payload::Repeated(bytes) => bytes.len(),
+        let (packed, bytes) = match payload {
+            Payload::Packed(bytes) => (!bytes.is_empty(), bytes),
+            Payload::Repeated(bytes) => (false, bytes),
         };
+        let array_len = if packed { field_len(1, bytes.len()) } else { bytes.len() };
         // FieldData { type, field_name, scalars: ScalarField { …: …Array { data } }, valid_data }
         let scalar_len = field_len(number, array_len);
         let valid_len = valid.map_or(0, |_| field_len(7, values.len()));
@@ -154,17 +152,10 @@ impl InsertColumn {
         self.put_head(out);
         put_header(out, 3, scalar_len);
         put_header(out, number, array_len);
-        match payload {
-            Payload::Packed(bytes) => {
-                put_header(out, 1, bytes.len());
-                parts.attach(bytes);
-            }
-            Payload::Written(bytes) => {
-                put_header(out, 1, bytes.len());
-                parts.attach(bytes.freeze());
-            }
-            Payload::Repeated(bytes) => parts.attach(bytes.freeze()),
+        if packed {
+            put_header(out, 1, bytes.len());
         }
+        parts.attach(bytes);
         if let Some(valid) = valid {
             put_valid(parts.out(), valid);
         }
@@ -179,7 +170,7 @@ impl InsertColumn {
                 let values = values.as_boolean_opt().ok_or_else(mismatch)?;
                 let mut out = BytesMut::with_capacity(values.len());
                 values.iter().flatten().for_each(|value| out.put_u8(u8::from(value)));
-                (1, Payload::Written(out))
+                (1, Payload::Packed(out.freeze()))
             }
             Milvus::Int8 => {
                 (2, varints(values.as_primitive_opt::<Int8Type>().ok_or_else(mismatch)?))
@@ -251,7 +242,7 @@ where
         0 => values.values().iter().copied().for_each(&mut put),
         _ => values.iter().flatten().for_each(&mut put),
     }
-    Payload::Written(out)
+    Payload::Packed(out.freeze())
 }
 
 /// Floats as they lie in memory; copied only where nulls are to be left out.
@@ -272,7 +263,7 @@ fn texts(values: &GenericStringArray<i32>) -> Payload {
         put_header(&mut out, 1, value.len());
         out.put_slice(value.as_bytes());
     }
-    Payload::Repeated(out)
+    Payload::Repeated(out.freeze())
 }
 
 /// `valid_data`: one flag a row.

@@ -10,7 +10,7 @@ use super::frames::Frames;
 use crate::error::Retry;
 use crate::milvus::v2::proto::milvus::MutationResult;
 use crate::milvus::v2::retry::Pauses;
-use crate::milvus::v2::rpc::{Answer, path_of};
+use crate::milvus::v2::rpc::{Answer, GRACE, path_of};
 use crate::milvus::v2::{Client, MilvusError, Result, connect};
 
 /// What a request does with its rows.
@@ -35,7 +35,7 @@ impl Verb {
 
 impl Client {
     /// Sends rows, and again while that fails for a passing reason and time is left. `again` is
-    /// called before each repetition.
+    /// told of each repetition, and as what it is sent.
     ///
     /// Where nobody knows whether the request was carried out, it is repeated as `repeat_as`:
     /// doing that after `verb` must be the same as doing `verb` once. `None` makes such a failure
@@ -48,7 +48,7 @@ impl Client {
         verb: Verb,
         repeat_as: Option<Verb>,
         frames: &Frames,
-        again: &mut (dyn FnMut() + Send),
+        again: &mut (dyn FnMut(Verb) + Send),
     ) -> Result<()> {
         let mut pauses = Pauses::new(self.retry_for());
         let mut verb = verb;
@@ -62,7 +62,7 @@ impl Client {
             if !pauses.pause(&error).await {
                 return Err(error);
             }
-            again();
+            again(verb);
         }
     }
 
@@ -143,7 +143,7 @@ impl Client {
         let headers = request.headers_mut();
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let limit = format!("{}m", self.request_timeout().as_millis());
+        let limit = format!("{}m", (self.request_timeout() + GRACE).as_millis());
         if let Ok(limit) = HeaderValue::from_str(&limit) {
             headers.insert("grpc-timeout", limit);
         }

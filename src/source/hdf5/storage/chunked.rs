@@ -10,7 +10,7 @@ use hdf5::dataset::{ChunkOpts, DatasetCreate};
 use super::contiguous::append_at;
 use super::filters::Filters;
 use super::map::{Chunk, ChunkMaps, Grid, Key, Window};
-use super::{fill_value, reserve};
+use super::{fill_value, no_fill, reserve};
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::{Dataset, Element, library_error};
 use crate::source::hdf5::files::Stamp;
@@ -42,7 +42,7 @@ pub struct Chunked {
     plain_edges: bool,
     /// Elements in a row.
     elements: u64,
-    fill: Vec<u8>,
+    fill: Option<Vec<u8>>,
     decoded: Vec<u8>,
 }
 
@@ -111,7 +111,7 @@ impl Chunked {
             filters,
             plain_edges: options.contains(ChunkOpts::DONT_FILTER_PARTIAL_CHUNKS),
             elements,
-            fill: fill_value(properties, element)?,
+            fill: fill_value(properties, dataset, element)?,
             decoded: Vec::new(),
         }))
     }
@@ -160,7 +160,8 @@ impl Chunked {
     fn copy(&mut self, band: u64, within: Range<usize>, out: &mut Vec<u8>) -> Result<()> {
         let Some(chunk) = self.chunk(band, 0)? else {
             let values = within.len() * self.row_bytes / self.width;
-            (0..values).for_each(|_| out.extend_from_slice(&self.fill));
+            let fill = self.fill.as_deref().ok_or_else(no_fill)?;
+            (0..values).for_each(|_| out.extend_from_slice(fill));
             return Ok(());
         };
         let whole_rows = self.chunk_row_bytes == self.row_bytes;
@@ -200,6 +201,10 @@ impl Chunked {
             if let Some(chunk) = chunk {
                 self.decode(chunk, band, column)?;
             }
+            let fill = match (chunk, self.fill.as_deref()) {
+                (None, None) => return Err(no_fill()),
+                (_, fill) => fill.unwrap_or_default(),
+            };
             for (n, row) in within.clone().enumerate() {
                 let to = start + n * self.row_bytes + left;
                 let to = &mut out[to..to + bytes];
@@ -207,7 +212,7 @@ impl Chunked {
                     let from = row * self.chunk_row_bytes;
                     to.copy_from_slice(&self.decoded[from..from + bytes]);
                 } else {
-                    to.chunks_exact_mut(self.width).for_each(|v| v.copy_from_slice(&self.fill));
+                    to.chunks_exact_mut(self.width).for_each(|v| v.copy_from_slice(fill));
                 }
             }
         }

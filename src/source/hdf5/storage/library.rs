@@ -8,7 +8,7 @@ use arrow::datatypes::ArrowNativeType;
 use half::f16;
 use hdf5::{H5Type, Hyperslab, Selection, SliceOrIndex};
 
-use super::Filters;
+use super::filters::check_library;
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::{Dataset, Element, library_error};
 
@@ -39,7 +39,7 @@ impl Slabs {
         let properties = dataset.handle.dcpl().map_err(header)?;
         let chunk = properties.get_chunk().map_err(header)?;
         if chunk.is_some() {
-            Filters::of(&properties)?;
+            check_library(&properties)?;
         }
         let chunk = chunk.unwrap_or_default();
         let chunk_bytes =

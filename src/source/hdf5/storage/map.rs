@@ -88,7 +88,13 @@ pub struct Key {
 /// The windows that were looked at last, shared by all readers of a source.
 #[derive(Debug, Clone, Default)]
 pub struct ChunkMaps {
-    windows: Arc<Mutex<Vec<(Key, Arc<Window>)>>>,
+    windows: Arc<Mutex<Vec<Known>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    key: Key,
+    window: Arc<Window>,
 }
 
 impl ChunkMaps {
@@ -106,7 +112,7 @@ impl ChunkMaps {
         // The lock is held while libhdf5 is asked: readers that need the same window wait for it
         // here rather than fill it twice, and libhdf5 serves one thread at a time anyway.
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = windows.iter().position(|(k, w)| k == key && w.covers(band)) {
+        if let Some(at) = windows.iter().position(|w| w.key == *key && w.window.covers(band)) {
             let entry = windows.remove(at);
             windows.push(entry);
         } else {
@@ -114,10 +120,10 @@ impl ChunkMaps {
             if windows.len() == WINDOWS {
                 windows.remove(0);
             }
-            windows.push((key.clone(), window));
+            windows.push(Known { key: key.clone(), window });
         }
         match windows.last() {
-            Some((_, window)) => Ok(Arc::clone(window)),
+            Some(known) => Ok(Arc::clone(&known.window)),
             None => Err(Error::internal("The window that was just added is gone")),
         }
     }

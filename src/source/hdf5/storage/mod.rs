@@ -17,10 +17,11 @@ use hdf5::dataset::{DatasetCreate, FillValue, Layout};
 
 pub use self::chunked::Chunked;
 use self::contiguous::Contiguous;
-pub use self::filters::{Filters, words as filter_words};
+pub use self::filters::words as filter_words;
 pub use self::map::ChunkMaps;
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::{Dataset, Element, library_error};
+use crate::source::hdf5::form::Form;
 
 /// Column-wise chunks of more than this many bytes a row of chunks are decoded in parts.
 const MAX_BAND_BYTES: u64 = 256 << 20;
@@ -31,6 +32,8 @@ pub struct RowReader {
     storage: Storage,
     rows: u64,
     row_bytes: usize,
+    /// Bytes of a value, when they stand in the file in the other order.
+    swapped: Option<usize>,
     /// Where it reads from, for errors.
     place: String,
 }
@@ -50,7 +53,7 @@ impl RowReader {
     /// # Errors
     /// When the storage can't be read: a filter that nobody here knows, a chunk over 4 GiB.
     pub fn new(path: &Path, dataset: &Dataset, maps: &ChunkMaps) -> Result<RowReader> {
-        let place = format!("{}, dataset {}", path.display(), dataset.path);
+        let place = format!("dataset {}", dataset.path);
         let Some(element) = dataset.element else {
             return Err(Error::internal(format!("No reader for {}", dataset.type_name)).at(place));
         };
@@ -61,7 +64,9 @@ impl RowReader {
             .ok_or_else(|| Error::source("A row is too large for memory").at(&place))?;
         let storage = Storage::of(path, dataset, element, row_bytes, maps);
         let storage = storage.map_err(|error| error.at(&place))?;
-        Ok(RowReader { storage, rows: dataset.rows(), row_bytes, place })
+        let swapped = (dataset.form == Form::Swapped && !matches!(storage, Storage::Library(_)))
+            .then_some(element.width());
+        Ok(RowReader { storage, rows: dataset.rows(), row_bytes, swapped, place })
     }
 
     /// Bytes of one row.
@@ -148,6 +153,9 @@ impl RowReader {
             }
         });
         outcome.map_err(|error| error.at(&self.place))?;
+        if let Some(width) = self.swapped {
+            swap(&mut out[before..], width);
+        }
         if out.len() - before != bytes {
             return Err(Error::internal("Fewer bytes came than were asked for").at(&self.place));
         }
@@ -169,7 +177,7 @@ impl Storage {
         let library = || library::Slabs::new(dataset, element, row_bytes).map(Storage::Library);
         // An external link leads into another file, whose addresses mean nothing in this one.
         let elsewhere = Path::new(&handle.filename()) != path;
-        if elsewhere || !dataset.exact {
+        if elsewhere || dataset.form == Form::Foreign {
             return library();
         }
         match properties.get_layout().map_err(header)? {
@@ -181,7 +189,9 @@ impl Storage {
                     let bytes = dataset.rows().saturating_mul(row_bytes as u64);
                     Ok(Storage::Contiguous(Contiguous::open(path, offset, bytes)?))
                 }
-                None => Ok(Storage::Unwritten(unwritten(&properties, element, row_bytes)?)),
+                None => {
+                    Ok(Storage::Unwritten(unwritten(&properties, dataset, element, row_bytes)?))
+                }
             },
             Layout::Chunked => match Chunked::of(path, dataset, element, &properties, maps)? {
                 Some(chunked) => Ok(Storage::Chunked(chunked)),
@@ -198,8 +208,13 @@ fn reserve(out: &mut Vec<u8>, bytes: usize) -> Result<()> {
         .map_err(|error| Error::source(format!("No memory for {bytes} bytes")).because(error))
 }
 
-fn unwritten(properties: &DatasetCreate, element: Element, row_bytes: usize) -> Result<Vec<u8>> {
-    let fill = fill_value(properties, element)?;
+fn unwritten(
+    properties: &DatasetCreate,
+    dataset: &Dataset,
+    element: Element,
+    row_bytes: usize,
+) -> Result<Vec<u8>> {
+    let fill = fill_value(properties, dataset, element)?.ok_or_else(no_fill)?;
     let mut row = Vec::new();
     reserve(&mut row, row_bytes)?;
     while row.len() < row_bytes {
@@ -208,11 +223,16 @@ fn unwritten(properties: &DatasetCreate, element: Element, row_bytes: usize) -> 
     Ok(row)
 }
 
-/// The element that stands where nothing was ever written, as libhdf5 would read it.
-fn fill_value(properties: &DatasetCreate, element: Element) -> Result<Vec<u8>> {
+/// The element that stands where nothing was ever written, as the file would hold it; none for
+/// byte strings with a value of their own.
+fn fill_value(
+    properties: &DatasetCreate,
+    dataset: &Dataset,
+    element: Element,
+) -> Result<Option<Vec<u8>>> {
     let broken = |error| library_error("Cannot read the dataset's fill value", &error);
     if properties.get_fill_value_defined().map_err(broken)? != FillValue::UserDefined {
-        return Ok(vec![0; element.width()]);
+        return Ok(Some(vec![0; element.width()]));
     }
     macro_rules! value {
         ($type:ty) => {
@@ -224,7 +244,7 @@ fn fill_value(properties: &DatasetCreate, element: Element) -> Result<Vec<u8>> {
                 .to_vec()
         };
     }
-    Ok(match element {
+    let mut value = match element {
         Element::Float(2) => value!(half::f16),
         Element::Float(4) => value!(f32),
         Element::Float(_) => value!(f64),
@@ -236,9 +256,29 @@ fn fill_value(properties: &DatasetCreate, element: Element) -> Result<Vec<u8>> {
         Element::Unsigned(2) => value!(u16),
         Element::Unsigned(4) => value!(u32),
         Element::Unsigned(_) => value!(u64),
-        Element::Bytes(_) => {
-            return Err(Error::source("A fill value of byte strings can't be read here")
-                .help("write the dataset without a fill value, for example with `h5repack`"));
-        }
-    })
+        Element::Bytes(_) => return Ok(None),
+    };
+    if dataset.form == Form::Swapped {
+        value.reverse();
+    }
+    Ok(Some(value))
+}
+
+fn no_fill() -> Error {
+    Error::source("Rows that were never written hold a byte string that can't be read here")
+        .help("write all rows of the dataset, or write it without a fill value")
+}
+
+/// Puts the bytes of each value of `width` bytes in the other order.
+fn swap(bytes: &mut [u8], width: usize) {
+    fn each<const N: usize>(bytes: &mut [u8]) {
+        bytes.as_chunks_mut::<N>().0.iter_mut().for_each(|value| value.reverse());
+    }
+    // With the width known at compile time the loops become vector shuffles.
+    match width {
+        2 => each::<2>(bytes),
+        4 => each::<4>(bytes),
+        8 => each::<8>(bytes),
+        _ => {}
+    }
 }

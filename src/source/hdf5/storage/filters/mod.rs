@@ -37,25 +37,12 @@ enum Step {
 pub struct Filters(Vec<Step>);
 
 impl Filters {
-    /// The filters of a dataset; none when libhdf5 has to undo one of them.
+    /// The filters of a dataset; none when one of them can't be undone here.
     ///
     /// # Errors
-    /// When neither this module nor libhdf5 knows one of them.
+    /// When the dataset's header can't be read.
     pub fn of(properties: &DatasetCreate) -> Result<Option<Filters>> {
-        let filters = properties
-            .get_filters()
-            .map_err(|error| library_error("Cannot read the dataset's filters", &error))?;
-        let steps: Option<Vec<_>> = filters.iter().map(step).collect();
-        if steps.is_none()
-            && let Some(unknown) = filters.iter().find(|f| step(f).is_none() && !f.decode_enabled())
-        {
-            return Err(Error::source(format!(
-                "The data are compressed with {}, which can't be read",
-                word(unknown)
-            ))
-            .help("rewrite the file with gzip: `h5repack -f GZIP=4 old.h5 new.h5`"));
-        }
-        Ok(steps.map(Filters))
+        Ok(all(properties)?.iter().map(step).collect::<Option<_>>().map(Filters))
     }
 
     /// True when chunks are stored as they are.
@@ -101,6 +88,27 @@ impl Filters {
         }
         Ok(bytes)
     }
+}
+
+/// Checks that libhdf5 can undo all filters of a dataset.
+///
+/// # Errors
+/// When it does not know one of them.
+pub fn check_library(properties: &DatasetCreate) -> Result<()> {
+    match all(properties)?.iter().find(|filter| !filter.decode_enabled()) {
+        None => Ok(()),
+        Some(unknown) => Err(Error::source(format!(
+            "The data are compressed with {}, which can't be read",
+            word(unknown)
+        ))
+        .help("rewrite the file with gzip: `h5repack -f GZIP=4 old.h5 new.h5`")),
+    }
+}
+
+fn all(properties: &DatasetCreate) -> Result<Vec<Filter>> {
+    properties
+        .get_filters()
+        .map_err(|error| library_error("Cannot read the dataset's filters", &error))
 }
 
 fn step(filter: &Filter) -> Option<Step> {

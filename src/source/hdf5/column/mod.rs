@@ -1,0 +1,111 @@
+//! From rows as bytes to the columns of a table: vectors and ids.
+
+mod ids;
+mod vectors;
+
+use arrow::buffer::{Buffer, MutableBuffer, ScalarBuffer};
+use arrow::datatypes::ArrowNativeType;
+
+pub use self::ids::{Ids, StoredIds};
+pub use self::vectors::Vectors;
+use crate::error::{Error, Result};
+use crate::source::hdf5::dataset::{Dataset, Element, shape_words};
+use crate::table::VectorType;
+
+/// More dimensions than any vector has: such a dataset was probably meant the other way round.
+const MAX_DIM: u64 = 1 << 20;
+
+/// The vectors of a dataset.
+///
+/// # Errors
+/// When the dataset's type or shape is not one of vectors. `None` stands for a dataset without
+/// rows that does not say how many dimensions its rows would have.
+pub fn vector_column(dataset: &Dataset) -> Result<(VectorType, Option<usize>)> {
+    let wrong =
+        |expected: &str| Error::source(format!("{}, expected {expected}", dataset.describe()));
+    let empty = dataset.rows() == 0;
+    let row = match *dataset.shape.as_slice() {
+        [0] => None,
+        [_] => Some(1),
+        [_, 0] if empty => None,
+        [_, n] => Some(n),
+        _ => return Err(wrong("two dimensions [rows, dim]")),
+    };
+    let rank = dataset.shape.len();
+    let vector_type = match dataset.element {
+        Some(Element::Float(_)) => VectorType::Float32,
+        Some(Element::Unsigned(1)) => VectorType::Binary,
+        Some(Element::Bytes(width)) => {
+            return match row {
+                None | Some(1) => Ok((VectorType::Binary, Some(dim_of(width as u64, 8, dataset)?))),
+                _ => Err(wrong("byte strings in one dimension [rows]")),
+            };
+        }
+        _ => {
+            return Err(wrong(
+                "float16, float32 or float64 [rows, dim], or packed bits as uint8 [rows, dim / 8] or byte strings [rows]",
+            ));
+        }
+    };
+    if rank == 1 && !empty {
+        return Err(wrong("two dimensions [rows, dim]"));
+    }
+    let bits = if vector_type == VectorType::Binary { 8 } else { 1 };
+    Ok((vector_type, row.map(|n| dim_of(n, bits, dataset)).transpose()?))
+}
+
+fn dim_of(elements: u64, bits: u64, dataset: &Dataset) -> Result<usize> {
+    let dim = elements.saturating_mul(bits);
+    match usize::try_from(dim) {
+        Ok(0) => {
+            Err(Error::source(format!("{}: its vectors have no dimensions", dataset.describe())))
+        }
+        Ok(n) if dim <= MAX_DIM => Ok(n),
+        _ => Err(Error::source(format!(
+            "{}: vectors of {dim} dimensions, the limit is {MAX_DIM}",
+            dataset.describe()
+        ))
+        .help("rows are the first dimension of a dataset; is this one transposed?")),
+    }
+}
+
+/// Checks that a dataset can be ids of `rows` rows.
+///
+/// # Errors
+/// When its type, shape or length is another.
+pub fn check_ids(ids: &Dataset, vectors: &Dataset) -> Result<()> {
+    if !matches!(ids.element, Some(Element::Signed(_) | Element::Unsigned(_)))
+        || !matches!(*ids.shape.as_slice(), [_] | [_, 1] | [0, _])
+    {
+        return Err(Error::source(format!(
+            "{}, expected integers of shape [{}] or [{}, 1]",
+            ids.describe(),
+            vectors.rows(),
+            vectors.rows()
+        )));
+    }
+    if ids.rows() != vectors.rows() {
+        return Err(Error::source(format!(
+            "`{}` has {} rows {}, `{}` has {} {}",
+            ids.path,
+            ids.rows(),
+            shape_words(&ids.shape),
+            vectors.path,
+            vectors.rows(),
+            shape_words(&vectors.shape)
+        ))
+        .help("each vector needs one id: write both datasets with the same number of rows"));
+    }
+    Ok(())
+}
+
+/// Bytes as values, without a copy where the allocator placed them well, which it does.
+fn scalars<T: ArrowNativeType>(bytes: Vec<u8>) -> ScalarBuffer<T> {
+    let buffer = Buffer::from_vec(bytes);
+    if buffer.as_ptr().align_offset(align_of::<T>()) == 0 {
+        return buffer.into();
+    }
+    let mut aligned = MutableBuffer::with_capacity(buffer.len());
+    aligned.extend_from_slice(&buffer);
+    ScalarBuffer::from(Buffer::from(aligned))
+}

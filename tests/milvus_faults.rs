@@ -1,0 +1,151 @@
+//! Failures while writing: nothing is lost, nothing is doubled, and the user learns of it.
+
+mod milvus_support;
+
+use milvus_support::proxy::{Fault, Proxy};
+use milvus_support::*;
+use serde_json::json;
+use vecpipe::error::{Kind, Retry};
+use vecpipe::milvus::v2::Client;
+
+/// Rows and distinct ids, as the server counts and lists them.
+async fn count_and_ids(client: &Client, collection: &str) -> (u64, usize) {
+    let partitions = client.partitions(collection).await.unwrap();
+    client.load_missing(collection, &partitions, true).await.unwrap();
+    let count = client.count(collection, &[]).await.unwrap();
+    (count, read_back(client, collection).await.len())
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_followed_by_an_upsert_and_doubles_nothing() {
+    for server in Server::both() {
+        let name = server.fresh("lost").await;
+        let proxy = Proxy::start(&server.uri, &[Fault::LoseAnswer, Fault::LoseRequest]).await;
+        let sink = sink(&proxy.uri, json!({}));
+        let moved = move_rows(&*sink, &table(&name), vec![rows(0..50, 1.0)]).await.unwrap();
+        assert_eq!((moved.written.rows, moved.completion.rows_after), (50, 50));
+        assert_eq!(moved.retries, 2);
+        let calls: Vec<_> = proxy.calls().into_iter().map(|(name, _)| name).collect();
+        // Milvus Lite replaces by itself.
+        let again = if server.lite { "Insert" } else { "Upsert" };
+        assert_eq!(calls, ["Insert", again, again]);
+        let client = server.client().await;
+        assert_eq!(count_and_ids(&client, &name).await, (50, 50));
+        client.drop_collection(&name).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_stops_an_insert_that_could_double_rows() {
+    let server = Server::milvus();
+    let name = server.fresh("lost_insert").await;
+    move_rows(&*sink(&server.uri, json!({})), &table(&name), vec![]).await.unwrap();
+    for (settings, fault) in [
+        (json!({ "on_conflict": "insert" }), Fault::LoseAnswer),
+        (json!({ "on_duplicate_id": "allow" }), Fault::LoseRequest),
+    ] {
+        let proxy = Proxy::start(&server.uri, &[fault]).await;
+        let sink = sink(&proxy.uri, settings);
+        let ids = proxy_free_ids(fault);
+        let error = move_rows(&*sink, &table(&name), vec![rows(ids, 1.0)]).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry_advice()), (Kind::Target, Retry::Ambiguous));
+        let words = error.to_string();
+        assert!(
+            words.contains("Insert got no answer") && words.contains("could double"),
+            "{words}"
+        );
+        assert_eq!(proxy.calls().len(), 1);
+    }
+    server.client().await.drop_collection(&name).await.unwrap();
+}
+
+/// Ids that are new in each round.
+fn proxy_free_ids(fault: Fault) -> std::ops::Range<i64> {
+    if matches!(fault, Fault::LoseAnswer) { 0..10 } else { 100..110 }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_ends_at_the_deadline() {
+    let server = Server::lite();
+    let name = server.fresh("silence").await;
+    let proxy = Proxy::start(&server.uri, &[Fault::Silence]).await;
+    let sink = sink(&proxy.uri, json!({ "timeouts": { "request": "700ms", "connect": "5s" } }));
+    let moved = move_rows(&*sink, &table(&name), vec![rows(0..5, 1.0)]).await.unwrap();
+    assert_eq!((moved.completion.rows_after, moved.retries), (5, 1));
+    server.client().await.drop_collection(&name).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_out() {
+    let server = Server::lite();
+    let name = server.fresh("rate").await;
+    let proxy = Proxy::start(&server.uri, &[Fault::RateLimit; 3]).await;
+    let sink = sink(&proxy.uri, json!({}));
+    let moved = move_rows(&*sink, &table(&name), vec![rows(0..20, 1.0)]).await.unwrap();
+    assert_eq!((moved.completion.rows_after, moved.retries), (20, 3));
+    let calls: Vec<_> = proxy.calls().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(calls, ["Insert"; 4]);
+    server.client().await.drop_collection(&name).await.unwrap();
+}
+
+#[tokio::test]
+async fn trying_again_ends_when_its_time_is_up() {
+    let server = Server::lite();
+    let name = server.fresh("retry_for").await;
+    let proxy = Proxy::start(&server.uri, &[Fault::RateLimit; 50]).await;
+    let sink = sink(&proxy.uri, json!({ "retry_for": "600ms" }));
+    let error = move_rows(&*sink, &table(&name), vec![rows(0..20, 1.0)]).await.unwrap_err();
+    let words = error.to_string();
+    assert!(
+        words.contains("rejected by grpc RateLimiter") && words.contains("rows 0 to 20"),
+        "{words}"
+    );
+    server.client().await.drop_collection(&name).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_sent_in_parts_and_the_size_remembered() {
+    let server = Server::lite();
+    let name = server.fresh("larger").await;
+    let proxy = Proxy::start(&server.uri, &[]).await;
+    proxy.limit(10_000);
+    let sink = sink(&proxy.uri, json!({}));
+    let plan = sink.plan(&table(&name)).await.unwrap();
+    let writer = sink.prepare(&table(&name), &plan, Default::default()).await.unwrap();
+    let write = async |ids| {
+        let split = vecpipe::table::Split {
+            index: 0,
+            first_row: 0,
+            rows: 1_000,
+            bytes: 0,
+            location: serde_json::Value::Null,
+        };
+        let place = vecpipe::table::Place { table: "t".into(), split: 0, first_row: 0 };
+        let batch = vecpipe::flow::Batch {
+            rows: rows(ids, 1.0),
+            place,
+            permit: vecpipe::flow::Permit::free(),
+        };
+        writer.open_split(&split).await.unwrap().write(batch).await.unwrap();
+    };
+    write(0..1_000).await;
+    let refused = proxy.calls().iter().filter(|(_, bytes)| *bytes >= 10_000).count();
+    assert_eq!(refused, 1, "{:?}", proxy.calls());
+    write(1_000..2_000).await;
+    let refused_later = proxy.calls().iter().filter(|(_, bytes)| *bytes >= 10_000).count();
+    assert_eq!(refused_later, refused);
+    assert_eq!(writer.complete().await.unwrap().rows_after, 2_000);
+    server.client().await.drop_collection(&name).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_row_that_is_too_large_is_an_error() {
+    let server = Server::lite();
+    let name = server.fresh("one_row").await;
+    let proxy = Proxy::start(&server.uri, &[]).await;
+    proxy.limit(20);
+    let sink = sink(&proxy.uri, json!({}));
+    let error = move_rows(&*sink, &table(&name), vec![rows(0..2, 1.0)]).await.unwrap_err();
+    assert!(error.to_string().contains("larger than max"), "{error}");
+    server.client().await.drop_collection(&name).await.unwrap();
+}

@@ -1,0 +1,190 @@
+//! What the tests of the Milvus client and sink share: servers, tables, a move of rows.
+
+#![allow(dead_code)]
+
+pub mod proxy;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
+use serde_json::{Value, json};
+use vecpipe::error::{Error, Result};
+use vecpipe::flow::{Batch, Meter, Permit};
+use vecpipe::milvus::v2::{Client, Options};
+use vecpipe::sink::{
+    Completion, Decision, Sink, SinkContext, SinkFactory, TableToWrite, TargetPlan, Written, milvus,
+};
+use vecpipe::table::{Metric, Place, Split, TableSchema, VectorColumn, VectorType};
+
+/// A server for tests.
+pub struct Server {
+    pub uri: String,
+    pub lite: bool,
+}
+
+impl Server {
+    /// Milvus 2.3.5.
+    pub fn milvus() -> Server {
+        Server { uri: address("VECPIPE_TEST_MILVUS"), lite: false }
+    }
+
+    /// Milvus Lite.
+    pub fn lite() -> Server {
+        Server { uri: address("VECPIPE_TEST_LITE"), lite: true }
+    }
+
+    /// Both.
+    pub fn both() -> [Server; 2] {
+        [Server::milvus(), Server::lite()]
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(Options::new(&*self.uri)).await.expect("the test server answers")
+    }
+
+    /// A collection name that no other test uses, of a collection that does not exist.
+    pub async fn fresh(&self, name: &str) -> String {
+        let name = format!("vecpipe_test_{name}_{}", std::process::id());
+        self.client().await.drop_collection(&name).await.expect("the old collection is dropped");
+        name
+    }
+}
+
+fn address(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run the tests with scripts/test, which starts the servers")
+    })
+}
+
+/// A sink with these settings beside its address.
+pub fn sink(uri: &str, settings: Value) -> Box<dyn Sink> {
+    try_sink(uri, settings).expect("the settings are fine")
+}
+
+pub fn try_sink(uri: &str, settings: Value) -> Result<Box<dyn Sink>> {
+    let mut config = json!({ "uri": uri, "timeouts": { "connect": "5s" } });
+    for (key, value) in settings.as_object().expect("settings are an object") {
+        config[key] = value.clone();
+    }
+    let config: milvus::Config = serde_json::from_value(config).expect("the settings are known");
+    config.build(&SinkContext { source_kind: "test", parallelism: 4 })
+}
+
+/// A table of float vectors of four dimensions.
+pub fn table(name: &str) -> TableToWrite {
+    let column = VectorColumn { vector_type: VectorType::Float32, dim: 4 };
+    table_of(name, TableSchema::of_vectors("id", "embedding", column))
+}
+
+pub fn table_of(name: &str, schema: TableSchema) -> TableToWrite {
+    TableToWrite {
+        name: name.to_owned(),
+        collection: name.to_owned(),
+        partition: None,
+        schema,
+        metric: Some(Metric::IP),
+        rows: 0,
+    }
+}
+
+/// Rows of [`table`]: each vector holds its id times `factor` and the numbers after it.
+pub fn rows(ids: impl IntoIterator<Item = i64>, factor: f32) -> RecordBatch {
+    let ids: Vec<i64> = ids.into_iter().collect();
+    let values =
+        ids.iter().flat_map(|id| (0..4u8).map(move |n| *id as f32 * factor + f32::from(n)));
+    let values = Float32Array::from_iter_values(values);
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let vectors = FixedSizeListArray::new(item, 4, Arc::new(values), None);
+    let schema = Arc::clone(table("t").schema.arrow());
+    let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids)), Arc::new(vectors)];
+    RecordBatch::try_new(schema, columns).expect("rows fit their schema")
+}
+
+/// What came of moving rows.
+#[derive(Debug)]
+pub struct Moved {
+    pub plan: TargetPlan,
+    pub written: Written,
+    pub completion: Completion,
+    pub retries: u64,
+}
+
+/// Moves batches as a run does: plan, look for conflicts, prepare, write (all at once), complete.
+pub async fn move_rows(
+    sink: &dyn Sink,
+    table: &TableToWrite,
+    batches: Vec<RecordBatch>,
+) -> Result<Moved> {
+    let plan = sink.plan(table).await?;
+    let mut moved = Moved {
+        plan: plan.clone(),
+        written: Written::default(),
+        completion: Completion::default(),
+        retries: 0,
+    };
+    if plan.decision == Decision::Skip {
+        return Ok(moved);
+    }
+    if plan.ids.absent {
+        let mut held = 0;
+        for batch in &batches {
+            let ids = batch.column(table.schema.id_index());
+            held += sink.existing_ids(table, ids).await?.len();
+        }
+        if held > 0 {
+            return Err(Error::target(format!("{held} ids are there already")));
+        }
+    }
+    let meter = Arc::new(Meter::default());
+    let writer = sink.prepare(table, &plan, Arc::clone(&meter)).await?;
+    let writes = batches.into_iter().enumerate().map(|(index, rows)| {
+        let writer = Arc::clone(&writer);
+        let index = u32::try_from(index).expect("few batches");
+        let split = Split {
+            index,
+            first_row: 0,
+            rows: rows.num_rows() as u64,
+            bytes: 0,
+            location: Value::Null,
+        };
+        let place = Place { table: table.name.as_str().into(), split: index, first_row: 0 };
+        async move {
+            let mut split = writer.open_split(&split).await?;
+            let written = split.write(Batch { rows, place, permit: Permit::free() }).await?;
+            split.finish().await?;
+            Ok::<_, Error>(written)
+        }
+    });
+    for written in futures::future::join_all(writes).await {
+        let written = written?;
+        moved.written.rows += written.rows;
+        moved.written.skipped += written.skipped;
+        moved.written.replaced += written.replaced;
+    }
+    moved.completion = writer.complete().await?;
+    moved.retries = meter.retries.get();
+    Ok(moved)
+}
+
+/// Loads a collection if needed, and reads its first value of each vector by id.
+pub async fn read_back(client: &Client, collection: &str) -> Vec<(i64, f32)> {
+    let found = client.describe_collection(collection).await.unwrap().expect("it exists");
+    let partitions = client.partitions(collection).await.unwrap();
+    let loaded = client.load_missing(collection, &partitions, true).await.unwrap();
+    let rows = client.first_rows(&found, 10_000).await.unwrap();
+    client.release(collection, loaded).await.unwrap();
+    let ids = rows.column(0).as_primitive::<Int64Type>().clone();
+    let vectors = rows.column(1).as_fixed_size_list().clone();
+    let mut all: Vec<_> = (0..rows.num_rows())
+        .map(|row| (ids.value(row), vectors.value(row).as_primitive::<Float32Type>().value(0)))
+        .collect();
+    all.sort_by_key(|(id, _)| *id);
+    all
+}
+
+/// A schema of one id, one vector and further fields.
+pub fn schema(fields: Vec<Field>) -> TableSchema {
+    TableSchema::new(Arc::new(Schema::new(fields))).expect("a table's schema")
+}

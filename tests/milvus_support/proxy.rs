@@ -1,0 +1,183 @@
+//! A gRPC proxy before a real server, which fails inserts as it is told: what no server does on
+//! demand.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use prost::Message;
+use tokio::net::{TcpListener, TcpStream};
+use vecpipe::milvus::v2::proto::common::Status;
+use vecpipe::milvus::v2::proto::milvus::MutationResult;
+
+/// What becomes of one insert or upsert.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// It goes through.
+    None,
+    /// The server carries it out, but the answer is lost.
+    LoseAnswer,
+    /// It never arrives, and the client can't know that.
+    LoseRequest,
+    /// It is never answered.
+    Silence,
+    /// The server's own limit on messages.
+    LargerThanMax,
+    /// The server's rate limit.
+    RateLimit,
+}
+
+/// The proxy's address and what it has seen.
+pub struct Proxy {
+    pub uri: String,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    faults: Mutex<VecDeque<Fault>>,
+    /// Messages larger than this are refused.
+    max_message: Mutex<Option<usize>>,
+    calls: Mutex<Vec<(String, usize)>>,
+}
+
+impl Proxy {
+    /// A proxy before `upstream` (`http://host:port`); the first inserts meet `faults`, in turn.
+    pub async fn start(upstream: &str, faults: &[Fault]) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Seen::default());
+        seen.faults.lock().unwrap().extend(faults);
+        let upstream = upstream.trim_start_matches("http://").to_owned();
+        let shared = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, upstream.clone(), Arc::clone(&shared)));
+            }
+        });
+        Proxy { uri, seen }
+    }
+
+    /// Refuses messages larger than `bytes` from now on.
+    pub fn limit(&self, bytes: usize) {
+        *self.seen.max_message.lock().unwrap() = Some(bytes);
+    }
+
+    /// Names of the inserts and upserts that came, with their sizes.
+    pub fn calls(&self) -> Vec<(String, usize)> {
+        self.seen.calls.lock().unwrap().clone()
+    }
+}
+
+async fn serve(socket: TcpStream, upstream: String, seen: Arc<Seen>) {
+    let mut builder = h2::server::Builder::new();
+    builder.initial_window_size(1 << 24).initial_connection_window_size(1 << 26);
+    let Ok(mut connection) = builder.handshake::<_, Bytes>(socket).await else { return };
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        tokio::spawn(handle(request, respond, upstream.clone(), Arc::clone(&seen)));
+    }
+}
+
+async fn handle(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    upstream: String,
+    seen: Arc<Seen>,
+) {
+    let (head, body) = request.into_parts();
+    let (body, _) = collect(body).await;
+    let call = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let mut fault = Fault::None;
+    if matches!(call.as_str(), "Insert" | "Upsert") {
+        seen.calls.lock().unwrap().push((call, body.len() - 5));
+        let limit = seen.max_message.lock().unwrap().unwrap_or(usize::MAX);
+        fault = match body.len() > limit {
+            true => Fault::LargerThanMax,
+            false => seen.faults.lock().unwrap().pop_front().unwrap_or(Fault::None),
+        };
+    }
+    let request = Request::from_parts(head, ());
+    match fault {
+        Fault::None => {
+            let (headers, answer, trailers) = forward(&upstream, request, body).await;
+            reply(respond, headers, answer, trailers);
+        }
+        Fault::LoseAnswer => {
+            forward(&upstream, request, body).await;
+            respond.send_reset(Reason::INTERNAL_ERROR);
+        }
+        Fault::LoseRequest => respond.send_reset(Reason::INTERNAL_ERROR),
+        Fault::Silence => std::future::pending::<()>().await,
+        Fault::LargerThanMax => {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-status", HeaderValue::from_static("8"));
+            let words = format!("grpc: received message larger than max ({} vs. 1)", body.len());
+            headers.insert("grpc-message", HeaderValue::from_str(&words).unwrap());
+            reply(respond, headers, Bytes::new(), None);
+        }
+        Fault::RateLimit => {
+            let status = Status {
+                code: 8,
+                error_code: 49,
+                reason: "request is rejected by grpc RateLimiter middleware".to_owned(),
+                ..Status::default()
+            };
+            let answer = MutationResult { status: Some(status), ..MutationResult::default() };
+            let message = answer.encode_to_vec();
+            let mut bytes = vec![0];
+            bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+            bytes.extend(message);
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            reply(respond, HeaderMap::new(), bytes.into(), Some(trailers));
+        }
+    }
+}
+
+async fn collect(mut body: RecvStream) -> (Bytes, Option<HeaderMap>) {
+    let mut all = Vec::new();
+    while let Some(Ok(chunk)) = body.data().await {
+        let _ = body.flow_control().release_capacity(chunk.len());
+        all.extend_from_slice(&chunk);
+    }
+    (all.into(), body.trailers().await.ok().flatten())
+}
+
+async fn forward(
+    upstream: &str,
+    request: Request<()>,
+    body: Bytes,
+) -> (HeaderMap, Bytes, Option<HeaderMap>) {
+    let socket = TcpStream::connect(upstream).await.unwrap();
+    let (client, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let (response, mut stream) = client.send_request(request, false).unwrap();
+    stream.send_data(body, true).unwrap();
+    let (head, body) = response.await.unwrap().into_parts();
+    let (answer, trailers) = collect(body).await;
+    (head.headers, answer, trailers)
+}
+
+fn reply(
+    mut respond: SendResponse<Bytes>,
+    headers: HeaderMap,
+    answer: Bytes,
+    trailers: Option<HeaderMap>,
+) {
+    let mut response = Response::new(());
+    *response.headers_mut() = headers;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    let bare = answer.is_empty() && trailers.is_none();
+    let Ok(mut stream) = respond.send_response(response, bare) else { return };
+    if bare {
+        return;
+    }
+    let _ = stream.send_data(answer, trailers.is_none());
+    if let Some(trailers) = trailers {
+        let _ = stream.send_trailers(trailers);
+    }
+}
