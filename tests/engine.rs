@@ -1,6 +1,8 @@
 //! The engine: every row once, in order within its split, whatever the parallelism, the budget
 //! and the faults.
 
+#![allow(clippy::expect_used, reason = "a test ends where something is not as expected")]
+
 mod common;
 
 use std::time::Duration;

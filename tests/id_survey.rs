@@ -13,7 +13,7 @@ use arrow_array::{ArrayRef, FixedSizeListArray, Int64Array, RecordBatch, StringA
 use async_trait::async_trait;
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
-use vecpipe::flow::{Controls, Id, IdFindings, Meter, Pipeline, Plan, Settings, Verify, survey};
+use vecpipe::flow::{MemoryBudget, Controls, Id, IdFindings, Meter, Pipeline, Plan, Settings, Verify, survey};
 use vecpipe::sink::{Decision, IdRules, Sink, TableToWrite, TableWriter, TargetPlan};
 use vecpipe::source::SourceConfig;
 use vecpipe::{Error, Kind, Result};
@@ -89,6 +89,7 @@ fn pipeline(dir: &Path, files: &[ArrayRef], rules: IdRules, memory: u64) -> Arc<
         transforms: Vec::new(),
         sink: Box::new(Strict(rules)),
         stage: None,
+        budget: MemoryBudget::new(memory),
         settings: Settings {
             parallelism: 3,
             memory,

@@ -1,6 +1,8 @@
 //! Flat memory: a source far larger than the budget, into a sink slower than the source. A test
 //! binary of its own, because it looks at the peak memory of the whole process.
 
+#![allow(clippy::expect_used, reason = "a test ends where something is not as expected")]
+
 mod common;
 
 use common::{config, run_pipeline, settings, synthetic};

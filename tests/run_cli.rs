@@ -1,5 +1,7 @@
 //! `pipeline run` from end to end: what it prints, what it leaves behind, how it ends.
 
+#![allow(clippy::expect_used, reason = "a test ends where something is not as expected")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ pub mod recorder;
 
 use std::sync::Arc;
 
-use vecpipe::flow::{Controls, Outcome, Pipeline, Plan, Settings, TableRun, Verify};
+use vecpipe::flow::{Controls, MemoryBudget, Outcome, Pipeline, Plan, Settings, TableRun, Verify};
 use vecpipe::sink::Sink;
 use vecpipe::source::{Source, SourceConfig};
 
@@ -40,8 +40,9 @@ pub async fn run_pipeline(
     settings: Settings,
     controls: Controls,
 ) -> (Vec<Arc<TableRun>>, Outcome) {
-    let pipeline =
-        Arc::new(Pipeline { source, transforms: Vec::new(), sink, stage: None, settings });
+    let budget = MemoryBudget::new(settings.memory);
+    let transforms = Vec::new();
+    let pipeline = Arc::new(Pipeline { source, transforms, sink, stage: None, budget, settings });
     let plan = Plan::make(&pipeline).await.expect("a plan");
     let tables = plan.into_tables();
     let outcome = vecpipe::flow::run(pipeline, tables.clone(), controls).await;
