@@ -13,7 +13,9 @@ use arrow_array::{ArrayRef, FixedSizeListArray, Int64Array, RecordBatch, StringA
 use async_trait::async_trait;
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
-use vecpipe::flow::{MemoryBudget, Controls, Id, IdFindings, Meter, Pipeline, Plan, Settings, Verify, survey};
+use vecpipe::flow::{
+    Controls, Id, IdFindings, MemoryBudget, Meter, Pipeline, Plan, Settings, Verify, survey,
+};
 use vecpipe::sink::{Decision, IdRules, Sink, TableToWrite, TableWriter, TargetPlan};
 use vecpipe::source::SourceConfig;
 use vecpipe::{Error, Kind, Result};
