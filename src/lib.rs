@@ -37,5 +37,5 @@ pub mod source;
 pub mod table;
 pub mod transform;
 
-pub use assemble::assemble;
+pub use assemble::{Purpose, assemble};
 pub use error::{Error, Kind, Result};

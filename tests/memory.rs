@@ -29,7 +29,7 @@ async fn four_gigabytes_pass_through_64_mib() {
     let source = synthetic(json!({ "rows": rows, "dim": 1023 }));
     let sink = config::<SinkConfig>(json!({ "null": { "delay_ms": 4 } }))
         .into_factory()
-        .build(&SinkContext { source_kind: "synthetic", parallelism: 8 })
+        .build(&SinkContext { source_kind: "synthetic", parallelism: 8, dry_run: false })
         .expect("a valid null sink");
     let (tables, outcome) =
         run_pipeline(source, sink, settings(8, memory), Controls::default()).await;

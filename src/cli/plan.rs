@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::assemble;
 use crate::cli::args::PlanArgs;
 use crate::cli::layout::{Column, Columns, Signs, clean};
 use crate::cli::{runtime, terminal};
 use crate::error::Result;
-use crate::flow::{Controls, Pipeline, Plan, ReadSpeed, TablePlan, Verify, check_ids, read_speed};
+use crate::flow::{Controls, Pipeline, Plan, ReadSpeed, TablePlan, check_ids, read_speed};
 use crate::report::words;
 use crate::sink::Decision;
+use crate::{Purpose, assemble};
 
 /// How long the source is read to see how fast it is.
 const TRIAL: Duration = Duration::from_secs(1);
@@ -20,16 +20,22 @@ const TRIAL: Duration = Duration::from_secs(1);
 /// run fail is the error, after the plan is printed.
 pub(super) fn plan(args: &PlanArgs) -> Result<u8> {
     let config = args.config.load()?;
-    let pipeline = Arc::new(assemble(&config, Verify::None)?);
+    let pipeline = Arc::new(assemble(&config, Purpose::Plan)?);
     runtime::block_on(async {
-        let plan = Plan::make(&pipeline).await?;
-        terminal::print(&text(&pipeline, &plan, Signs::choose()))?;
-        plan.check_targets()?;
-        check_ids(&pipeline, &plan, &Controls::default()).await?;
-        let speed = read_speed(&pipeline, &plan, TRIAL).await?;
-        terminal::print(&estimate(&plan, &speed))
+        let told = tell(&pipeline).await;
+        pipeline.close().await;
+        told
     })?;
     Ok(0)
+}
+
+async fn tell(pipeline: &Arc<Pipeline>) -> Result<()> {
+    let plan = Plan::make(pipeline).await?;
+    terminal::print(&text(pipeline, &plan, Signs::choose()))?;
+    plan.check_targets()?;
+    check_ids(pipeline, &plan, &Controls::default()).await?;
+    let speed = read_speed(pipeline, &plan, TRIAL).await?;
+    terminal::print(&estimate(&plan, &speed))
 }
 
 fn text(pipeline: &Pipeline, plan: &Plan, signs: Signs) -> String {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::assemble;
 use crate::cli::args::{LogArgs, RunArgs};
 use crate::cli::progress::{Progress, Style};
 use crate::cli::{announce, logging, results, runtime, signals};
 use crate::error::{Error, Kind, Result};
 use crate::flow::{self, Controls, Pipeline, Plan, TableRun};
 use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
+use crate::{Purpose, assemble};
 
 /// Runs the configuration, prints what became of each table, and writes the reports that were
 /// asked for, whether the run succeeded or not.
@@ -17,7 +17,13 @@ pub(super) fn run(args: &RunArgs, log: &LogArgs) -> Result<u8> {
     let json_file = args.report.as_deref().map(ReportFile::at).transpose()?;
     let html_file = args.report_html.as_deref().map(ReportFile::at).transpose()?;
     let mut run = Run::default();
-    let moved = runtime::block_on(run.go(args, log));
+    let moved = runtime::block_on(async {
+        let moved = run.go(args, log).await;
+        if let Some(pipeline) = &run.pipeline {
+            pipeline.close().await;
+        }
+        moved
+    });
     let config = args.config.config.display().to_string();
     let pipeline = run.pipeline.as_deref();
     let report = RunReport::new(started, config, pipeline, &run.tables, moved.as_ref().err());
@@ -50,7 +56,7 @@ impl Run {
         if let Some(dir) = &config.run.log_dir {
             logging::log_to(dir)?;
         }
-        let pipeline = Arc::new(assemble(&config, args.verify.into())?);
+        let pipeline = Arc::new(assemble(&config, Purpose::Run(args.verify.into()))?);
         self.pipeline = Some(Arc::clone(&pipeline));
         let mut metrics = args.metrics.map(MetricsServer::listen).transpose()?;
         let plan = tokio::select! {

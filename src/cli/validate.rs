@@ -3,18 +3,17 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::assemble;
 use crate::cli::args::ConfigArgs;
 use crate::cli::terminal;
 use crate::config::{self, Config, Loaded};
 use crate::error::Result;
-use crate::flow::Verify;
 use crate::transform::TransformConfig;
+use crate::{Purpose, assemble};
 
 /// Reads the configuration, builds every component of it, and says what it understood.
 pub(super) fn validate(args: &ConfigArgs) -> Result<u8> {
     let loaded = config::read(&args.config, &args.sets)?;
-    assemble(&loaded.config, Verify::Count).map_err(|error| error.at(args.config.display()))?;
+    assemble(&loaded.config, Purpose::Plan).map_err(|error| error.at(args.config.display()))?;
     terminal::print(&summary(&loaded, &args.config))?;
     Ok(0)
 }

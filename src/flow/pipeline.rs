@@ -23,6 +23,16 @@ pub struct Pipeline {
     pub settings: Settings,
 }
 
+impl Pipeline {
+    /// Gives back what sink and stage took only to look. Called once, however it ended.
+    pub async fn close(&self) {
+        self.sink.close().await;
+        if let Some(stage) = &self.stage {
+            stage.close().await;
+        }
+    }
+}
+
 /// How a pipeline runs.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -43,6 +43,8 @@ pub struct SinkContext {
     pub source_kind: &'static str,
     /// Upper bound of writes in flight.
     pub parallelism: usize,
+    /// True when only a plan is made: nothing may change at the target.
+    pub dry_run: bool,
 }
 
 /// A sink's configuration, which is also its factory.
@@ -160,6 +162,10 @@ pub trait Sink: Send + Sync {
         plan: &TargetPlan,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>>;
+
+    /// Called once at the very end, however the plan or run ended: gives back what was taken only
+    /// to look, for example a collection that was loaded to be asked for ids.
+    async fn close(&self) {}
 }
 
 /// An open target table. Splits are written at the same time, each by its own writer.

@@ -70,7 +70,7 @@ pub fn try_sink(uri: &str, settings: Value) -> Result<Box<dyn Sink>> {
         config[key] = value.clone();
     }
     let config: milvus::Config = serde_json::from_value(config).expect("the settings are known");
-    config.build(&SinkContext { source_kind: "test", parallelism: 4 })
+    config.build(&SinkContext { source_kind: "test", parallelism: 4, dry_run: false })
 }
 
 /// A table of float vectors of four dimensions.

@@ -84,7 +84,10 @@ pub async fn read_only_table(settings: Value) -> (SourceTable, RecordBatch) {
 /// The Parquet sink with `settings`.
 pub fn sink(settings: Value) -> Box<dyn Sink> {
     let config: SinkConfig = serde_json::from_value(json!({ "parquet": settings })).unwrap();
-    config.into_factory().build(&SinkContext { source_kind: "parquet", parallelism: 2 }).unwrap()
+    config
+        .into_factory()
+        .build(&SinkContext { source_kind: "parquet", parallelism: 2, dry_run: false })
+        .unwrap()
 }
 
 /// A table to be written.

@@ -2,6 +2,7 @@
 
 use arrow_array::{Array, ArrayRef};
 
+use super::loads::Loads;
 use super::plan::Intent;
 use super::target::Target;
 use super::{Milvus, State};
@@ -23,7 +24,12 @@ pub(super) struct Lookup {
 
 impl Lookup {
     /// Makes a target ready: it must be loaded, and for that it needs an index.
-    pub(super) async fn open(client: &Client, intent: &Intent) -> Result<Lookup> {
+    pub(super) async fn open(
+        client: &Client,
+        intent: &Intent,
+        loads: &Loads,
+        dry_run: bool,
+    ) -> Result<Lookup> {
         let Intent { target, found, decision, shape, index, .. } = intent;
         let lite = client.version().is_lite();
         let empty = Lookup { key: None, partitions: Vec::new(), loaded: Loaded::Nothing };
@@ -46,6 +52,13 @@ impl Lookup {
             && found.index_on(&shape.vector).is_none()
         {
             match index {
+                Some(_) if dry_run => {
+                    tracing::warn!(
+                        %target,
+                        "Its ids can't be looked up yet: the run makes the index that is needed for it"
+                    );
+                    return Ok(empty);
+                }
                 Some(index) => index.create(client, &target.collection).await?,
                 None => {
                     client.flush(&target.collection).await?;
@@ -58,6 +71,7 @@ impl Lookup {
             }
         }
         let loaded = client.load_missing(&target.collection, &scope, whole).await?;
+        loads.note(&target.collection, &loaded);
         if loaded != Loaded::Nothing {
             tracing::info!(%target, "Loaded to look up ids");
         }
@@ -118,7 +132,7 @@ impl Milvus {
             Some(lookup) => lookup,
             None => {
                 let intent = Intent::form(&self.config, client, table).await?;
-                let lookup = Lookup::open(client, &intent).await?;
+                let lookup = Lookup::open(client, &intent, &self.loads, self.dry_run).await?;
                 state.lookups.push((target.clone(), lookup.clone()));
                 lookup
             }

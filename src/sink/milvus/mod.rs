@@ -8,6 +8,7 @@
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
 //! | `index` | which index is made, and the metric |
 //! | `plan`, `prepare` | looking, and doing |
+//! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
 //! | `count` | counting the target's rows the same way before and after |
 //! | `check` | what the server fails to check in rows |
@@ -18,6 +19,7 @@ mod config;
 mod count;
 mod decide;
 mod index;
+mod loads;
 mod lookup;
 mod plan;
 mod prepare;
@@ -50,6 +52,8 @@ impl SinkFactory for Config {
             config: self.clone(),
             source_kind: cx.source_kind,
             client: OnceCell::new(),
+            dry_run: cx.dry_run,
+            loads: loads::Loads::default(),
             state: Mutex::default(),
         }))
     }
@@ -60,6 +64,9 @@ struct Milvus {
     config: Config,
     source_kind: &'static str,
     client: OnceCell<Client>,
+    /// True when nothing may be made on the server.
+    dry_run: bool,
+    loads: loads::Loads,
     /// Held while a target is prepared, so that tables that share a collection do so in turn.
     state: Mutex<State>,
 }
@@ -108,5 +115,11 @@ impl Sink for Milvus {
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         self.make_ready(table, plan, meter).await
+    }
+
+    async fn close(&self) {
+        if let Some(client) = self.client.get() {
+            self.loads.release_all(client).await;
+        }
     }
 }

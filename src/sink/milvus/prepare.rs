@@ -55,12 +55,12 @@ impl Milvus {
         let lookup = match (clash, asked) {
             (_, Some(lookup)) => Some(lookup),
             (Clash::None, None) => None,
-            (_, None) => Some(Lookup::open(client, &intent).await?),
+            (_, None) => Some(Lookup::open(client, &intent, &self.loads, false).await?),
         };
         let exactly = exact_count(client, &intent, lookup.as_ref()).await?;
         let lookup = match (clash, lookup) {
             (Clash::None, Some(lookup)) => {
-                client.release(&collection, lookup.loaded).await?;
+                self.loads.release(client, &collection, lookup.loaded).await?;
                 None
             }
             (_, lookup) => lookup,
@@ -96,6 +96,7 @@ impl Milvus {
             id,
             clash,
             lookup: Mutex::new(lookup),
+            loads: self.loads.clone(),
             max_request: AtomicUsize::new(MAX_REQUEST),
             upserted: AtomicBool::new(false),
             meter,

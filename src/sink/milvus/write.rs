@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::check::Checks;
 use super::count::{Before, CountBy};
+use super::loads::Loads;
 use super::lookup::Lookup;
 use super::target::Target;
 use crate::error::{Error, Result, Retry};
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub repeat_as: Option<Verb>,
     /// For asking which ids are there already; taken when the table is complete.
     pub lookup: Mutex<Option<Lookup>>,
+    /// Everything that was loaded for lookups.
+    pub loads: Loads,
     /// Largest request, in bytes; shrinks when the server says that one was too large.
     pub max_request: AtomicUsize,
     /// Set when an insert was repeated as an upsert.
@@ -90,7 +93,7 @@ impl TableWriter for Table {
             },
         };
         if let Some(lookup) = lookup.lock().await.take() {
-            client.release(&target.collection, lookup.loaded).await?;
+            self.shared.loads.release(client, &target.collection, lookup.loaded).await?;
         }
         Ok(completion)
     }
