@@ -325,3 +325,24 @@ async fn names_of_fields_can_be_given_and_found() {
         client.drop_collection(&name).await.unwrap();
     }
 }
+
+/// A dry run, or a run that fails after its look, never reaches the table's completion.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_loaded_for_a_look_is_released_when_the_sink_closes() {
+    let server = Server::milvus();
+    let name = server.fresh("release").await;
+    let first = sink(&server.uri, json!({}));
+    move_rows(&*first, &table(&name), vec![rows(0..10, 1.0)]).await.expect("moved");
+    let client = server.client().await;
+    let whole = ["_default".to_owned()];
+    assert!(!client.is_loaded(&name, &whole).await.expect("an answer"), "a sink loads nothing");
+
+    let second = sink(&server.uri, json!({}));
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![9, 10]));
+    let there = second.existing_ids(&table(&name), &ids).await.expect("a look");
+    assert_eq!(there.len(), 1);
+    assert!(client.is_loaded(&name, &whole).await.expect("an answer"), "loaded for the look");
+    second.close().await;
+    assert!(!client.is_loaded(&name, &whole).await.expect("an answer"), "released again");
+    client.drop_collection(&name).await.expect("dropped");
+}

@@ -99,9 +99,8 @@ fn sentence(report: &RunReport) -> String {
         RunStatus::Failed => "Failed",
         RunStatus::Interrupted => "Interrupted",
     };
-    let rest = match rows {
-        0 => "",
-        _ => "\nThese rows stay where they are; the next run starts from the first row again.",
-    };
-    format!("{ended}: {moved}{rest}")
+    match report.advice {
+        Some(advice) => format!("{ended}: {moved}\n{advice}."),
+        None => format!("{ended}: {moved}"),
+    }
 }

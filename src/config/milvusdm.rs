@@ -233,6 +233,10 @@ fn h2m(root: &Node, file: &Node) -> Result<(Node, Vec<String>), Problem> {
     if let Some(partition) = h2m.dest_partition_name.filter(|name| !name.is_empty()) {
         milvus.push(("partition", Node::text(partition, at("dest_partition_name"))));
     }
+    if let Some(metric) = parameter.and_then(|parameter| parameter.metric_type) {
+        let index_type = Node::text(index_type(metric), parameter_at("metric_type"));
+        milvus.push(("index", Node::map([("type", index_type)], file.at)));
+    }
     if h2m.mode.is_some() {
         milvus.extend(file.get("mode").cloned().map(|mode| ("mode", mode)));
     }
@@ -251,6 +255,15 @@ fn h2m(root: &Node, file: &Node) -> Result<(Node, Vec<String>), Problem> {
         file.at,
     );
     Ok((native, notes))
+}
+
+/// MilvusDM made no index, so the collections that it left have none and can't be asked for ids.
+/// A type that is given makes one there, too.
+fn index_type(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Substructure | Metric::Superstructure => "BIN_FLAT",
+        _ => "AUTOINDEX",
+    }
 }
 
 const VERSION_NOTE: &str =

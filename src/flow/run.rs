@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tokio::sync::OnceCell;
@@ -14,7 +14,7 @@ use crate::flow::read::words_of;
 use crate::flow::{
     Batch, MemoryBudget, Meter, Pipeline, Plan, ReadContext, ReaderThreads, TablePlan, Verify,
 };
-use crate::sink::{Completion, SplitWriter, TableWriter, Written};
+use crate::sink::{Completion, Decision, SplitWriter, TableWriter, Written};
 use crate::table::Split;
 
 /// How a run is told to end early.
@@ -183,9 +183,19 @@ async fn worker(run: Arc<Run>) -> Result<()> {
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::interrupted()),
+            () = overdue(&run.controls.stop) => return Err(Error::interrupted()),
             moved = run.take(table, split) => moved?,
         }
     }
+}
+
+/// How long a write in flight may take to end when the run was told to stop. A server that does
+/// not answer would otherwise be waited for as long as its requests are tried again.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
 }
 
 impl Run {
@@ -213,7 +223,7 @@ impl Run {
             .stage
             .get_or_try_init(|| async {
                 match (&self.pipeline.stage, stage) {
-                    (Some(sink), Some(plan)) => {
+                    (Some(sink), Some(plan)) if plan.decision != Decision::Skip => {
                         sink.prepare(write, plan, Arc::default()).await.map(Some)
                     }
                     _ => Ok(None),

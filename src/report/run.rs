@@ -65,6 +65,9 @@ pub struct RunReport {
     pub memory_bytes: Option<u64>,
     /// Where the time of all tables' readers and workers went.
     pub times_s: Times,
+    /// What to do after a run that was cut off while it wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<&'static str>,
     /// One entry a table, in source order; empty when the run ended before there was a plan.
     pub tables: Vec<TableReport>,
 }
@@ -167,6 +170,14 @@ pub enum TableStatus {
     LeftAlone,
 }
 
+/// What to do about the first table that was cut off.
+fn advice(pipeline: &Pipeline, tables: &[Arc<TableRun>]) -> Option<&'static str> {
+    let cut_off = tables
+        .iter()
+        .find(|table| table.completion.get().is_none() && table.meter.totals().rows_written > 0)?;
+    Some(pipeline.sink.after_cut_off(cut_off.plan.target.decision))
+}
+
 impl RunReport {
     /// Sums a run up: `pipeline` and `tables` as far as it came, `error` if one ended it.
     pub fn new(
@@ -206,6 +217,7 @@ impl RunReport {
             parallelism: pipeline.map(|pipeline| pipeline.settings.parallelism),
             memory_bytes: pipeline.map(|pipeline| pipeline.settings.memory),
             times_s: totals.times.into(),
+            advice: pipeline.filter(|_| error.is_some()).and_then(|p| advice(p, tables)),
             tables: tables.iter().map(|table| TableReport::new(table, verify)).collect(),
         }
     }
@@ -252,7 +264,11 @@ impl TableReport {
             rows_replaced: totals.rows_replaced,
             bytes_read: totals.bytes_read,
             retries: totals.retries,
-            target_rows_before: completion.map(|c| c.rows_before).or(plan.target.rows_before),
+            target_rows_before: match plan.target.decision {
+                // The sink counts from the empty table that it fills.
+                Decision::Overwrite => plan.target.rows_before,
+                _ => completion.map(|c| c.rows_before).or(plan.target.rows_before),
+            },
             target_rows_after: completion.map(|c| c.rows_after).or(left_alone),
             checksum: None,
             verified: if status == TableStatus::Complete { verify } else { Verify::None },

@@ -163,6 +163,9 @@ pub trait Sink: Send + Sync {
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>>;
 
+    /// What the user does when a run with this decision was cut off: one sentence.
+    fn after_cut_off(&self, decision: Decision) -> &'static str;
+
     /// Called once at the very end, however the plan or run ended: gives back what was taken only
     /// to look, for example a collection that was loaded to be asked for ids.
     async fn close(&self) {}

@@ -62,6 +62,10 @@ impl Sink for Null {
         Ok(ids.slice(0, 0))
     }
 
+    fn after_cut_off(&self, _: Decision) -> &'static str {
+        "The next run starts from the first row again"
+    }
+
     async fn prepare(
         &self,
         _: &TableToWrite,

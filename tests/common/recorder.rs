@@ -74,6 +74,10 @@ impl Sink for Recorder {
         Ok(ids.slice(0, 0))
     }
 
+    fn after_cut_off(&self, _: Decision) -> &'static str {
+        "Nothing is kept"
+    }
+
     async fn prepare(
         &self,
         _: &TableToWrite,

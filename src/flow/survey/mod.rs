@@ -24,7 +24,6 @@ use crate::error::{Error, Result};
 use crate::flow::{
     Controls, MemoryBudget, Meter, Pipeline, Plan, ReadContext, ReaderThreads, TablePlan, blocking,
 };
-use crate::sink::Decision;
 use collector::{Collected, Collector, hash, id_of};
 use findings::SAMPLE;
 use runs::Folder;
@@ -78,10 +77,9 @@ struct Asked {
 impl Asked {
     fn of(table: &TablePlan) -> Asked {
         let target = &table.target;
-        let filled = target.decision == Decision::Append && target.rows_before != Some(0);
         Asked {
             unique: table.moves() && target.ids.unique,
-            absent: table.moves() && target.ids.absent && filled,
+            absent: table.moves() && target.ids.absent,
         }
     }
 }

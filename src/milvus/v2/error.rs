@@ -45,6 +45,8 @@ pub enum MilvusError {
         rpc: &'static str,
         /// `Status.code`, or `error_code` from servers that set only that.
         code: i32,
+        /// True when `code` is an `error_code`, whose numbers mean other things.
+        old: bool,
         /// The server's words.
         reason: String,
         /// What may be done about it.
@@ -113,7 +115,9 @@ impl MilvusError {
         // 100 collection, 200 partition, 700 index; 2.2 and earlier say error_code 4 or, on
         // DescribeCollection, 1 with these words.
         match self {
-            MilvusError::Refused { code: 4 | 25 | 100 | 200 | 700, .. } => true,
+            MilvusError::Refused { code: 100 | 200 | 700, .. } => true,
+            // As a code, 4 is "too many requests"; it means this only as an error_code of old.
+            MilvusError::Refused { code: 4 | 25, old: true, .. } => true,
             MilvusError::Refused { code: 1, reason, .. } => {
                 reason.contains("can't find collection") || reason.contains("not found")
             }
@@ -135,7 +139,7 @@ impl MilvusError {
             return Some(MilvusError::TooLarge { rpc, words: reason });
         }
         let retry = retry_of_code(status.code, status.error_code);
-        Some(MilvusError::Refused { rpc, code, reason, retry })
+        Some(MilvusError::Refused { rpc, code, old: status.code == 0, reason, retry })
     }
 
     /// A failure of gRPC or below it.
@@ -149,9 +153,13 @@ impl MilvusError {
             Code::ResourceExhausted if words.contains("larger than max") => {
                 MilvusError::TooLarge { rpc, words }
             }
-            Code::ResourceExhausted => {
-                MilvusError::Refused { rpc, code: 8, reason: words, retry: Retry::BackOff }
-            }
+            Code::ResourceExhausted => MilvusError::Refused {
+                rpc,
+                code: 8,
+                old: false,
+                reason: words,
+                retry: Retry::BackOff,
+            },
             Code::InvalidArgument
             | Code::NotFound
             | Code::AlreadyExists
@@ -160,6 +168,7 @@ impl MilvusError {
             | Code::Unimplemented => MilvusError::Refused {
                 rpc,
                 code: status.code() as i32,
+                old: false,
                 reason: words,
                 retry: Retry::No,
             },
@@ -273,6 +282,16 @@ mod tests {
         assert_eq!(advice(1100, 5), Some(Retry::No));
         assert_eq!(advice(65535, 1), Some(Retry::No));
         assert_eq!(advice(106, 1), Some(Retry::Ambiguous));
+    }
+
+    #[test]
+    fn too_many_requests_is_not_a_missing_collection() {
+        let missing = |code, error_code| {
+            MilvusError::of_status("DescribeCollection", Some(&status(code, error_code, "words")))
+                .is_some_and(|error| error.is_missing())
+        };
+        assert!(missing(0, 4) && missing(100, 4) && missing(100, 1));
+        assert!(!missing(4, 0) && !missing(4, 4) && !missing(8, 49));
     }
 
     #[test]

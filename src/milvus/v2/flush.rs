@@ -15,7 +15,12 @@ impl Client {
             FlushRequest { db_name: self.db_name(), collection_names: vec![collection.to_owned()] };
         let mut answer = self.call(request).await?;
         // Milvus Lite flushes before it answers, and names no segments.
-        let Some(segments) = answer.coll_seg_i_ds.remove(collection) else { return Ok(()) };
+        if self.version().is_lite() {
+            return Ok(());
+        }
+        let segments = answer.coll_seg_i_ds.remove(collection).ok_or_else(|| {
+            MilvusError::Malformed { rpc: "Flush", words: format!("nothing about {collection}") }
+        })?;
         let state = GetFlushStateRequest {
             segment_i_ds: segments.data,
             flush_ts: answer.coll_flush_ts.remove(collection).unwrap_or(0),

@@ -1,6 +1,7 @@
 //! Counting the target's rows, the same way before and after.
 
 use super::target::{Found, Target};
+use super::write::Clash;
 use crate::error::Result;
 use crate::milvus::v2::Client;
 
@@ -13,6 +14,8 @@ pub(super) enum CountBy {
     /// By the server's statistics, after a flush. A Milvus counts deleted rows, too, until it
     /// tidies up; that changes nothing about the growth by plain inserts.
     Statistics,
+    /// By the statistics of the whole collection, where rows of other partitions can be replaced.
+    WholeStatistics,
 }
 
 /// What a target held before the first write.
@@ -28,10 +31,17 @@ pub(super) struct Before {
 
 impl CountBy {
     /// The way that works for the target as it is now.
-    pub(super) async fn choose(client: &Client, target: &Target, found: &Found) -> Result<CountBy> {
+    pub(super) async fn choose(
+        client: &Client,
+        target: &Target,
+        found: &Found,
+        clash: Clash,
+    ) -> Result<CountBy> {
         // Milvus Lite ignores partitions in queries, and its statistics are exact at once.
         if client.version().is_lite() {
-            return Ok(CountBy::Statistics);
+            // There a row takes the place of the one with its id in any partition.
+            let whole = clash == Clash::Replace;
+            return Ok(if whole { CountBy::WholeStatistics } else { CountBy::Statistics });
         }
         let loaded = client.is_loaded(&target.collection, &target.scope(found)).await?;
         Ok(if loaded { CountBy::Query } else { CountBy::Statistics })
@@ -45,6 +55,7 @@ impl CountBy {
                 let partitions: Vec<_> = target.partition.iter().cloned().collect();
                 client.count(&target.collection, &partitions).await?
             }
+            CountBy::WholeStatistics => client.row_count(&target.collection, None).await?,
             CountBy::Statistics => client.row_count(&target.collection, partition).await?,
         })
     }

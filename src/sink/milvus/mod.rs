@@ -43,7 +43,9 @@ pub use wait::Wait;
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
-use crate::sink::{Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan};
+use crate::sink::{
+    Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+};
 
 impl SinkFactory for Config {
     fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
@@ -115,6 +117,15 @@ impl Sink for Milvus {
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         self.make_ready(table, plan, meter).await
+    }
+
+    fn after_cut_off(&self, decision: Decision) -> &'static str {
+        match decision {
+            Decision::Overwrite => "The target is incomplete; the next run starts anew",
+            _ => {
+                "The rows that were written stay; to go on, run again with --set sink.milvus.on_conflict=skip"
+            }
+        }
     }
 
     async fn close(&self) {

@@ -44,6 +44,12 @@ impl Intent {
         }
     }
 
+    /// True when rows beyond the target itself hold ids that count: Milvus Lite keeps one row per
+    /// id and collection, whatever the partition.
+    fn shares_ids(&self, client: &Client) -> bool {
+        client.version().is_lite() && self.target.partition.is_some() && !self.makes_collection()
+    }
+
     pub(super) async fn form(
         config: &Config,
         client: &Client,
@@ -56,15 +62,8 @@ impl Intent {
         let anew = decision == Decision::Overwrite && target.partition.is_none();
         let (shape, (index, index_note)) = match &found.collection {
             Some(collection) if !anew => {
-                // What is left alone need not fit.
-                let shape = match Shape::of_existing(config, table, collection, version) {
-                    Err(_) if decision == Decision::Skip => Shape::of_new(config, table, version)?,
-                    shape => shape?,
-                };
-                let index = match decision {
-                    Decision::Skip => (None, String::new()),
-                    _ => for_existing(config, table, &shape.vector, &found, version)?,
-                };
+                let shape = Shape::of_existing(config, table, collection, version)?;
+                let index = for_existing(config, table, &shape.vector, &found, version)?;
                 (shape, index)
             }
             _ => {
@@ -80,6 +79,11 @@ impl Intent {
     }
 
     fn check_upsert(&self, config: &Config, client: &Client) -> Result<()> {
+        if config.on_conflict == OnConflict::Upsert && !client.version().has_upsert() {
+            return Err(Error::config(format!("{} has no upsert", client.version()))
+                .at("sink.milvus.on_conflict")
+                .help("choose fail, skip or insert, or a server of version 2.3 or later"));
+        }
         if config.on_conflict == OnConflict::Upsert
             && self.decision == Decision::Append
             && self.target.partition.is_none()
@@ -113,9 +117,26 @@ impl Intent {
     }
 }
 
+/// The plan of a target that nothing moves into. It need not fit the table.
+async fn leave_alone(client: &Client, target: &Target, found: &Found) -> Result<TargetPlan> {
+    let loaded = client.is_loaded(&target.collection, &target.scope(found)).await?;
+    Ok(TargetPlan {
+        target: target.to_string(),
+        decision: Decision::Skip,
+        rows_before: count::estimate(client, target, loaded).await?,
+        notes: vec![format!("{target} exists and is left alone")],
+        ids: IdRules::default(),
+    })
+}
+
 impl Milvus {
     pub(super) async fn make_plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let client = self.client().await?;
+        let target = Target::of(&self.config, table)?;
+        let found = Found::ask(client, &target).await?;
+        if decide(self.config.mode, &target, &found)? == Decision::Skip {
+            return leave_alone(client, &target, &found).await;
+        }
         let intent = Intent::form(&self.config, client, table).await?;
         self.state.lock().await.claim(&intent.target, &table.name)?;
         let (target, found) = (&intent.target, &intent.found);
@@ -149,7 +170,9 @@ impl Milvus {
             notes,
             ids: IdRules {
                 unique: self.config.on_duplicate_id == OnDuplicateId::Fail,
-                absent: ids_can_be_there && self.config.on_conflict == OnConflict::Fail,
+                absent: ids_can_be_there
+                    && self.config.on_conflict == OnConflict::Fail
+                    && (rows_before != Some(0) || intent.shares_ids(client)),
             },
         })
     }
@@ -162,9 +185,6 @@ impl Milvus {
         loaded: bool,
     ) -> Vec<String> {
         let Intent { target, decision, shape, index_note, .. } = intent;
-        if *decision == Decision::Skip {
-            return vec![format!("{target} exists and is left alone")];
-        }
         let mut notes = Vec::new();
         if *decision == Decision::Overwrite {
             notes.push(match &target.partition {
@@ -185,8 +205,10 @@ impl Milvus {
         }
         notes.extend(shape.notes.iter().cloned());
         notes.push(index_note.clone());
-        if !loaded && !client.version().is_lite() {
-            notes.push("not loaded: load it before searching".to_owned());
+        let made = intent.makes_collection();
+        if (!loaded || made) && !client.version().is_lite() {
+            let when = if loaded { "afterwards it is not loaded any more" } else { "not loaded" };
+            notes.push(format!("{when}: load it before searching"));
         }
         let nulls = table.schema.arrow().fields().iter().any(|field| field.is_nullable());
         if nulls && !client.version().takes_nulls() {

@@ -66,8 +66,11 @@ impl Milvus {
             (_, lookup) => lookup,
         };
         let found = Found::ask(client, &intent.target).await?;
-        let count_by = CountBy::choose(client, &intent.target, &found).await?;
+        let count_by = CountBy::choose(client, &intent.target, &found, clash).await?;
         let rows = match intent.decision {
+            _ if count_by == CountBy::WholeStatistics => {
+                count_by.count(client, &intent.target).await?
+            }
             Decision::Append => {
                 if count_by == CountBy::Statistics {
                     client.flush(&collection).await?;
@@ -79,6 +82,10 @@ impl Milvus {
         drop(state);
         let can_load = found.index_on(&intent.shape.vector).is_some();
         let before = Before { count_by, rows, exactly: exactly.filter(|_| can_load) };
+        // Rows that a repetition replaces can be told apart only by a query.
+        let repeat_as = self.repeat_as(client, clash, intent.decision).filter(|_| {
+            client.version().is_lite() || before.exactly.is_some() || count_by == CountBy::Query
+        });
         let scope = (intent.target.scope(&found), intent.target.partition.is_none());
         let head = InsertHead {
             database: client.database().unwrap_or_default().to_owned(),
@@ -90,7 +97,7 @@ impl Milvus {
         let shared = Shared {
             checks: Checks::new(&intent.shape.fields, id, client.version().is_lite()),
             client: client.clone(),
-            repeat_as: self.repeat_as(client, clash, intent.decision),
+            repeat_as,
             target: intent.target,
             head,
             id,
@@ -180,6 +187,9 @@ impl Milvus {
         }
         if clash == Clash::Replace {
             return Some(Verb::Upsert);
+        }
+        if !client.version().has_upsert() {
+            return None;
         }
         // An upsert of rows whose ids nobody else has is an insert that can be done twice.
         let ids_once = self.config.on_duplicate_id == OnDuplicateId::Fail;

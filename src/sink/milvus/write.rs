@@ -79,8 +79,12 @@ impl TableWriter for Table {
         let Shared { client, target, lookup, .. } = &*self.shared;
         client.flush(&target.collection).await?;
         let completion = match self.before.exactly {
-            // Statistics would count rows that the upsert replaced.
-            Some(rows_before) if self.shared.upserted.load(Ordering::Relaxed) => {
+            // Statistics count rows that an upsert replaced, and rows that were deleted before,
+            // until the server tidies up: then only a query tells.
+            Some(rows_before)
+                if self.shared.upserted.load(Ordering::Relaxed)
+                    || rows_before != self.before.rows =>
+            {
                 let (partitions, whole) = &self.scope;
                 let loaded = client.load_missing(&target.collection, partitions, *whole).await?;
                 let rows_after = CountBy::Query.count(client, target).await?;
@@ -169,17 +173,17 @@ impl Shared {
 
     async fn send_frames(&self, frames: &Frames) -> Result<()> {
         let verb = if self.clash == Clash::Replace { Verb::Upsert } else { Verb::Insert };
+        let mut in_doubt = false;
         let again = &mut |next: Verb| {
             self.meter.retries.add(1);
-            if next != verb {
+            if next == Verb::Upsert {
                 self.upserted.store(true, Ordering::Relaxed);
             }
         };
-        let sent = self.client.insert(verb, self.repeat_as, frames, again).await;
+        let sent = self.client.insert(verb, self.repeat_as, frames, &mut in_doubt, again).await;
         sent.map_err(|error| {
-            let ambiguous = error.retry() == Retry::Ambiguous;
             let error = Error::from(error);
-            match ambiguous && self.repeat_as.is_none() {
+            match in_doubt {
                 true => error.help(format!(
                     "{} of these rows may be in {} or not, and sending them again could double them: compare the two, then run again with on_conflict: upsert or skip, or mode: overwrite",
                     frames.rows(),

@@ -26,6 +26,7 @@ use crate::sink::{
     Decision, IdRules, Mode, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
 };
 use folder::{Content, Folder, count_rows, footer};
+use manifest::Manifest;
 
 /// Parquet files: `<dir>/<table>/<partition or _default>/part-*.parquet` and a `manifest.json`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +106,10 @@ impl Sink for Parquet {
         Ok(ids.slice(0, 0))
     }
 
+    fn after_cut_off(&self, _: Decision) -> &'static str {
+        "The table is as it was; the next run removes the unfinished files and starts from the first row"
+    }
+
     async fn prepare(
         &self,
         table: &TableToWrite,
@@ -118,7 +123,7 @@ impl Sink for Parquet {
         let manifest_lock = Arc::clone(&self.manifest_lock);
         let open = blocking(move || {
             let (now, rows_before) = decide(mode, &folder, table.schema.arrow())?;
-            if now != decision {
+            if now != decision || decision == Decision::Skip {
                 return Err(Error::target("The target changed since the plan was made")
                     .at(folder.path().display())
                     .help("make sure that nothing else writes there, then run again"));
@@ -126,6 +131,11 @@ impl Sink for Parquet {
             let path = folder.path();
             std::fs::create_dir_all(&path)
                 .map_err(|error| disk::io_error("create the folder", &path, error))?;
+            if Manifest::read(&folder.table)?.is_none() {
+                // From now on what counts is what a manifest lists: parts that become visible just
+                // before a crash are not taken for the table.
+                Manifest::new(&table.collection).write(&folder.table)?;
+            }
             let content = folder.look()?;
             for name in &content.stale {
                 let stale = path.join(name);

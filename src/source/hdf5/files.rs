@@ -48,7 +48,7 @@ impl Stamp {
             return Ok(());
         }
         Err(Error::source("The file changed after the run was planned")
-            .help("let whatever writes it finish, then start the run again with --restart"))
+            .help("let whatever writes it finish, then run again"))
     }
 }
 

@@ -39,7 +39,8 @@ impl Client {
     ///
     /// Where nobody knows whether the request was carried out, it is repeated as `repeat_as`:
     /// doing that after `verb` must be the same as doing `verb` once. `None` makes such a failure
-    /// final.
+    /// final. `in_doubt` is set from the first such failure on: when the call fails in the end,
+    /// the rows may be there all the same.
     ///
     /// # Errors
     /// When the server refuses, or its answer does not come.
@@ -48,12 +49,14 @@ impl Client {
         verb: Verb,
         repeat_as: Option<Verb>,
         frames: &Frames,
+        in_doubt: &mut bool,
         again: &mut (dyn FnMut(Verb) + Send),
     ) -> Result<()> {
         let mut pauses = Pauses::new(self.retry_for());
         let mut verb = verb;
         loop {
             let Err(error) = self.send_rows(verb, frames).await else { return Ok(()) };
+            *in_doubt |= error.retry() == Retry::Ambiguous;
             match (error.retry(), repeat_as) {
                 (Retry::BackOff, _) => {}
                 (Retry::Ambiguous, Some(other)) => verb = other,
