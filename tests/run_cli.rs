@@ -397,5 +397,6 @@ fn a_place_that_nobody_knows_is_an_error() {
         .output()
         .expect("the program runs");
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-thing.xyz"));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.starts_with("error: There is no file or folder `no-such-thing.xyz`"), "{error}");
 }

@@ -23,10 +23,10 @@ fn text(inspection: &Inspection, signs: Signs) -> String {
     let width = inspection.facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (n, (name, value)) in inspection.facts.iter().enumerate() {
         let gap = if n == 0 { "\n" } else { "" };
-        push(&mut text, format_args!("{gap}  {:width$}  {}\n", clean(name), clean(value)));
+        push(&mut text, format_args!("{gap}  {:width$}  {}\n", clean(name), plain(value, signs)));
     }
     for section in &inspection.sections {
-        push(&mut text, format_args!("\n{}\n\n{}", clean(&section.title), parts(section)));
+        push(&mut text, format_args!("\n{}\n\n{}", clean(&section.title), parts(section, signs)));
     }
     if let Some(rows) = inspection.first_rows.as_ref().filter(|rows| rows.num_rows() > 0) {
         let heading = match rows.num_rows() {
@@ -38,7 +38,7 @@ fn text(inspection: &Inspection, signs: Signs) -> String {
     text
 }
 
-fn parts(section: &Section) -> String {
+fn parts(section: &Section, signs: Signs) -> String {
     let header: Vec<_> = section.header.iter().map(|name| name.to_uppercase()).collect();
     let columns: Vec<_> = header
         .iter()
@@ -51,9 +51,14 @@ fn parts(section: &Section) -> String {
         .collect();
     let mut table = Columns::new(&columns);
     for row in &section.rows {
-        table.row(row.iter().cloned());
+        table.row(row.iter().map(|cell| plain(cell, signs)));
     }
     table.render("  ")
+}
+
+/// Harmless, and in the signs that the reader can show.
+fn plain(text: &str, signs: Signs) -> String {
+    clean(&text.replace('×', signs.times))
 }
 
 /// True for what is compared by its digits: `1,234`, `12.3 MB`.

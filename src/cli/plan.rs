@@ -10,7 +10,7 @@ use crate::cli::{runtime, terminal};
 use crate::error::Result;
 use crate::flow::{Controls, Pipeline, Plan, ReadSpeed, TablePlan, check_ids, read_speed};
 use crate::report::words;
-use crate::sink::Decision;
+use crate::sink::{Decision, TargetPlan};
 use crate::{Purpose, assemble};
 
 /// How long the source is read to see how fast it is.
@@ -39,23 +39,23 @@ async fn tell(pipeline: &Arc<Pipeline>) -> Result<()> {
 }
 
 fn text(pipeline: &Pipeline, plan: &Plan, signs: Signs) -> String {
+    let target = |table: &TablePlan| Some(table.target.clone());
     let mut text = format!(
         "Source: {}\n\n{}\nTarget: {}\n\n{}",
         pipeline.source.kind(),
         sources(plan, signs),
         pipeline.sink.kind(),
-        targets(plan),
+        targets(plan, target),
     );
+    if let Some(stage) = &pipeline.stage {
+        // What does not move is not staged either.
+        let target = |table: &TablePlan| table.stage.clone().filter(|_| table.moves());
+        push(&mut text, format_args!("\nStage: {}\n\n{}", stage.kind(), targets(plan, target)));
+    }
     let transforms: Vec<_> = pipeline.transforms.iter().map(|transform| transform.kind()).collect();
-    let mut paragraph = |line: String| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "\n{line}\n");
-    };
+    let mut paragraph = |line: String| push(&mut text, format_args!("\n{line}\n"));
     if !transforms.is_empty() {
         paragraph(format!("Transforms: {}", transforms.join(", ")));
-    }
-    if let Some(stage) = &pipeline.stage {
-        paragraph(format!("Stage: {}", stage.kind()));
     }
     let notes = notes(plan);
     if !notes.is_empty() {
@@ -88,30 +88,29 @@ fn sources(plan: &Plan, signs: Signs) -> String {
     columns.render("  ")
 }
 
-fn targets(plan: &Plan) -> String {
-    let staged = plan.tables.iter().any(|table| table.stage.is_some());
-    let mut columns = vec![
+fn targets(plan: &Plan, target: impl Fn(&TablePlan) -> Option<TargetPlan>) -> String {
+    let mut columns = Columns::new(&[
         Column::Left("TABLE"),
         Column::Left("TARGET"),
         Column::Left("DECISION"),
         Column::Right("ROWS NOW"),
-    ];
-    columns.extend(staged.then_some(Column::Left("STAGE")));
-    let mut columns = Columns::new(&columns);
-    for TablePlan { source, target, stage, .. } in &plan.tables {
+    ]);
+    for table in &plan.tables {
+        let Some(target) = target(table) else {
+            columns.row([
+                table.source.name.clone(),
+                "nothing".into(),
+                "skip".into(),
+                String::new(),
+            ]);
+            continue;
+        };
         let rows = match (target.decision, target.rows_before) {
             (Decision::Create, _) => "none yet".to_owned(),
             (_, Some(rows)) => words::count(rows),
             (_, None) => "unknown".to_owned(),
         };
-        let mut cells =
-            vec![source.name.clone(), target.target.clone(), word(target.decision).into(), rows];
-        if staged {
-            cells.push(stage.as_ref().map_or_else(String::new, |stage| {
-                format!("{}: {}", word(stage.decision), stage.target)
-            }));
-        }
-        columns.row(cells);
+        columns.row([table.source.name.clone(), target.target, word(target.decision).into(), rows]);
     }
     columns.render("  ")
 }
@@ -133,6 +132,11 @@ fn word(decision: Decision) -> &'static str {
         Decision::Skip => "skip",
         Decision::Overwrite => "overwrite",
     }
+}
+
+fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
+    // Writing to a string can't fail.
+    let _ = text.write_fmt(part);
 }
 
 fn total(plan: &Plan) -> String {

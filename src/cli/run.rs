@@ -64,14 +64,13 @@ impl Run {
             () = controls.stop.cancelled() => return Err(Error::interrupted()),
             plan = Plan::make(&pipeline) => plan?,
         };
-        plan.check_targets()?;
-        tokio::select! {
-            biased;
-            () = controls.stop.cancelled() => return Err(Error::interrupted()),
-            checked = flow::check_ids(&pipeline, &plan, &controls) => checked?,
+        let checked = check(&pipeline, &plan, &controls).await;
+        if checked.is_ok() {
+            announce::announce(&plan);
         }
-        announce::announce(&plan);
+        // What was refused is reported table by table, too.
         self.tables = plan.into_tables();
+        checked?;
         if let Some(metrics) = &mut metrics {
             metrics.watch(&self.tables, pipeline.budget.clone());
         }
@@ -84,5 +83,15 @@ impl Run {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+/// What would make the run fail is said before it changes anything.
+async fn check(pipeline: &Arc<Pipeline>, plan: &Plan, controls: &Controls) -> Result<()> {
+    plan.check_targets()?;
+    tokio::select! {
+        biased;
+        () = controls.stop.cancelled() => Err(Error::interrupted()),
+        checked = flow::check_ids(pipeline, plan, controls) => checked,
     }
 }

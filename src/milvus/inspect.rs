@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use arrow_array::RecordBatch;
+
 use super::v2::collection::Collection;
 use super::v2::field::type_words;
 use super::v2::{Client, Options};
 use crate::error::{Error, Result};
+use crate::report::words;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 
 /// Inspects the server at `place`; `None` when that is no address of one: neither `http://…` nor
@@ -43,31 +46,24 @@ async fn look(options: Options) -> Result<Inspection> {
     let mut first_rows = None;
     let names = client.collections().await?;
     for name in &names {
-        // One may be dropped while we look.
-        let Some(collection) = client.describe_collection(name).await? else { continue };
-        let partitions = client.partitions(name).await?;
-        let loaded = client.is_loaded(name, &partitions).await?;
-        let rows = match loaded && !client.version().is_lite() {
-            true => client.count(name, &[]).await?,
-            false => client.row_count(name, None).await?,
-        };
-        collections.rows.push(vec![
-            name.clone(),
-            // Rows that were never flushed do not show in the statistics.
-            if loaded || rows > 0 { rows.to_string() } else { "0 flushed".to_owned() },
-            partitions.join(", "),
-            index_words(&client, name).await?,
-            if loaded { "yes" } else { "no" }.to_owned(),
-            collection.description.clone(),
-        ]);
-        fields.rows.extend(field_rows(&collection));
-        if first_rows.is_none() && loaded && rows > 0 {
-            first_rows = Some(client.first_rows(&collection, FIRST_ROWS).await?);
+        let with_rows = first_rows.is_none();
+        match look_at(&client, name, with_rows).await {
+            Ok(Some(found)) => {
+                collections.rows.push(found.words);
+                fields.rows.extend(found.fields);
+                first_rows = first_rows.or(found.first_rows);
+            }
+            Ok(None) => {}
+            // It may have been dropped in between.
+            Err(error) => match client.describe_collection(name).await? {
+                None => {}
+                Some(_) => return Err(error),
+            },
         }
     }
     let mut facts = vec![
         ("version".to_owned(), client.version().to_string()),
-        ("collections".to_owned(), names.len().to_string()),
+        ("collections".to_owned(), words::count(names.len() as u64)),
     ];
     if let Some(database) = client.database() {
         facts.push(("database".to_owned(), database.to_owned()));
@@ -78,6 +74,38 @@ async fn look(options: Options) -> Result<Inspection> {
         sections: vec![collections, fields],
         first_rows,
     })
+}
+
+/// What is shown of one collection.
+struct Found {
+    words: Vec<String>,
+    fields: Vec<Vec<String>>,
+    first_rows: Option<RecordBatch>,
+}
+
+/// Looks at one collection; `None` when there is none of that name.
+async fn look_at(client: &Client, name: &str, with_rows: bool) -> Result<Option<Found>> {
+    let Some(collection) = client.describe_collection(name).await? else { return Ok(None) };
+    let partitions = client.partitions(name).await?;
+    let loaded = client.is_loaded(name, &partitions).await?;
+    let rows = match loaded && !client.version().is_lite() {
+        true => client.count(name, &[]).await?,
+        false => client.row_count(name, None).await?,
+    };
+    let words = vec![
+        name.to_owned(),
+        // Rows that were never flushed do not show in the statistics.
+        if loaded || rows > 0 { words::count(rows) } else { "0 flushed".to_owned() },
+        partitions.join(", "),
+        index_words(client, name).await?,
+        if loaded { "yes" } else { "no" }.to_owned(),
+        collection.description.clone(),
+    ];
+    let first_rows = match with_rows && loaded && rows > 0 {
+        true => Some(client.first_rows(&collection, FIRST_ROWS).await?),
+        false => None,
+    };
+    Ok(Some(Found { words, fields: field_rows(&collection).collect(), first_rows }))
 }
 
 async fn index_words(client: &Client, collection: &str) -> Result<String, Error> {

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use bytesize::ByteSize;
 use hdf5::dataset::Layout;
 
 use crate::error::{Error, Result};
+use crate::report::words;
 use crate::source::hdf5::column::{Ids, StoredIds, Vectors, check_ids, vector_column};
 use crate::source::hdf5::dataset::{
     Dataset, Element, is_hdf5, library_error, open_file, shape_words,
@@ -42,8 +42,7 @@ fn look(path: &Path) -> Result<Inspection> {
     for path in &paths {
         datasets.push(Dataset::open(&file, path)?);
     }
-    let mut facts =
-        vec![("file size".to_owned(), ByteSize(file.size()).display().iec().to_string())];
+    let mut facts = vec![("file size".to_owned(), words::bytes(file.size() as f64))];
     if file.userblock() > 0 {
         facts.push(("user block".to_owned(), format!("{} bytes", file.userblock())));
     }
@@ -58,7 +57,7 @@ fn look(path: &Path) -> Result<Inspection> {
     };
     match vectors {
         Some((dataset, column)) => {
-            facts.push(("rows".to_owned(), dataset.rows().to_string()));
+            facts.push(("rows".to_owned(), words::count(dataset.rows())));
             let path = by_config("vectors", dataset, &default_vectors());
             facts.push(("vectors".to_owned(), format!("{path}, {column}")));
             let ids = ids
@@ -75,15 +74,15 @@ fn look(path: &Path) -> Result<Inspection> {
         title: format!("HDF5 file {}", path.display()),
         facts,
         sections: vec![Section {
-            title: "datasets".to_owned(),
+            title: "Datasets".to_owned(),
             header: vec!["dataset", "shape", "type", "layout", "chunk", "filters", "stored"],
-            rows: datasets.iter().map(words).collect(),
+            rows: datasets.iter().map(row).collect(),
         }],
         first_rows,
     })
 }
 
-fn words(dataset: &Dataset) -> Vec<String> {
+fn row(dataset: &Dataset) -> Vec<String> {
     let properties = dataset.handle.dcpl().ok();
     let layout = match dataset.handle.layout() {
         Layout::Chunked => "chunked",
@@ -100,7 +99,7 @@ fn words(dataset: &Dataset) -> Vec<String> {
         layout.to_owned(),
         if chunk.is_empty() { String::new() } else { shape_words(&chunk) },
         properties.map(|p| filter_words(&p)).unwrap_or_default(),
-        ByteSize(dataset.handle.storage_size()).display().iec().to_string(),
+        words::bytes(dataset.handle.storage_size() as f64),
     ]
 }
 

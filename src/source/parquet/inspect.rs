@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use arrow::compute::concat_batches;
-use bytesize::ByteSize;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 
 use crate::error::Result;
 use crate::flow::blocking;
+use crate::report::words;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::source::parquet::footer::{self, damaged};
 use crate::source::parquet::layout::Layout;
@@ -45,9 +45,9 @@ fn file(path: &Path) -> Result<Inspection> {
     let bytes = handle.metadata().map(|meta| meta.len()).unwrap_or(0);
     let meta = footer.metadata();
     let mut facts = vec![
-        ("size".to_owned(), ByteSize(bytes).display().iec().to_string()),
-        ("rows".to_owned(), meta.file_metadata().num_rows().to_string()),
-        ("row groups".to_owned(), meta.num_row_groups().to_string()),
+        ("size".to_owned(), words::bytes(bytes as f64)),
+        ("rows".to_owned(), words::count(meta.file_metadata().num_rows().try_into().unwrap_or(0))),
+        ("row groups".to_owned(), words::count(meta.num_row_groups() as u64)),
     ];
     if let Some(writer) = meta.file_metadata().created_by() {
         facts.push(("written by".to_owned(), writer.to_owned()));
@@ -63,8 +63,8 @@ fn file(path: &Path) -> Result<Inspection> {
             facts.extend(layout.notes.into_iter().map(|note| ("note".to_owned(), note)));
         }
         Err(error) => {
-            let words = error.to_string();
-            facts.push(("note".to_owned(), words.lines().next().unwrap_or_default().to_owned()));
+            let message = error.to_string();
+            facts.push(("note".to_owned(), message.lines().next().unwrap_or_default().to_owned()));
         }
     }
     Ok(Inspection {
@@ -125,19 +125,19 @@ fn folder(path: &Path, found: Vec<Found>) -> Result<Inspection> {
         rows.push(vec![
             collection,
             partition.unwrap_or_default(),
-            table.rows.to_string(),
+            words::count(table.rows),
             table.schema.column().to_string(),
             table.metric.map(|metric| metric.to_string()).unwrap_or_default(),
-            number.to_string(),
+            words::count(number as u64),
         ]);
     }
     let (handle, footer) = footer::open(&first)?;
     Ok(Inspection {
         title: format!("Parquet folder {}", path.display()),
         facts: vec![
-            ("tables".to_owned(), rows.len().to_string()),
-            ("rows".to_owned(), total.to_string()),
-            ("files".to_owned(), files.to_string()),
+            ("tables".to_owned(), words::count(rows.len() as u64)),
+            ("rows".to_owned(), words::count(total)),
+            ("files".to_owned(), words::count(files as u64)),
         ],
         sections: vec![
             Section {

@@ -1,0 +1,10 @@
+//! HDF5 files into Milvus and Parquet, from end to end: the program as users start it, judged by
+//! what pymilvus and pyarrow read back.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod configs;
+mod files;
+mod milvusdm;
+mod output;
+mod support;
