@@ -8,12 +8,10 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::{StreamExt, TryStreamExt};
-use tokio_util::sync::CancellationToken;
-use vecpipe::flow::{BatchSize, MemoryBudget, ReadContext, ReaderThreads};
+use vecpipe::flow::{BatchSize, MemoryBudget, ReadContext};
 use vecpipe::source::SourceFactory;
 use vecpipe::source::hdf5::Config;
 
@@ -38,13 +36,8 @@ async fn read(path: &Path, readers: usize) -> u64 {
     let config = Config { paths: vec![path.display().to_string()], ..Config::default() };
     let source = config.build().unwrap();
     let table = source.tables().await.unwrap().remove(0);
-    let cx = ReadContext {
-        budget: MemoryBudget::new(512 << 20),
-        batch_size: BatchSize { rows: usize::MAX, bytes: BATCH_BYTES },
-        threads: ReaderThreads::start(readers).unwrap(),
-        cancel: CancellationToken::new(),
-        meter: Arc::default(),
-    };
+    let batch_size = BatchSize { rows: usize::MAX, bytes: BATCH_BYTES };
+    let cx = ReadContext::new(MemoryBudget::new(512 << 20), batch_size, readers).unwrap();
     let (source, table, cx) = (&*source, &table, &cx);
     futures::stream::iter(&table.splits)
         .map(|split| async move {

@@ -7,8 +7,9 @@ mod common;
 
 use std::time::Duration;
 
+use common::components::source;
 use common::recorder::{Fault, Recorder};
-use common::{run_pipeline, settings, synthetic};
+use common::{run_pipeline, settings};
 use proptest::prelude::*;
 use serde_json::json;
 use vecpipe::Kind;
@@ -24,7 +25,7 @@ async fn move_rows(
     parallelism: usize,
     memory: u64,
 ) -> Outcome {
-    let source = synthetic(json!({ "rows": rows, "dim": 8, "split_rows": split_rows }));
+    let source = source("synthetic", json!({ "rows": rows, "dim": 8, "split_rows": split_rows }));
     let run = run_pipeline(
         source,
         Box::new(recorder.clone()),
@@ -111,7 +112,7 @@ async fn rows_that_the_target_loses_are_exit_code_5() {
 async fn stop_ends_a_run_after_the_write_in_flight() {
     let recorder = Recorder { delay: Some(Duration::from_millis(1)), ..Recorder::default() };
     let controls = Controls::default();
-    let source = synthetic(json!({ "rows": 10_000_000, "dim": 8, "split_rows": 1000 }));
+    let source = source("synthetic", json!({ "rows": 10_000_000, "dim": 8, "split_rows": 1000 }));
     let run =
         run_pipeline(source, Box::new(recorder.clone()), settings(4, 64 << 10), controls.clone());
     let stop = async {
@@ -133,7 +134,7 @@ async fn stop_ends_a_run_after_the_write_in_flight() {
 async fn cancel_ends_a_run_whose_target_never_answers() {
     let recorder = Recorder { fault: Some(Fault::Hang(1)), ..Recorder::default() };
     let controls = Controls::default();
-    let source = synthetic(json!({ "rows": 100_000, "dim": 8, "split_rows": 1000 }));
+    let source = source("synthetic", json!({ "rows": 100_000, "dim": 8, "split_rows": 1000 }));
     let run = run_pipeline(source, Box::new(recorder.clone()), settings(32, 1), controls.clone());
     let cancel = async {
         while recorder.record().rows == 0 {
@@ -170,7 +171,7 @@ proptest! {
         let (tables, outcome) = runtime.block_on(async {
             let mut settings = settings(parallelism, memory);
             settings.batch_rows = batch_rows;
-            let source = synthetic(json!({ "rows": rows, "dim": 8, "split_rows": split_rows }));
+            let source = source("synthetic", json!({ "rows": rows, "dim": 8, "split_rows": split_rows }));
             let run = run_pipeline(source, Box::new(recorder.clone()), settings, Controls::default());
             tokio::time::timeout(HUNG, run).await.expect("no hang")
         });

@@ -2,22 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Float32Type, Int64Type, Schema};
+use arrow::datatypes::{Float32Type, Int64Type};
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, FixedSizeListArray, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, FixedSizeListArray, Int64Array, StringArray};
 use async_trait::async_trait;
-use parquet::arrow::ArrowWriter;
+use common::components::source;
+use common::rows::{batch, write_parquet};
 use serde_json::json;
 use vecpipe::flow::{
     Controls, Id, IdFindings, MemoryBudget, Meter, Pipeline, Plan, Settings, Verify, survey,
 };
 use vecpipe::sink::{Decision, IdRules, Sink, TableToWrite, TableWriter, TargetPlan};
-use vecpipe::source::SourceConfig;
 use vecpipe::{Error, Kind, Result};
 
 /// A sink that only has rules, and holds every id that ends in 7.
@@ -77,21 +79,11 @@ fn pipeline(dir: &Path, files: &[ArrayRef], rules: IdRules, memory: u64) -> Arc<
             (0..ids.len()).map(|_| Some([Some(1.0)])),
             1,
         );
-        let schema = Arc::new(Schema::new(vec![
-            Field::new("id", ids.data_type().clone(), false),
-            Field::new("v", arrow_array::Array::data_type(&vectors).clone(), false),
-        ]));
-        let rows =
-            RecordBatch::try_new(schema.clone(), vec![ids.clone(), Arc::new(vectors)]).unwrap();
-        let file = File::create(data.join(format!("{n}.parquet"))).unwrap();
-        let mut writer = ArrowWriter::try_new(file, schema, None).unwrap();
-        writer.write(&rows).unwrap();
-        writer.close().unwrap();
+        let rows = batch(vec![("id", ids.clone()), ("v", Arc::new(vectors))]);
+        write_parquet(&data.join(format!("{n}.parquet")), &rows, 1 << 20);
     }
-    let source: SourceConfig =
-        serde_json::from_value(json!({ "parquet": { "paths": [data] } })).unwrap();
     Arc::new(Pipeline {
-        source: source.into_factory().build().unwrap(),
+        source: source("parquet", json!({ "paths": [data] })),
         transforms: Vec::new(),
         sink: Box::new(Strict(rules)),
         stage: None,

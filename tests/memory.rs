@@ -5,10 +5,10 @@
 
 mod common;
 
-use common::{config, run_pipeline, settings, synthetic};
+use common::components::{sink, source};
+use common::{run_pipeline, settings};
 use serde_json::json;
 use vecpipe::flow::Controls;
-use vecpipe::sink::{SinkConfig, SinkContext};
 
 const MIB: u64 = 1 << 20;
 /// What the program itself may take, beside the budget for rows.
@@ -26,11 +26,8 @@ fn peak_resident() -> u64 {
 async fn four_gigabytes_pass_through_64_mib() {
     let memory = 64 * MIB;
     let rows = 1 << 20;
-    let source = synthetic(json!({ "rows": rows, "dim": 1023 }));
-    let sink = config::<SinkConfig>(json!({ "null": { "delay_ms": 4 } }))
-        .into_factory()
-        .build(&SinkContext { source_kind: "synthetic", parallelism: 8, dry_run: false })
-        .expect("a valid null sink");
+    let source = source("synthetic", json!({ "rows": rows, "dim": 1023 }));
+    let sink = sink("null", json!({ "delay_ms": 4 }));
     let (tables, outcome) =
         run_pipeline(source, sink, settings(8, memory), Controls::default()).await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);

@@ -2,27 +2,27 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "common/collect.rs"]
-mod collect;
+mod common;
 
+use std::ffi::OsStr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::LazyLock;
 
 use arrow::array::AsArray;
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Float32Type, Int64Type};
-use arrow_array::{
-    Array, ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch, UInt8Array,
-};
-use collect::{collect, context, rows_of};
+use arrow::datatypes::{Float32Type, Int64Type};
+use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, UInt8Array};
+use common::python::python;
+use common::read::{Way, batches_of, read_table};
+use common::rows::vectors;
 use half::f16;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde::Deserialize;
 use tempfile::TempDir;
+use vecpipe::flow::ReadContext;
 use vecpipe::source::hdf5::Config;
 use vecpipe::source::{Source, SourceFactory, SourceTable};
 
@@ -45,14 +45,10 @@ struct Case {
 }
 
 fn make(arguments: &[&str]) -> TempDir {
-    let python = std::env::var_os("VECPIPE_PYTHON").expect(
-        "VECPIPE_PYTHON must name a Python with h5py, hdf5plugin and numpy; scripts/test sets it",
-    );
     let folder = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/make_hdf5.py");
-    let done =
-        Command::new(python).arg(script).arg(folder.path()).args(arguments).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let paths = [script.as_os_str(), folder.path().as_os_str()];
+    python(paths.into_iter().chain(arguments.iter().map(OsStr::new)));
     folder
 }
 
@@ -96,9 +92,8 @@ impl Case {
                 (0..self.rows).flat_map(|i| (0..DIM as u64).map(move |j| self.float(i, j)));
             (DIM, Arc::new(values.collect::<Float32Array>()))
         };
-        let element = Arc::new(Field::new("item", values.data_type().clone(), false));
-        let vectors = FixedSizeListArray::new(element, len as i32, values, None);
-        RecordBatch::try_new(Arc::clone(schema), vec![Arc::new(ids), Arc::new(vectors)]).unwrap()
+        let columns: Vec<ArrayRef> = vec![Arc::new(ids), vectors(len, values)];
+        RecordBatch::try_new(Arc::clone(schema), columns).unwrap()
     }
 
     fn float(&self, i: u64, j: u64) -> f32 {
@@ -118,6 +113,11 @@ impl Case {
     }
 }
 
+/// `parallelism` reader threads, `memory` bytes, batches of at most `batch_rows` rows.
+fn context(parallelism: usize, memory: u64, batch_rows: usize) -> ReadContext {
+    Way { batch_rows, batch_bytes: usize::MAX, memory, parallelism }.context()
+}
+
 async fn open(config: &Config) -> vecpipe::Result<(Box<dyn Source>, SourceTable)> {
     let source = config.build()?;
     let table = source.tables().await?.remove(0);
@@ -133,7 +133,7 @@ async fn every_kind_of_file_is_read_bit_for_bit() {
         let name = &case.file;
         let (source, table) = open(&case.config(FILES.path())).await.expect(name);
         assert_eq!(table.rows, case.rows, "{name}");
-        let rows = collect(&*source, &table, 2, &cx).await.expect(name);
+        let rows = read_table(&*source, &table, 2, &cx).await.expect(name);
         let expected = case.expected(table.schema.arrow());
         assert!(rows == expected, "{name}: {}", first_difference(&rows, &expected));
         if let Some(words) = &case.note {
@@ -168,13 +168,13 @@ async fn any_batch_size_and_any_first_row_give_the_same_rows() {
             let cx = context(1, 1 << 10, batch_rows);
             for from in [0, 1, 63, 64, 500, 999, 1000] {
                 let stream = source.open(&table, &table.splits[0], from, &cx).unwrap();
-                let batches = rows_of(stream, &cx).await.unwrap();
+                let batches = batches_of(stream, from, &cx).await.unwrap();
                 let rows = concat_batches(table.schema.arrow(), &batches).unwrap();
                 let expected = expected.slice(from as usize, 1000 - from as usize);
                 assert!(rows == expected, "{name} from {from} by {batch_rows}");
             }
             let stream = source.open_ids(&table, &table.splits[0], &cx).unwrap();
-            let ids = rows_of(stream, &cx).await.unwrap();
+            let ids = batches_of(stream, 0, &cx).await.unwrap();
             let ids = concat_batches(&ids[0].schema(), &ids).unwrap();
             assert_eq!(ids.columns(), &expected.columns()[..1], "{name} by {batch_rows}");
         }
@@ -191,7 +191,7 @@ async fn splits_are_read_in_parallel_within_a_small_budget() {
         let expected = case.expected(table.schema.arrow());
         for parallelism in [1, 3] {
             let cx = context(parallelism, 4 << 20, 8192);
-            let rows = collect(&*source, &table, parallelism, &cx).await.expect(name);
+            let rows = read_table(&*source, &table, parallelism, &cx).await.expect(name);
             assert!(rows == expected, "{name}: {}", first_difference(&rows, &expected));
             assert_eq!(cx.budget.free_bytes(), 4 << 20, "{name}");
         }
@@ -219,7 +219,7 @@ async fn files_are_one_table_with_running_numbers() {
     assert_eq!(table.rows, 30);
     assert_eq!(table.name, folder.path().file_name().unwrap().to_string_lossy());
     assert_eq!(table.splits.iter().map(|s| s.first_row).collect::<Vec<_>>(), [0, 10, 20]);
-    let rows = collect(&*source, &table, 2, &context(2, 1 << 20, 4)).await.unwrap();
+    let rows = read_table(&*source, &table, 2, &context(2, 1 << 20, 4)).await.unwrap();
     let ids = rows.column(0).as_primitive::<Int64Type>();
     assert_eq!(ids.values(), &(0..30).collect::<Vec<i64>>());
     let vectors = rows.column(1).as_fixed_size_list();
@@ -238,7 +238,7 @@ async fn error_of(file: &str, change: impl FnOnce(&mut Config)) -> String {
     let error = match open(&config).await {
         Err(error) => error,
         Ok((source, table)) => {
-            collect(&*source, &table, 1, &context(1, 1 << 20, 100)).await.expect_err(file)
+            read_table(&*source, &table, 1, &context(1, 1 << 20, 100)).await.expect_err(file)
         }
     };
     error.to_string().replace(&FILES.path().display().to_string(), "DIR")
@@ -330,7 +330,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let read = runtime.block_on(async {
             let (source, table) = open(&config).await.unwrap();
-            collect(&*source, &table, 1, &context(1, 1 << 20, batch_rows)).await.unwrap()
+            read_table(&*source, &table, 1, &context(1, 1 << 20, batch_rows)).await.unwrap()
         });
         let read = read.column(1).as_fixed_size_list().values().as_primitive::<Float32Type>();
         prop_assert_eq!(read.values().as_ref(), values);
@@ -345,7 +345,7 @@ async fn a_file_that_changes_after_the_plan_is_an_error() {
     let config = Config { paths: vec![path.display().to_string()], ..Config::default() };
     let (source, table) = open(&config).await.unwrap();
     std::fs::copy(FILES.path().join("wrong-whole.h5"), &path).unwrap();
-    let error = collect(&*source, &table, 1, &context(1, 1 << 20, 100)).await.unwrap_err();
+    let error = read_table(&*source, &table, 1, &context(1, 1 << 20, 100)).await.unwrap_err();
     assert!(error.to_string().starts_with("The file changed after"), "{error}");
 }
 

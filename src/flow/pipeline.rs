@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::flow::MemoryBudget;
+use crate::error::Result;
+use crate::flow::{BatchSize, MemoryBudget, ReadContext};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::transform::TransformFactory;
@@ -30,6 +31,16 @@ impl Pipeline {
         if let Some(stage) = &self.stage {
             stage.close().await;
         }
+    }
+
+    /// What it takes to read the source as a run does: the pipeline's memory, and as many reader
+    /// threads as splits are read at once.
+    ///
+    /// # Errors
+    /// As [`ReadContext::new`].
+    pub fn read_context(&self) -> Result<ReadContext> {
+        let Settings { parallelism, .. } = self.settings;
+        ReadContext::new(self.budget.clone(), self.settings.batch_size(), parallelism)
     }
 }
 
@@ -64,9 +75,9 @@ const BATCH_BYTES: u64 = 8 << 20;
 impl Settings {
     /// How large batches are. An eighth of the memory at most, so that a small budget still lets
     /// several readers and writers work at once.
-    pub fn batch_size(&self) -> crate::flow::BatchSize {
+    pub fn batch_size(&self) -> BatchSize {
         let bytes = (self.memory / 8).clamp(1 << 10, BATCH_BYTES);
-        crate::flow::BatchSize {
+        BatchSize {
             rows: self.batch_rows.unwrap_or(usize::MAX),
             bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
         }

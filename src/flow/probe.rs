@@ -1,15 +1,13 @@
 //! Reading for a moment to see how fast it goes: what a time estimate can honestly rest on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::try_join_all;
-use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::flow::{Counter, Meter, Pipeline, Plan, ReadContext, ReaderThreads};
+use crate::flow::{Counter, Pipeline, Plan, ReadContext};
 use crate::source::SourceTable;
 use crate::table::Split;
 
@@ -43,13 +41,7 @@ impl ReadSpeed {
 /// Whatever keeps the source from being read: a run would fail the same way.
 pub async fn read_speed(pipeline: &Pipeline, plan: &Plan, limit: Duration) -> Result<ReadSpeed> {
     let parallelism = pipeline.settings.parallelism.max(1);
-    let cx = ReadContext {
-        budget: pipeline.budget.clone(),
-        batch_size: pipeline.settings.batch_size(),
-        threads: ReaderThreads::start(parallelism)?,
-        cancel: CancellationToken::new(),
-        meter: Arc::new(Meter::default()),
-    };
+    let cx = pipeline.read_context()?;
     let tables = || plan.tables.iter().filter(|table| table.moves()).map(|table| &table.source);
     let splits: Vec<_> =
         tables().flat_map(|table| table.splits.iter().map(move |split| (table, split))).collect();

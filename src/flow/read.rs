@@ -84,6 +84,20 @@ pub struct ReadContext {
 }
 
 impl ReadContext {
+    /// Starts `threads` reader threads, with a cancellation token and counters of its own.
+    ///
+    /// # Errors
+    /// As [`ReaderThreads::start`].
+    pub fn new(budget: MemoryBudget, batch_size: BatchSize, threads: usize) -> Result<Self> {
+        Ok(ReadContext {
+            budget,
+            batch_size,
+            threads: ReaderThreads::start(threads)?,
+            cancel: CancellationToken::new(),
+            meter: Arc::default(),
+        })
+    }
+
     /// Runs a blocking reader on a reader thread; the stream yields what it sends.
     ///
     /// `place` is where the split starts to be read. The reader ends early, with the error that
@@ -173,10 +187,17 @@ impl Outlet {
         self.place.first_row += rows.num_rows() as u64;
         let waiting_since = Instant::now();
         self.meter.reading.add_since(self.busy_since);
-        let sent = self.door.blocking_send(Ok(Batch { rows, place, permit }));
+        let batch = Batch { rows, place, permit };
+        let sent = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => Err(Error::interrupted()),
+                sent = self.door.send(Ok(batch)) => sent.map_err(|_| Error::interrupted()),
+            }
+        });
         self.meter.waiting_for_target.add_since(waiting_since);
         self.busy_since = Instant::now();
-        sent.map_err(|_| Error::interrupted())
+        sent
     }
 
     /// The place of the next row to be sent; for error messages.

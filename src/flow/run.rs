@@ -11,9 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
 use crate::flow::read::words_of;
-use crate::flow::{
-    Batch, MemoryBudget, Meter, Pipeline, Plan, ReadContext, ReaderThreads, TablePlan, Verify,
-};
+use crate::flow::{Batch, Meter, Pipeline, Plan, ReadContext, TablePlan, Verify};
 use crate::sink::{Completion, Decision, SplitWriter, TableWriter, Written};
 use crate::table::Split;
 
@@ -104,8 +102,8 @@ struct Run {
     /// Table and split (none: an empty table that is only prepared and completed), in order.
     work: Vec<(usize, Option<usize>)>,
     next: AtomicUsize,
-    budget: MemoryBudget,
-    threads: ReaderThreads,
+    /// What all splits are read with, but for what is a table's own.
+    cx: ReadContext,
     controls: Controls,
 }
 
@@ -119,20 +117,12 @@ pub async fn run(
     controls: Controls,
 ) -> Outcome {
     let parallelism = pipeline.settings.parallelism.max(1);
-    let threads = match ReaderThreads::start(parallelism) {
-        Ok(threads) => threads,
+    let cx = match pipeline.read_context() {
+        Ok(cx) => cx,
         Err(error) => return Outcome { error: Some(error) },
     };
     let work = work_of(&tables);
-    let run = Arc::new(Run {
-        budget: pipeline.budget.clone(),
-        pipeline,
-        tables,
-        work,
-        next: AtomicUsize::new(0),
-        threads,
-        controls,
-    });
+    let run = Arc::new(Run { pipeline, tables, work, next: AtomicUsize::new(0), cx, controls });
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.min(run.work.len()) {
         workers.spawn(worker(Arc::clone(&run)));
@@ -236,11 +226,9 @@ impl Run {
     async fn move_split(&self, table: &TableRun, split: &Split) -> Result<()> {
         let meter = &table.meter;
         let cx = ReadContext {
-            budget: self.budget.clone(),
-            batch_size: self.pipeline.settings.batch_size(),
-            threads: self.threads.clone(),
             cancel: self.controls.cancel.child_token(),
             meter: Arc::clone(meter),
+            ..self.cx.clone()
         };
         let mut writer = Tee::open(table, split).await?;
         let mut batches = self.pipeline.source.open(&table.plan.source, split, 0, &cx)?;

@@ -1,26 +1,17 @@
 //! Helpers that several test binaries share. Each binary uses some of them.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod components;
+pub mod python;
+pub mod read;
 pub mod recorder;
+pub mod rows;
 
 use std::sync::Arc;
 
 use vecpipe::flow::{Controls, MemoryBudget, Outcome, Pipeline, Plan, Settings, TableRun, Verify};
 use vecpipe::sink::Sink;
-use vecpipe::source::{Source, SourceConfig};
-
-/// A component's config, written as JSON.
-pub fn config<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> T {
-    serde_json::from_value(json).expect("a valid component config")
-}
-
-/// The synthetic source with these settings.
-pub fn synthetic(json: serde_json::Value) -> Box<dyn Source> {
-    config::<SourceConfig>(serde_json::json!({ "synthetic": json }))
-        .into_factory()
-        .build()
-        .expect("a valid synthetic source")
-}
+use vecpipe::source::Source;
 
 /// Settings for tests: everything small.
 pub fn settings(parallelism: usize, memory: u64) -> Settings {

@@ -11,22 +11,34 @@ mod source;
 mod sink;
 #[macro_use]
 mod transform;
+#[path = "../common/mod.rs"]
+mod common;
 mod fixtures;
+#[path = "../milvus_support/mod.rs"]
+mod milvus_support;
 mod support;
 
+use common::components::transform;
+use milvus_support::Server;
+use serde_json::json;
+
 source_contract! {
+    hdf5 => fixtures::hdf5::source(),
+    hdf5_with_chunks_and_ids => fixtures::hdf5::chunked_source(),
     parquet => fixtures::parquet::source(),
     parquet_with_row_numbers => fixtures::parquet::foreign_source(),
     synthetic => fixtures::synthetic::source(),
 }
 
 sink_contract! {
+    milvus => fixtures::milvus::sink(Server::milvus(), PROPERTY).await,
+    milvus_lite => fixtures::milvus::sink(Server::lite(), PROPERTY).await,
     null => fixtures::null::sink(),
     parquet => fixtures::parquet::sink(),
 }
 
 transform_contract! {
-    cast => fixtures::transform("cast", serde_json::json!({ "vector": "float16" })),
-    rename => fixtures::transform("rename", serde_json::json!({ "vector": "embedding" })),
-    select => fixtures::transform("select", serde_json::json!(["vector", "id"])),
+    cast => transform("cast", json!({ "vector": "float16" })),
+    rename => transform("rename", json!({ "vector": "embedding" })),
+    select => transform("select", json!(["vector", "id"])),
 }

@@ -6,8 +6,8 @@ use vecpipe::flow::{Batch, Meter, Permit};
 use vecpipe::table::{Place, Role, TableSchema};
 use vecpipe::transform::{Transform, TransformFactory};
 
+use crate::common::read::{Way, read_table};
 use crate::fixtures;
-use crate::support::{Way, read_table};
 
 macro_rules! transform_contract {
     ($($name:ident => $factory:expr,)+) => {
@@ -32,9 +32,9 @@ macro_rules! transform_contract {
 
 /// A table with an id, a vector and a scalar.
 async fn input() -> (TableSchema, RecordBatch) {
-    let source = fixtures::synthetic::rows(1000);
+    let source = fixtures::synthetic::rows(0, 1000);
     let table = source.tables().await.unwrap().remove(0);
-    let rows = read_table(&*source, &table, Way::PLAIN).await;
+    let rows = read_table(&*source, &table, 1, &Way::PLAIN.context()).await.unwrap();
     fixtures::with_scalar(&rows)
 }
 

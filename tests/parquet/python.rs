@@ -1,28 +1,23 @@
 //! The same files, judged by pyarrow.
-//!
-//! VECPIPE_PYTHON names a Python that has pyarrow and numpy.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use arrow::datatypes::Float32Type;
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
 use serde_json::json;
 use vecpipe::table::{TableSchema, VectorColumn, VectorType};
 
+use crate::common::python::python;
+use crate::common::rows::vectors;
 use crate::support::{read, sink, source, to_write, write};
 
-/// Runs a script and gives what it printed.
-fn python(script: &str, dir: &Path) -> String {
-    let python = std::env::var("VECPIPE_PYTHON")
-        .expect("VECPIPE_PYTHON must name a Python with pyarrow and numpy");
-    let output = Command::new(python).arg("-c").arg(script).arg(dir).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    String::from_utf8(output.stdout).unwrap()
+/// Runs a script on a folder and gives what it printed.
+fn run(script: &str, dir: &Path) -> String {
+    python([OsStr::new("-c"), script.as_ref(), dir.as_ref()])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,21 +28,15 @@ async fn pyarrow_reads_what_the_sink_writes() {
         "vector",
         VectorColumn { vector_type: VectorType::Float32, dim: 5 },
     );
-    let element = match schema.vector().data_type() {
-        arrow::datatypes::DataType::FixedSizeList(element, _) => Arc::clone(element),
-        other => panic!("{other}"),
-    };
     let values = Float32Array::from_iter_values((0..500).map(|n| n as f32 / 7.0));
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(0..100)),
-        Arc::new(FixedSizeListArray::new(element, 5, Arc::new(values), None)),
-    ];
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from_iter_values(0..100)), vectors(5, Arc::new(values))];
     let rows = RecordBatch::try_new(schema.arrow().clone(), columns).unwrap();
     for compression in ["zstd", "snappy", "none"] {
         let sink = sink(json!({ "dir": dir.path(), "compression": compression }));
         let batches = [rows.slice(0, 60), rows.slice(60, 40)];
         write(&*sink, &to_write(&schema, "test", None), &[&batches]).await;
-        let said = python(
+        let said = run(
             r#"
 import sys, glob, numpy as np, pyarrow as pa, pyarrow.parquet as pq
 path, = glob.glob(sys.argv[1] + "/test/_default/*.parquet")
@@ -70,7 +59,7 @@ print(file.num_row_groups, file.metadata.metadata[b"vecpipe.metric"].decode(),
 #[tokio::test(flavor = "multi_thread")]
 async fn what_pyarrow_writes_is_read_the_same_in_every_form() {
     let dir = tempfile::tempdir().unwrap();
-    python(
+    run(
         r#"
 import sys, numpy as np, pyarrow as pa, pyarrow.parquet as pq
 out = sys.argv[1]

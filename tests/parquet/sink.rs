@@ -16,7 +16,8 @@ use serde_json::json;
 use vecpipe::sink::{Completion, Decision};
 use vecpipe::table::{Metric, TableSchema, VectorColumn, VectorType, id_field, vector_field};
 
-use crate::support::{in_flight, read, read_only_table, sink, source, split, to_write, write};
+use crate::common::rows::{in_flight, write_parquet};
+use crate::support::{read, read_only_table, sink, source, split, to_write, write};
 
 fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
     let column = VectorColumn { vector_type, dim: 16 };
@@ -277,7 +278,7 @@ async fn a_file_that_is_not_what_the_manifest_says_is_refused() {
     let folder = dir.path().join("test/_default");
     let part = |n: u32| -> PathBuf { folder.join(format!("part-0000{n}.parquet")) };
     let (_, fewer) = floats(0, 3);
-    crate::support::write_file(&part(1), &fewer, 10);
+    write_parquet(&part(1), &fewer, 10);
     let error = source(json!({ "paths": [dir.path()] })).tables().await.unwrap_err().to_string();
     assert!(error.contains("The file has 3 rows, its manifest says 20"), "{error}");
     fs::remove_file(part(1)).unwrap();

@@ -15,7 +15,8 @@ use serde_json::json;
 use vecpipe::Kind;
 use vecpipe::table::{VectorColumn, VectorType};
 
-use crate::support::{batch, context, read, read_only_table, source, tables_error, write_file};
+use crate::common::rows::{batch, write_parquet};
+use crate::support::{context, read, read_only_table, source, tables_error};
 
 fn fixed(rows: usize, dim: i32) -> ArrayRef {
     Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
@@ -50,7 +51,7 @@ async fn ids_are_widened_and_strings_become_plain() {
         ("score", Arc::new(Float64Array::from(vec![0.1, 0.2, f64::NAN]))),
         ("emb", fixed(3, 4)),
     ];
-    write_file(&path, &batch(columns), 2);
+    write_parquet(&path, &batch(columns), 2);
     let (table, rows) = read_only_table(json!({ "paths": [path] })).await;
     assert_eq!((table.name.as_str(), table.notes.len()), ("a", 0));
     assert_eq!(table.schema.id().name(), "pk");
@@ -74,7 +75,7 @@ async fn vectors_of_every_element_type() {
         [Some(vec![Some(0.1), Some(-2.5)])],
         2,
     );
-    write_file(&path, &batch(vec![("emb", Arc::new(wide))]), 10);
+    write_parquet(&path, &batch(vec![("emb", Arc::new(wide))]), 10);
     let (table, rows) = read_only_table(json!({ "paths": [path] })).await;
     assert_eq!(
         table.notes,
@@ -87,7 +88,7 @@ async fn vectors_of_every_element_type() {
     assert_eq!(values.as_primitive::<Float32Type>().values(), &[0.1f32, -2.5]);
 
     let bytes = ListArray::from_iter_primitive::<UInt8Type, _, _>([Some(vec![Some(1), Some(255)])]);
-    write_file(&path, &batch(vec![("id", ids(1)), ("bits", Arc::new(bytes))]), 10);
+    write_parquet(&path, &batch(vec![("id", ids(1)), ("bits", Arc::new(bytes))]), 10);
     let (table, _) = read_only_table(json!({ "paths": [path] })).await;
     let column = VectorColumn { vector_type: VectorType::Binary, dim: 16 };
     assert_eq!(table.schema.column(), column);
@@ -100,7 +101,7 @@ async fn files_folders_and_patterns() {
     let deep = dir.path().join("x/y");
     fs::create_dir_all(&deep).unwrap();
     for path in [deep.join("b.parquet"), dir.path().join("a.parquet")] {
-        write_file(&path, &batch(vec![("emb", fixed(3, 2))]), 10);
+        write_parquet(&path, &batch(vec![("emb", fixed(3, 2))]), 10);
     }
     fs::write(dir.path().join(".hidden.parquet"), "no").unwrap();
     fs::write(dir.path().join("readme.txt"), "no").unwrap();
@@ -132,7 +133,7 @@ async fn a_large_row_group_is_cut_where_pages_are_known() {
     let values = arrow_array::Float32Array::from(vec![0.0f32; rows * dim]);
     let item = Arc::new(arrow::datatypes::Field::new("item", DataType::Float32, false));
     let vectors = FixedSizeListArray::new(item, dim as i32, Arc::new(values), None);
-    write_file(&path, &batch(vec![("id", ids(rows)), ("emb", Arc::new(vectors))]), rows);
+    write_parquet(&path, &batch(vec![("id", ids(rows)), ("emb", Arc::new(vectors))]), rows);
     let source = source(json!({ "paths": [path] }));
     let table = source.tables().await.unwrap().remove(0);
     assert_eq!(table.splits.len(), 3);
@@ -175,7 +176,7 @@ async fn what_is_no_parquet_file_is_told_so() {
         say(b"PARE........PARE").await,
         "The file is encrypted, which is not supported\n  where: a.parquet"
     );
-    write_file(&path, &batch(vec![("id", ids(50)), ("emb", fixed(50, 3))]), 10);
+    write_parquet(&path, &batch(vec![("id", ids(50)), ("emb", fixed(50, 3))]), 10);
     let whole = fs::read(&path).unwrap();
     assert_eq!(
         say(&whole[..whole.len() - 1]).await,
@@ -193,7 +194,7 @@ async fn a_column_that_is_missing_or_of_the_wrong_type_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
     let say = async |columns: Vec<(&str, ArrayRef)>, mut settings: serde_json::Value| {
-        write_file(&path, &batch(columns), 10);
+        write_parquet(&path, &batch(columns), 10);
         settings["paths"] = json!([path]);
         let words = tables_error(settings).await;
         words.replace(&path.display().to_string(), "a.parquet")
@@ -235,7 +236,7 @@ async fn vectors_of_several_lengths_and_nulls_are_found_before_anything_moves() 
     let path = dir.path().join("a.parquet");
     let mut lengths = vec![3; 40];
     lengths[27] = 2;
-    write_file(&path, &batch(vec![("id", ids(40)), ("emb", lists(&lengths))]), 10);
+    write_parquet(&path, &batch(vec![("id", ids(40)), ("emb", lists(&lengths))]), 10);
     let words = tables_error(json!({ "paths": [path] })).await;
     assert!(words.contains("Vector column `emb` has 2 values, expected 3"), "{words}");
     assert!(words.contains("a.parquet, row 27"), "{words}");
@@ -244,7 +245,7 @@ async fn vectors_of_several_lengths_and_nulls_are_found_before_anything_moves() 
         [Some([Some(1.0); 2]), None],
         2,
     );
-    write_file(&path, &batch(vec![("id", ids(2)), ("emb", Arc::new(missing))]), 10);
+    write_parquet(&path, &batch(vec![("id", ids(2)), ("emb", Arc::new(missing))]), 10);
     let words = tables_error(json!({ "paths": [path] })).await;
     assert!(words.contains("Vector column `emb` is null\n  where: "), "{words}");
     assert!(words.contains("a.parquet, row 1"), "{words}");
@@ -255,7 +256,7 @@ async fn what_only_the_rows_tell_names_file_and_row() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
     let say = async |columns: Vec<(&str, ArrayRef)>| {
-        write_file(&path, &batch(columns), 200);
+        write_parquet(&path, &batch(columns), 200);
         let source = source(json!({ "paths": [path] }));
         let table = source.tables().await.unwrap().remove(0);
         let error = read(&*source, &table).await.unwrap_err();
@@ -299,8 +300,8 @@ async fn what_only_the_rows_tell_names_file_and_row() {
 async fn files_of_one_table_have_one_schema() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a.parquet"), dir.path().join("b.parquet"));
-    write_file(&a, &batch(vec![("id", ids(1)), ("emb", fixed(1, 2))]), 10);
-    write_file(&b, &batch(vec![("id", ids(1)), ("emb", fixed(1, 3))]), 10);
+    write_parquet(&a, &batch(vec![("id", ids(1)), ("emb", fixed(1, 2))]), 10);
+    write_parquet(&b, &batch(vec![("id", ids(1)), ("emb", fixed(1, 3))]), 10);
     let words = tables_error(json!({ "paths": [a, b] })).await;
     assert!(
         words.starts_with("The file has the columns (id Int64, emb FixedSizeList(3 x"),
@@ -310,7 +311,7 @@ async fn files_of_one_table_have_one_schema() {
 
     // Other integer types make the same Int64 ids.
     let small: ArrayRef = Arc::new(Int16Array::from(vec![7]));
-    write_file(&b, &batch(vec![("id", small), ("emb", lists(&[2]))]), 10);
+    write_parquet(&b, &batch(vec![("id", small), ("emb", lists(&[2]))]), 10);
     let (_, rows) = read_only_table(json!({ "paths": [a, b] })).await;
     assert_eq!(rows.num_rows(), 2);
 }
@@ -319,10 +320,10 @@ async fn files_of_one_table_have_one_schema() {
 async fn a_file_that_changes_after_the_plan_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
-    write_file(&path, &batch(vec![("id", ids(5)), ("emb", fixed(5, 2))]), 10);
+    write_parquet(&path, &batch(vec![("id", ids(5)), ("emb", fixed(5, 2))]), 10);
     let source = source(json!({ "paths": [path] }));
     let table = source.tables().await.unwrap().remove(0);
-    write_file(&path, &batch(vec![("id", ids(500)), ("emb", fixed(500, 2))]), 10);
+    write_parquet(&path, &batch(vec![("id", ids(500)), ("emb", fixed(500, 2))]), 10);
     let error = read(&*source, &table).await.unwrap_err().to_string();
     assert!(error.contains("The file changed since the plan was made"), "{error}");
 }
@@ -331,7 +332,7 @@ async fn a_file_that_changes_after_the_plan_is_noticed() {
 async fn inspection_shows_columns_and_rows() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
-    write_file(&path, &batch(vec![("id", ids(9)), ("emb", fixed(9, 2))]), 4);
+    write_parquet(&path, &batch(vec![("id", ids(9)), ("emb", fixed(9, 2))]), 4);
     let found = vecpipe::source::inspect::inspect(path.to_str().unwrap()).await.unwrap();
     assert!(found.title.starts_with("Parquet file "));
     assert!(found.facts.contains(&("row groups".to_owned(), "3".to_owned())));

@@ -21,9 +21,7 @@ use futures::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::flow::{
-    Controls, MemoryBudget, Meter, Pipeline, Plan, ReadContext, ReaderThreads, TablePlan, blocking,
-};
+use crate::flow::{Controls, MemoryBudget, Pipeline, Plan, ReadContext, TablePlan, blocking};
 use collector::{Collected, Collector, hash, id_of};
 use findings::SAMPLE;
 use runs::Folder;
@@ -114,18 +112,14 @@ impl<'a> Survey<'a> {
         let parallelism = settings.parallelism.clamp(1, table.source.splits.len().max(1));
         // Half of the quarter for the source's ids, half for those the target holds.
         let share = settings.memory / 8 / parallelism as u64;
+        let memory = MemoryBudget::new(settings.memory / 2);
+        let cx = ReadContext::new(memory, settings.batch_size(), parallelism)?;
         Ok(Survey {
             pipeline,
             table,
             asked,
             controls,
-            cx: ReadContext {
-                budget: MemoryBudget::new(settings.memory / 2),
-                batch_size: settings.batch_size(),
-                threads: ReaderThreads::start(parallelism)?,
-                cancel: controls.cancel.child_token(),
-                meter: Arc::new(Meter::default()),
-            },
+            cx: ReadContext { cancel: controls.cancel.child_token(), ..cx },
             parallelism,
             folder: Arc::new(Folder::below(&settings.state_dir)),
             limit: usize::try_from(share).unwrap_or(usize::MAX),

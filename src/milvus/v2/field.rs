@@ -140,3 +140,15 @@ pub fn type_words(field: &FieldSchema) -> String {
         None => name.to_owned(),
     }
 }
+
+/// `id Int64 (primary key), embedding FloatVector(128)`: fields for people.
+pub fn fields_words(fields: &[FieldSchema]) -> String {
+    let words: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            let key = if field.is_primary_key { " (primary key)" } else { "" };
+            format!("{} {}{key}", field.name, type_words(field))
+        })
+        .collect();
+    words.join(", ")
+}

@@ -8,7 +8,7 @@ use super::target::{Found, Target};
 use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
-use crate::milvus::v2::field::type_words;
+use crate::milvus::v2::field::fields_words;
 use crate::sink::{Decision, IdRules, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.
@@ -193,15 +193,7 @@ impl Milvus {
             });
         }
         if intent.makes_collection() {
-            let fields: Vec<_> = shape
-                .fields
-                .iter()
-                .map(|field| {
-                    let key = if field.is_primary_key { " (primary key)" } else { "" };
-                    format!("{} {}{key}", field.name, type_words(field))
-                })
-                .collect();
-            notes.push(format!("new collection with {}", fields.join(", ")));
+            notes.push(format!("new collection with {}", fields_words(&shape.fields)));
         }
         notes.extend(shape.notes.iter().cloned());
         notes.push(index_note.clone());

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::{
-    MAX_DIM, dim_of, field_schema, is_vector, milvus_type, parameter, type_words,
+    MAX_DIM, dim_of, field_schema, fields_words, is_vector, milvus_type, parameter, type_words,
 };
 use crate::milvus::v2::insert::InsertColumn;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
@@ -162,18 +162,10 @@ fn field_for<'a>(
         }
     }
     let what = if is_id { "primary key" } else { "field" };
-    let has: Vec<_> = collection
-        .fields
-        .iter()
-        .map(|field| {
-            let key = if field.is_primary_key { " (primary key)" } else { "" };
-            format!("{} {}{key}", field.name, type_words(field))
-        })
-        .collect();
     Err(Error::config(format!(
         "Collection {} has no {what} `{wanted}`; it has: {}",
         collection.name,
-        has.join(", ")
+        fields_words(&collection.fields)
     ))
     .help("name the field with sink.milvus.schema (id, vector) or the transform rename, or write to another collection"))
 }
