@@ -74,9 +74,10 @@ impl Chunked {
         }
         let across = elements.div_ceil(chunk_cols);
         let grid = Grid { rows: dataset.rows(), chunk_rows, chunk_cols, across };
-        // Before 1.14, libhdf5 left the user block out of the addresses of chunks.
+        // Up to 1.14, libhdf5 leaves the user block out of the addresses of chunks
+        // (https://github.com/HDFGroup/hdf5/issues/3003; corrected in a late 1.14).
         let user_block = handle.file().map_err(header)?.userblock();
-        if grid.chunks() > MAX_CHUNKS || (user_block > 0 && hdf5::library_version() < (1, 14, 0)) {
+        if grid.chunks() > MAX_CHUNKS || (user_block > 0 && hdf5::library_version() < (2, 0, 0)) {
             return Ok(None);
         }
         let width = element.width();

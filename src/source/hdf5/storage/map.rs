@@ -168,7 +168,11 @@ fn visit(handle: &hdf5::Dataset, mut each: impl FnMut(&[u64], Chunk)) -> hdf5::R
 /// As above, with what libraries before 1.14 have. Each call searches from the first chunk on.
 #[cfg(not(feature = "hdf5-static"))]
 fn visit(handle: &hdf5::Dataset, mut each: impl FnMut(&[u64], Chunk)) -> hdf5::Result<()> {
-    for index in 0..handle.num_chunks().unwrap_or(0) {
+    // Taken as none, unknown chunks would read as the fill value.
+    let Some(count) = handle.num_chunks() else {
+        return Err("the number of chunks is unknown".into());
+    };
+    for index in 0..count {
         let Some(c) = handle.chunk_info(index) else {
             return Err(format!("no chunk {index}").into());
         };
