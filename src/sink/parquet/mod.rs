@@ -131,10 +131,13 @@ impl Sink for Parquet {
             let path = folder.path();
             std::fs::create_dir_all(&path)
                 .map_err(|error| disk::io_error("create the folder", &path, error))?;
-            if Manifest::read(&folder.table)?.is_none() {
+            {
                 // From now on what counts is what a manifest lists: parts that become visible just
                 // before a crash are not taken for the table.
-                Manifest::new(&table.collection).write(&folder.table)?;
+                let _one_at_a_time = manifest_lock.lock().unwrap_or_else(PoisonError::into_inner);
+                if Manifest::read(&folder.table)?.is_none() {
+                    Manifest::new(&table.collection).write(&folder.table)?;
+                }
             }
             let content = folder.look()?;
             for name in &content.stale {
