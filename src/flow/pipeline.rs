@@ -1,6 +1,7 @@
 //! What runs: one source, transforms in order, one sink, perhaps a stage beside it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::flow::{BatchSize, MemoryBudget, ReadContext};
@@ -25,11 +26,17 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Gives back what sink and stage took only to look. Called once, however it ended.
+    /// Gives back what sink and stage took only to look. Called once, however it ended; gives up
+    /// after a while, because the server may be what it ended by.
     pub async fn close(&self) {
-        self.sink.close().await;
-        if let Some(stage) = &self.stage {
-            stage.close().await;
+        let close = async {
+            self.sink.close().await;
+            if let Some(stage) = &self.stage {
+                stage.close().await;
+            }
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {
+            tracing::warn!("The target did not take back in time what was loaded to look up ids");
         }
     }
 
@@ -43,6 +50,9 @@ impl Pipeline {
         ReadContext::new(self.budget.clone(), self.settings.batch_size(), parallelism)
     }
 }
+
+/// How long a pipeline may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a pipeline runs.
 #[derive(Debug, Clone)]
