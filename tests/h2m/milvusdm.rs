@@ -162,3 +162,16 @@ fn binary_vectors_in_every_mode() {
     steps.run("overwrite", "", "bytes.h5").table("overwritten");
     assert_eq!(steps.collection.holds(&["bytes.h5"])["metric"], "HAMMING");
 }
+
+/// Milvus Lite keeps one row per id and collection: a row that goes to another partition would be
+/// taken from the one that holds its id, and both counts would look right.
+#[test]
+fn no_row_is_taken_from_another_partition_of_milvus_lite() {
+    let server = Server::lite();
+    let steps = Steps::new(&server);
+    let first = steps.run("append", "p1", "a.h5");
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    refused_for_ids(&steps.run("append", "p2", "a.h5"));
+    let again = steps.run("overwrite", "p1", "a.h5");
+    assert_eq!(again.code, 0, "a partition's own rows are in nobody's way: {}", again.stderr);
+}
