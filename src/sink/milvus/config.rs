@@ -257,7 +257,7 @@ impl Config {
             // Writers run at the same time: chance would decide.
             return wrong(
                 "With on_duplicate_id: allow and this on_conflict it would be left to chance which row of an id stays",
-                "add the transform dedupe, which keeps the first or the last row of each id",
+                "make the ids unique at the source, or choose on_conflict: fail or insert",
             );
         }
         for (key, wait) in [
