@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::{StreamExt, TryStreamExt};
 use vecpipe::flow::{BatchSize, MemoryBudget, ReadContext};
-use vecpipe::source::SourceFactory;
 use vecpipe::source::hdf5::Config;
+use vecpipe::source::{Columns, SourceFactory};
 
 const DIM: usize = 128;
 const BATCH_BYTES: usize = 8 << 20;
@@ -41,7 +41,7 @@ async fn read(path: &Path, readers: usize) -> u64 {
     let (source, table, cx) = (&*source, &table, &cx);
     futures::stream::iter(&table.splits)
         .map(|split| async move {
-            let batches = source.open(table, split, 0, cx)?;
+            let batches = source.open(table, split, 0, Columns::All, cx)?;
             batches.try_fold(0, |rows, batch| async move { Ok(rows + batch.len()) }).await
         })
         .buffered(readers)

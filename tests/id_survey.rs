@@ -56,10 +56,6 @@ impl Sink for Strict {
         })
     }
 
-    fn after_cut_off(&self, _: Decision) -> &'static str {
-        "Nothing is kept"
-    }
-
     async fn prepare(
         &self,
         _: &TableToWrite,

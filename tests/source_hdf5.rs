@@ -24,7 +24,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use vecpipe::flow::ReadContext;
 use vecpipe::source::hdf5::Config;
-use vecpipe::source::{Source, SourceFactory, SourceTable};
+use vecpipe::source::{Columns, Source, SourceFactory, SourceTable};
 
 const DIM: usize = 24;
 const BYTES: usize = 3;
@@ -167,13 +167,14 @@ async fn any_batch_size_and_any_first_row_give_the_same_rows() {
         for batch_rows in [1, 63, 64, 65, 5000] {
             let cx = context(1, 1 << 10, batch_rows);
             for from in [0, 1, 63, 64, 500, 999, 1000] {
-                let stream = source.open(&table, &table.splits[0], from, &cx).unwrap();
+                let stream =
+                    source.open(&table, &table.splits[0], from, Columns::All, &cx).unwrap();
                 let batches = batches_of(stream, from, &cx).await.unwrap();
                 let rows = concat_batches(table.schema.arrow(), &batches).unwrap();
                 let expected = expected.slice(from as usize, 1000 - from as usize);
                 assert!(rows == expected, "{name} from {from} by {batch_rows}");
             }
-            let stream = source.open_ids(&table, &table.splits[0], &cx).unwrap();
+            let stream = source.open(&table, &table.splits[0], 0, Columns::Ids, &cx).unwrap();
             let ids = batches_of(stream, 0, &cx).await.unwrap();
             let ids = concat_batches(&ids[0].schema(), &ids).unwrap();
             assert_eq!(ids.columns(), &expected.columns()[..1], "{name} by {batch_rows}");

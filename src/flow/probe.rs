@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use crate::error::{Error, Result};
 use crate::flow::{Counter, Pipeline, Plan, ReadContext};
-use crate::source::SourceTable;
+use crate::source::{Columns, SourceTable};
 use crate::table::Split;
 
 /// How fast the source was read, with nothing behind it to wait for.
@@ -69,7 +69,7 @@ async fn read(
     bytes: &Counter,
 ) -> Result<()> {
     let row_bytes = table.schema.row_bytes() as u64;
-    let mut batches = pipeline.source.open(table, split, 0, cx)?;
+    let mut batches = pipeline.source.open(table, split, 0, Columns::All, cx)?;
     while let Some(batch) = batches.next().await.transpose()? {
         bytes.add(batch.len() * row_bytes);
     }

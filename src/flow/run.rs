@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::read::words_of;
 use crate::flow::{Batch, Meter, Pipeline, Plan, ReadContext, TablePlan, Verify};
 use crate::sink::{Completion, Decision, SplitWriter, TableWriter, Written};
+use crate::source::Columns;
 use crate::table::Split;
 
 /// How a run is told to end early.
@@ -231,7 +232,8 @@ impl Run {
             ..self.cx.clone()
         };
         let mut writer = Tee::open(table, split).await?;
-        let mut batches = self.pipeline.source.open(&table.plan.source, split, 0, &cx)?;
+        let mut batches =
+            self.pipeline.source.open(&table.plan.source, split, 0, Columns::All, &cx)?;
         let mut rows = 0;
         loop {
             let waiting_since = Instant::now();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::registry::registry;
 use crate::table::{Metric, Split, TableSchema};
@@ -148,8 +148,10 @@ pub trait Sink: Send + Sync {
     /// Asked only where the plan's [`IdRules::absent`] is set.
     ///
     /// # Errors
-    /// When the target can't be asked.
-    async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef>;
+    /// When the target can't be asked; always, unless a sink that sets the rule offers a look.
+    async fn existing_ids(&self, _: &TableToWrite, _: &ArrayRef) -> Result<ArrayRef> {
+        Err(Error::internal(format!("The sink {} can't look up ids", self.kind())))
+    }
 
     /// Does what the plan said: creates, drops, leaves alone. Not called for
     /// [`Decision::Skip`].
@@ -164,7 +166,9 @@ pub trait Sink: Send + Sync {
     ) -> Result<Arc<dyn TableWriter>>;
 
     /// What the user does when a run with this decision was cut off: one sentence.
-    fn after_cut_off(&self, decision: Decision) -> &'static str;
+    fn after_cut_off(&self, _: Decision) -> &'static str {
+        "The next run starts from the first row again"
+    }
 
     /// Called once at the very end, however the plan or run ended: gives back what was taken only
     /// to look, for example a collection that was loaded to be asked for ids.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrow_array::ArrayRef;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,14 +55,6 @@ impl Sink for Null {
             notes: Vec::new(),
             ids: IdRules::default(),
         })
-    }
-
-    async fn existing_ids(&self, _: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
-        Ok(ids.slice(0, 0))
-    }
-
-    fn after_cut_off(&self, _: Decision) -> &'static str {
-        "The next run starts from the first row again"
     }
 
     async fn prepare(

@@ -52,6 +52,15 @@ pub struct SourceTable {
     pub notes: Vec<String>,
 }
 
+/// Which columns of a table are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// All of them, in the table's schema.
+    All,
+    /// The id column alone, which is cheap to read.
+    Ids,
+}
+
 /// A place that rows come from.
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -65,7 +74,8 @@ pub trait Source: Send + Sync {
     async fn tables(&self) -> Result<Vec<SourceTable>>;
 
     /// Opens `split` from `from_row` on (0 is its first row; its row count is a valid start and
-    /// yields nothing). The same rows in the same order each time, whatever the batch size.
+    /// yields nothing). The same rows in the same order each time, whatever the batch size and
+    /// the columns.
     ///
     /// # Errors
     /// Whatever can be told without reading; errors of reading come through the stream.
@@ -74,14 +84,7 @@ pub trait Source: Send + Sync {
         table: &SourceTable,
         split: &Split,
         from_row: u64,
+        columns: Columns,
         cx: &ReadContext,
     ) -> Result<BatchStream>;
-
-    /// Opens the ids of `split`: batches with the id column alone, in the same order as
-    /// [`open`](Self::open).
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    fn open_ids(&self, table: &SourceTable, split: &Split, cx: &ReadContext)
-    -> Result<BatchStream>;
 }

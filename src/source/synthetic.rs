@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
-use crate::source::{Source, SourceFactory, SourceTable};
+use crate::source::{Columns, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Place, Split, TableSchema, VectorColumn, VectorType};
 
 /// Made-up rows: ids counted from `first_id`, float32 vectors that depend on the seed and the id
@@ -106,50 +106,28 @@ impl Source for Synthetic {
         table: &SourceTable,
         split: &Split,
         from_row: u64,
+        columns: Columns,
         cx: &ReadContext,
     ) -> Result<BatchStream> {
-        Ok(self.stream(table, split, from_row, cx, false))
-    }
-
-    fn open_ids(
-        &self,
-        table: &SourceTable,
-        split: &Split,
-        cx: &ReadContext,
-    ) -> Result<BatchStream> {
-        Ok(self.stream(table, split, 0, cx, true))
-    }
-}
-
-impl Synthetic {
-    fn stream(
-        &self,
-        table: &SourceTable,
-        split: &Split,
-        from_row: u64,
-        cx: &ReadContext,
-        ids_only: bool,
-    ) -> BatchStream {
         let (config, schema) = (self.config.clone(), self.schema.clone());
-        let place = Place {
-            table: Arc::from(table.name.as_str()),
-            split: split.index,
-            first_row: from_row,
+        let place = Place::of(&table.name, split, from_row);
+        let row_bytes = match columns {
+            Columns::All => schema.row_bytes(),
+            Columns::Ids => size_of::<i64>(),
         };
-        let row_bytes = if ids_only { 8 } else { schema.row_bytes() };
         let batch_rows = cx.batch_size.rows_of(row_bytes) as u64;
         let end = split.first_row + split.rows;
         let mut row = split.first_row + from_row;
-        cx.spawn_blocking(place, move |outlet| {
+        Ok(cx.spawn_blocking(place, move |outlet| {
             while row < end {
                 let rows = batch_rows.min(end - row);
                 let permit = outlet.reserve(usize::try_from(rows).unwrap_or(0) * row_bytes)?;
-                let batch = make_rows(&config, &schema, row..row + rows, ids_only)?;
+                let batch = make_rows(&config, &schema, row..row + rows, columns)?;
                 outlet.send(batch, permit)?;
                 row += rows;
             }
             Ok(())
-        })
+        }))
     }
 }
 
@@ -157,13 +135,13 @@ fn make_rows(
     config: &Config,
     schema: &TableSchema,
     rows: std::ops::Range<u64>,
-    ids_only: bool,
+    columns: Columns,
 ) -> Result<RecordBatch> {
     let first_id = config.first_id.wrapping_add_unsigned(rows.start);
     let last_id = config.first_id.wrapping_add_unsigned(rows.end);
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(first_id..last_id));
     let broken = |error| Error::internal("Made-up rows do not fit their schema").because(error);
-    if ids_only {
+    if columns == Columns::Ids {
         let arrow = schema.arrow().project(&[schema.id_index()]).map_err(broken)?;
         return RecordBatch::try_new(Arc::new(arrow), vec![ids]).map_err(broken);
     }

@@ -53,6 +53,13 @@ pub struct Place {
     pub first_row: u64,
 }
 
+impl Place {
+    /// The place of row `first_row` of `split`.
+    pub fn of(table: &str, split: &Split, first_row: u64) -> Self {
+        Place { table: table.into(), split: split.index, first_row }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table {}, split {}, from row {}", self.table, self.split, self.first_row)

@@ -5,7 +5,7 @@ use arrow_array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use vecpipe::Result;
 use vecpipe::flow::{BatchSize, BatchStream, MemoryBudget, ReadContext};
-use vecpipe::source::{Source, SourceTable};
+use vecpipe::source::{Columns, Source, SourceTable};
 use vecpipe::table::Split;
 
 /// How a source is read.
@@ -52,7 +52,7 @@ pub async fn read_split(
     from_row: u64,
     cx: &ReadContext,
 ) -> Result<RecordBatch> {
-    let stream = source.open(table, split, from_row, cx)?;
+    let stream = source.open(table, split, from_row, Columns::All, cx)?;
     let batches = batches_of(stream, from_row, cx).await?;
     for batch in &batches {
         assert_eq!(batch.schema(), *table.schema.arrow(), "a batch has another schema");

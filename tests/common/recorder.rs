@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use async_trait::async_trait;
@@ -68,14 +67,6 @@ impl Sink for Recorder {
             notes: Vec::new(),
             ids: IdRules::default(),
         })
-    }
-
-    async fn existing_ids(&self, _: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
-        Ok(ids.slice(0, 0))
-    }
-
-    fn after_cut_off(&self, _: Decision) -> &'static str {
-        "Nothing is kept"
     }
 
     async fn prepare(

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::future::join_all;
 use vecpipe::flow::Meter;
 use vecpipe::sink::{Completion, Decision, Mode, Sink, TableToWrite, TargetPlan};
-use vecpipe::source::{Source, SourceTable};
+use vecpipe::source::{Columns, Source, SourceTable};
 
 use crate::common::read::Way;
 use crate::fixtures;
@@ -96,7 +96,7 @@ impl Rows {
         let written = join_all(self.table.splits.iter().map(|split| async {
             let mut rows = 0;
             let mut split_writer = writer.open_split(split).await.unwrap();
-            let mut batches = self.source.open(&self.table, split, 0, &cx).unwrap();
+            let mut batches = self.source.open(&self.table, split, 0, Columns::All, &cx).unwrap();
             while let Some(batch) = batches.next().await {
                 rows += split_writer.write(batch.unwrap()).await.unwrap().rows;
             }
@@ -180,7 +180,7 @@ pub async fn leaves_nothing_whole_when_abandoned(fixture: &impl Fixture) {
     // One split is finished, the other is dropped in the middle, the table is never completed.
     for (split, finish) in rows.table.splits.iter().zip([true, false]) {
         let mut split_writer = writer.open_split(split).await.unwrap();
-        let mut batches = rows.source.open(&rows.table, split, 0, &cx).unwrap();
+        let mut batches = rows.source.open(&rows.table, split, 0, Columns::All, &cx).unwrap();
         split_writer.write(batches.next().await.unwrap().unwrap()).await.unwrap();
         if finish {
             split_writer.finish().await.unwrap();

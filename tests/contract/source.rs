@@ -4,7 +4,7 @@ use arrow::compute::concat_batches;
 use arrow_array::{Array, RecordBatch};
 use futures::StreamExt;
 use vecpipe::flow::ReadContext;
-use vecpipe::source::{Source, SourceTable};
+use vecpipe::source::{Columns, Source, SourceTable};
 use vecpipe::table::Split;
 
 use crate::common::read::{self, Way, batches_of};
@@ -140,7 +140,7 @@ pub async fn gives_the_ids_alone(fixture: &Fixture) {
         let cx = Way { batch_rows: 100, ..Way::PLAIN }.context();
         for split in &table.splits {
             let all = read_split(&*fixture.source, &table, split, 0, &cx).await;
-            let stream = fixture.source.open_ids(&table, split, &cx).unwrap();
+            let stream = fixture.source.open(&table, split, 0, Columns::Ids, &cx).unwrap();
             let ids = batches_of(stream, 0, &cx).await.unwrap();
             let schema = ids[0].schema();
             assert_eq!(schema.fields().len(), 1);
@@ -166,7 +166,7 @@ pub async fn frees_memory_and_threads_when_dropped(fixture: &Fixture) {
     for table in tables(&*fixture.source).await {
         let cx = way.context();
         for split in &table.splits {
-            let mut stream = fixture.source.open(&table, split, 0, &cx).unwrap();
+            let mut stream = fixture.source.open(&table, split, 0, Columns::All, &cx).unwrap();
             let first = stream.next().await.unwrap().unwrap();
             assert!(!first.is_empty());
         }
@@ -182,7 +182,8 @@ pub async fn ends_when_cancelled(fixture: &Fixture) {
     let way = Way { batch_rows: 10, parallelism: 1, memory: 1, ..Way::PLAIN };
     for table in tables(&*fixture.source).await {
         let cx = way.context();
-        let mut stream = fixture.source.open(&table, &table.splits[0], 0, &cx).unwrap();
+        let mut stream =
+            fixture.source.open(&table, &table.splits[0], 0, Columns::All, &cx).unwrap();
         let first = stream.next().await.unwrap().unwrap();
         cx.cancel.cancel();
         let rest: Vec<_> = stream.by_ref().collect().await;

@@ -13,6 +13,7 @@ use arrow_array::{
 };
 use serde_json::json;
 use vecpipe::Kind;
+use vecpipe::source::Columns;
 use vecpipe::table::{VectorColumn, VectorType};
 
 use crate::common::rows::{batch, write_parquet};
@@ -141,7 +142,7 @@ async fn a_large_row_group_is_cut_where_pages_are_known() {
     let mut next = 0;
     for split in &table.splits {
         assert_eq!(split.first_row, next);
-        let ids = source.open_ids(&table, split, &cx).unwrap();
+        let ids = source.open(&table, split, 0, Columns::Ids, &cx).unwrap();
         let ids: Vec<_> = futures::StreamExt::collect(ids).await;
         for batch in ids {
             for id in
@@ -154,8 +155,10 @@ async fn a_large_row_group_is_cut_where_pages_are_known() {
     }
     assert_eq!(next, rows as u64);
     let last = table.splits.last().unwrap();
-    let tail: Vec<_> =
-        futures::StreamExt::collect(source.open(&table, last, last.rows - 1, &cx).unwrap()).await;
+    let tail: Vec<_> = futures::StreamExt::collect(
+        source.open(&table, last, last.rows - 1, Columns::All, &cx).unwrap(),
+    )
+    .await;
     assert_eq!(tail.len(), 1);
     let tail = tail[0].as_ref().unwrap();
     assert_eq!(tail.rows["id"].as_primitive::<arrow::datatypes::Int64Type>().values(), &[2499]);

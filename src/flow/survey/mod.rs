@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::flow::{Controls, MemoryBudget, Pipeline, Plan, ReadContext, TablePlan, blocking};
+use crate::source::Columns;
 use collector::{Collected, Collector, hash, id_of};
 use findings::SAMPLE;
 use runs::Folder;
@@ -166,7 +167,8 @@ impl<'a> Survey<'a> {
         let collector = || Collector::new(Arc::clone(&self.folder), self.limit);
         let mut gathered = Gathered { rows: 0, ids: collector(), existing: collector() };
         while let Some(split) = self.table.source.splits.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut batches = self.pipeline.source.open_ids(&self.table.source, split, &self.cx)?;
+            let mut batches =
+                self.pipeline.source.open(&self.table.source, split, 0, Columns::Ids, &self.cx)?;
             while let Some(batch) = self.until_stopped(batches.next()).await? {
                 let batch = batch?;
                 let ids = Arc::clone(batch.rows.column(0));
@@ -217,7 +219,8 @@ impl<'a> Survey<'a> {
         let mut names: BTreeMap<u128, Option<String>> =
             keys.into_iter().map(|key| (key, None)).collect();
         'reading: for split in &self.table.source.splits {
-            let mut batches = self.pipeline.source.open_ids(&self.table.source, split, &self.cx)?;
+            let mut batches =
+                self.pipeline.source.open(&self.table.source, split, 0, Columns::Ids, &self.cx)?;
             while let Some(batch) = self.until_stopped(batches.next()).await? {
                 let batch = batch?;
                 for id in batch.rows.column(0).as_string::<i32>().iter().flatten() {

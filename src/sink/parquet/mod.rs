@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, SchemaRef};
-use arrow_array::ArrayRef;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,11 +98,6 @@ impl Sink for Parquet {
             notes: Vec::new(),
             ids: IdRules::default(),
         })
-    }
-
-    async fn existing_ids(&self, _: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
-        // Files take ids as they are, so the rules above never make anyone ask.
-        Ok(ids.slice(0, 0))
     }
 
     fn after_cut_off(&self, _: Decision) -> &'static str {

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use hdf5::dataset::Layout;
 
 use crate::error::{Error, Result};
+use crate::flow::blocking;
 use crate::report::words;
 use crate::source::hdf5::column::{Ids, StoredIds, Vectors, check_ids, vector_column};
 use crate::source::hdf5::dataset::{
@@ -26,13 +27,13 @@ use crate::table::{TableSchema, VectorColumn};
 /// When it is one and can't be read.
 pub async fn inspect(place: &str) -> Result<Option<Inspection>> {
     let path = PathBuf::from(place);
-    let looked = tokio::task::spawn_blocking(move || {
+    blocking(move || {
         if !path.is_file() || !is_hdf5(&path)? {
             return Ok(None);
         }
         look(&path).map(Some).map_err(|error| error.at(name(&path)))
-    });
-    looked.await.map_err(|error| Error::internal("Inspecting broke off").because(error))?
+    })
+    .await
 }
 
 fn look(path: &Path) -> Result<Inspection> {

@@ -27,8 +27,8 @@ use self::plan::Location;
 use self::reader::Job;
 use self::storage::ChunkMaps;
 use crate::error::{Error, Result};
-use crate::flow::{BatchStream, Outlet, ReadContext};
-use crate::source::{Source, SourceFactory, SourceTable};
+use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::source::{Columns, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Place, Split};
 
 /// HDF5 files: a dataset of vectors and, perhaps, one of ids. All files together are one table, in
@@ -102,10 +102,7 @@ impl Source for Hdf5 {
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         let (config, maps) = (self.config.clone(), self.maps.clone());
-        let planned = tokio::task::spawn_blocking(move || plan::plan(&config, &maps)).await;
-        let table =
-            planned.map_err(|error| Error::internal("Planning broke off").because(error))??;
-        Ok(vec![table])
+        blocking(move || plan::plan(&config, &maps)).await.map(|table| vec![table])
     }
 
     fn open(
@@ -113,29 +110,8 @@ impl Source for Hdf5 {
         table: &SourceTable,
         split: &Split,
         from_row: u64,
+        columns: Columns,
         cx: &ReadContext,
-    ) -> Result<BatchStream> {
-        self.stream(table, split, from_row, cx, Job::send_rows)
-    }
-
-    fn open_ids(
-        &self,
-        table: &SourceTable,
-        split: &Split,
-        cx: &ReadContext,
-    ) -> Result<BatchStream> {
-        self.stream(table, split, 0, cx, Job::send_ids)
-    }
-}
-
-impl Hdf5 {
-    fn stream(
-        &self,
-        table: &SourceTable,
-        split: &Split,
-        from_row: u64,
-        cx: &ReadContext,
-        send: fn(&Job, &mut Outlet) -> Result<()>,
     ) -> Result<BatchStream> {
         let location: Location = split.location()?;
         if from_row > split.rows {
@@ -152,8 +128,11 @@ impl Hdf5 {
             batch_size: cx.batch_size,
             maps: self.maps.clone(),
         };
-        let place =
-            Place { table: table.name.as_str().into(), split: split.index, first_row: from_row };
+        let send = match columns {
+            Columns::All => Job::send_rows,
+            Columns::Ids => Job::send_ids,
+        };
+        let place = Place::of(&table.name, split, from_row);
         Ok(cx.spawn_blocking(place, move |outlet| {
             send(&job, outlet).map_err(|error| error.at(files::name(&job.location.file)))
         }))

@@ -8,15 +8,13 @@ mod paths;
 mod read;
 mod tables;
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
-use crate::source::{Source, SourceFactory, SourceTable};
+use crate::source::{Columns, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Place, Split};
 
 pub use inspect::inspect;
@@ -74,29 +72,8 @@ impl Source for Parquet {
         table: &SourceTable,
         split: &Split,
         from_row: u64,
+        columns: Columns,
         cx: &ReadContext,
-    ) -> Result<BatchStream> {
-        self.stream(table, split, from_row, cx, false)
-    }
-
-    fn open_ids(
-        &self,
-        table: &SourceTable,
-        split: &Split,
-        cx: &ReadContext,
-    ) -> Result<BatchStream> {
-        self.stream(table, split, 0, cx, true)
-    }
-}
-
-impl Parquet {
-    fn stream(
-        &self,
-        table: &SourceTable,
-        split: &Split,
-        from_row: u64,
-        cx: &ReadContext,
-        ids_only: bool,
     ) -> Result<BatchStream> {
         let reading = read::Reading {
             config: self.config.clone(),
@@ -105,13 +82,9 @@ impl Parquet {
             split: split.clone(),
             from_row,
             batch_size: cx.batch_size,
-            ids_only,
+            columns,
         };
-        let place = Place {
-            table: Arc::from(table.name.as_str()),
-            split: split.index,
-            first_row: from_row,
-        };
+        let place = Place::of(&table.name, split, from_row);
         Ok(cx.spawn_blocking(place, move |outlet| reading.run(outlet)))
     }
 }

@@ -12,6 +12,7 @@ use parquet::basic::Type;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
+use crate::source::Columns;
 use crate::source::parquet::Config;
 use crate::source::parquet::convert;
 use crate::source::parquet::footer::{self, damaged};
@@ -33,11 +34,15 @@ pub struct Reading {
     pub from_row: u64,
     /// How large batches are.
     pub batch_size: BatchSize,
-    /// Read the id column alone.
-    pub ids_only: bool,
+    /// Which columns are read.
+    pub columns: Columns,
 }
 
 impl Reading {
+    fn ids_only(&self) -> bool {
+        self.columns == Columns::Ids
+    }
+
     /// Reads the rows and sends them.
     ///
     /// # Errors
@@ -59,7 +64,7 @@ impl Reading {
             return Err(Error::source("The file changed since the plan was made")
                 .help("run again when nothing writes to it"));
         }
-        if self.ids_only && layout.id.is_none() {
+        if self.ids_only() && layout.id.is_none() {
             return self.number_rows(outlet);
         }
         let row_bytes = self.row_bytes(&footer, &layout);
@@ -103,7 +108,7 @@ impl Reading {
             }
         }
         let mask = match layout.id {
-            Some(id) if self.ids_only => ProjectionMask::roots(footer.parquet_schema(), [id]),
+            Some(id) if self.ids_only() => ProjectionMask::roots(footer.parquet_schema(), [id]),
             _ => ProjectionMask::all(),
         };
         let limit = self.split.rows - self.from_row;
@@ -122,7 +127,7 @@ impl Reading {
     fn convert(&self, layout: &Layout, batch: &RecordBatch, next: u64) -> Result<RecordBatch> {
         let fields = self.schema.arrow().fields();
         let file_row = self.location.file_row + next;
-        if self.ids_only {
+        if self.ids_only() {
             let id = self.schema.id_index();
             let ids = convert::column(batch.column(0), &fields[id], file_row)?;
             return convert::batch(&self.schema, &[id], vec![ids]);
@@ -167,7 +172,7 @@ impl Reading {
             for (leaf, chunk) in group.columns().iter().enumerate() {
                 let root = descriptor.get_column_root_idx(leaf);
                 let read =
-                    if self.ids_only { Some(root) == layout.id } else { root != layout.vector };
+                    if self.ids_only() { Some(root) == layout.id } else { root != layout.vector };
                 let nested = chunk.column_descr().max_rep_level() > 0;
                 if read && (nested || chunk.column_type() == Type::BYTE_ARRAY) {
                     let stored = chunk.uncompressed_size();
@@ -177,9 +182,9 @@ impl Reading {
             }
         }
         let varying = usize::try_from(varying / rows.max(1)).unwrap_or(usize::MAX);
-        let fixed = if self.ids_only { 8 } else { self.schema.row_bytes() };
+        let fixed = if self.ids_only() { 8 } else { self.schema.row_bytes() };
         // float64 vectors are there twice while they become float32.
-        let twice = layout.narrowed && !self.ids_only;
+        let twice = layout.narrowed && !self.ids_only();
         let narrowed = if twice { 2 * self.schema.column().row_bytes() } else { 0 };
         fixed.saturating_add(narrowed).saturating_add(varying)
     }
