@@ -4,6 +4,7 @@
 //! with codes of their own (a server's status, an HDF5 error) keep their own types inside and turn
 //! them into this one at their border.
 
+use std::any::Any;
 use std::fmt;
 
 /// Shorthand used throughout the crate.
@@ -112,6 +113,16 @@ impl Error {
     /// A defect of vecpipe itself (exit code 1).
     pub fn internal(what: impl Into<String>) -> Self {
         Self::new(Kind::Internal, what)
+    }
+
+    /// What `who` said when it panicked: a defect, too.
+    pub fn panicked(who: &str, panic: &(dyn Any + Send)) -> Self {
+        let words = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        Self::internal(format!("{who} panicked: {words}"))
     }
 
     /// Adds where it happened. Called on the way up, so the outermost place comes first. A place

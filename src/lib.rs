@@ -20,6 +20,7 @@
 //! | [`milvus`] | the Milvus clients that sources and sinks use |
 //! | [`flow`] | the engine |
 //! | [`report`] | what a run tells afterwards |
+//! | [`words`] | numbers as people read them |
 //!
 //! vecpipe is not a query engine: it neither shuffles nor joins, it moves rows and proves what
 //! arrived.
@@ -36,6 +37,7 @@ pub mod sink;
 pub mod source;
 pub mod table;
 pub mod transform;
+pub mod words;
 
 pub use assemble::{Purpose, assemble};
 pub use error::{Error, Kind, Result};

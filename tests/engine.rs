@@ -105,7 +105,7 @@ async fn rows_that_the_target_loses_are_exit_code_5() {
     let error = outcome.error.expect("an error");
     assert_eq!(error.kind(), Kind::Differ);
     assert_eq!(error.exit_code(), 5);
-    assert!(error.to_string().contains("expected 10000"), "{error}");
+    assert!(error.to_string().contains("expected 10,000"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +128,27 @@ async fn stop_ends_a_run_after_the_write_in_flight() {
     assert_eq!(meter.rows_written.get(), record.acknowledged, "every acknowledged row is counted");
     assert_eq!(record.rows, record.acknowledged, "no write in flight was cut off");
     assert_eq!(record.completed, 0);
+}
+
+/// One interrupt is enough to end a run whose target is dead. The clock is the runtime's own, and
+/// jumps ahead when nothing else is left to do.
+#[tokio::test(start_paused = true)]
+async fn stop_gives_a_target_that_never_answers_ten_seconds() {
+    let recorder = Recorder { fault: Some(Fault::Hang(1)), ..Recorder::default() };
+    let controls = Controls::default();
+    let source = source("synthetic", json!({ "rows": 100_000, "dim": 8, "split_rows": 1000 }));
+    let run =
+        run_pipeline(source, Box::new(recorder.clone()), settings(4, 64 << 10), controls.clone());
+    let stop = async {
+        while recorder.record().rows == 0 {
+            tokio::task::yield_now().await;
+        }
+        controls.stop.cancel();
+        tokio::time::Instant::now()
+    };
+    let ((_, outcome), stopped) = tokio::join!(run, stop);
+    assert_eq!(outcome.error.expect("an error").exit_code(), 130);
+    assert_eq!(stopped.elapsed().as_secs(), 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

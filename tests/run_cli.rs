@@ -400,3 +400,28 @@ fn a_place_that_nobody_knows_is_an_error() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.starts_with("error: There is no file or folder `no-such-thing.xyz`"), "{error}");
 }
+
+/// A stage has a mode of its own: what it keeps does not hold up what moves.
+#[test]
+fn a_stage_that_is_left_alone_does_not_stop_the_run() {
+    let case = Case::new("rows: 2500, dim: 4, split_rows: 1000", "");
+    let mut text = std::fs::read_to_string(&case.config).expect("the config");
+    text.push_str("stage: { parquet: { dir: staged, mode: skip } }\n");
+    std::fs::write(&case.config, text).expect("a config file");
+    let parts = || {
+        let mut parts: Vec<_> = std::fs::read_dir(case.path("staged/synthetic/_default"))
+            .expect("a staged table")
+            .map(|entry| entry.expect("an entry").metadata().and_then(|m| m.modified()))
+            .collect::<Result<_, _>>()
+            .expect("times");
+        parts.sort();
+        parts
+    };
+    let (code, _, stderr, _) = case.run(&[]);
+    assert_eq!(code, 0, "{stderr}");
+    let staged = parts();
+    let (code, _, stderr, report) = case.run(&[]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(report["totals"]["rows_written"], 2500);
+    assert_eq!(parts(), staged, "the staged files are as they were");
+}

@@ -2,8 +2,8 @@
 
 use crate::cli::layout::clean;
 use crate::flow::{Plan, TablePlan};
-use crate::report::words;
 use crate::sink::Decision;
+use crate::words;
 
 /// Tables announced one by one; of more, only those that need attention.
 const TABLES: usize = 20;

@@ -8,8 +8,8 @@ use crate::cli::args::InspectArgs;
 use crate::cli::layout::{Column, Columns, Signs, clean};
 use crate::cli::{cell, runtime, terminal};
 use crate::error::Result;
-use crate::report::words;
 use crate::source::inspect::{Inspection, Section, inspect as look_into};
+use crate::words;
 
 /// Looks into the place and prints what is there.
 pub(super) fn inspect(args: &InspectArgs) -> Result<u8> {

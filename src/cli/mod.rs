@@ -18,11 +18,12 @@ mod signals;
 pub mod terminal;
 mod validate;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use args::{Cli, Command};
 
 /// Runs the program: parses the command line, does what it says, reports an error on stderr, and
@@ -36,7 +37,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
     };
-    let done = logging::init(&cli.log).and_then(|()| dispatch(&cli));
+    let work = || logging::init(&cli.log).and_then(|()| dispatch(&cli));
+    // A panic is a failure like others: with words, and with the exit code of one.
+    let done = catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Error::panicked("The program", &*panic)));
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

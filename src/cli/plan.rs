@@ -9,8 +9,8 @@ use crate::cli::layout::{Column, Columns, Signs, clean};
 use crate::cli::{runtime, terminal};
 use crate::error::Result;
 use crate::flow::{Controls, Pipeline, Plan, ReadSpeed, TablePlan, check_ids, read_speed};
-use crate::report::words;
 use crate::sink::{Decision, TargetPlan};
+use crate::words;
 use crate::{Purpose, assemble};
 
 /// How long the source is read to see how fast it is.

@@ -6,7 +6,8 @@ use crate::cli::layout::{Column, Columns};
 use crate::cli::terminal;
 use crate::error::Result;
 use crate::flow::Verify;
-use crate::report::{RunReport, RunStatus, TableReport, TableStatus, words};
+use crate::report::{RunReport, RunStatus, TableReport, TableStatus};
+use crate::words;
 
 /// Prints the result of a run. Nothing when it ended before there was a plan.
 pub(super) fn print(report: &RunReport) -> Result<()> {

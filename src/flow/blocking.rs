@@ -1,7 +1,6 @@
 //! Blocking work that an async task waits for.
 
 use crate::error::{Error, Result};
-use crate::flow::read::words_of;
 
 /// Runs `work` on a thread where blocking is allowed. A panic of it becomes an error.
 ///
@@ -14,10 +13,7 @@ where
 {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(crash) if crash.is_panic() => {
-            let panic = crash.into_panic();
-            Err(Error::internal(format!("File work panicked: {}", words_of(&*panic))))
-        }
+        Err(crash) if crash.is_panic() => Err(Error::panicked("File work", &*crash.into_panic())),
         Err(_) => Err(Error::interrupted()),
     }
 }

@@ -125,23 +125,12 @@ impl ReadContext {
             let error = match outcome {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error,
-                Err(panic) => {
-                    Error::internal(format!("The reader panicked: {}", words_of(&*panic)))
-                }
+                Err(panic) => Error::panicked("The reader", &*panic),
             };
             let _ = outlet.door.blocking_send(Err(error.at(&outlet.place)));
         }));
         Box::pin(tokio_stream::wrappers::ReceiverStream::new(batches))
     }
-}
-
-/// The message of a panic.
-pub(crate) fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }
 
 /// A blocking reader's way out: memory first, then batches.

@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
-use crate::flow::read::words_of;
 use crate::flow::{Batch, Meter, Pipeline, Plan, ReadContext, TablePlan, Verify};
 use crate::sink::{Completion, Decision, SplitWriter, TableWriter, Written};
 use crate::source::Columns;
 use crate::table::Split;
+use crate::words::count;
 
 /// How a run is told to end early.
 #[derive(Debug, Clone, Default)]
@@ -133,9 +133,7 @@ pub async fn run(
         let error = match ended {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error,
-            Err(crash) if crash.is_panic() => {
-                Error::internal(format!("A worker panicked: {}", words_of(&*crash.into_panic())))
-            }
+            Err(crash) if crash.is_panic() => Error::panicked("A worker", &*crash.into_panic()),
             Err(_) => Error::interrupted(),
         };
         // A stop lets the other workers end their writes; anything else ends them at once.
@@ -301,14 +299,20 @@ fn verify_count(table: &TableRun, completion: Completion) -> Result<()> {
     let target = &table.plan.target.target;
     if left != written {
         return Err(Error::differ(format!(
-            "{left} rows were left to write into {target}, but it acknowledged {written}"
+            "{} rows were left to write into {target}, but it acknowledged {}",
+            count(left),
+            count(written)
         )));
     }
     let expected = (completion.rows_before + written).saturating_sub(replaced);
     if completion.rows_after != expected {
         return Err(Error::differ(format!(
-            "{target} holds {} rows, expected {expected}: {} before, {written} written, {replaced} of them replaced",
-            completion.rows_after, completion.rows_before
+            "{target} holds {} rows, expected {}: {} before, {} written, {} of them replaced",
+            count(completion.rows_after),
+            count(expected),
+            count(completion.rows_before),
+            count(written),
+            count(replaced)
         ))
         .help("something else wrote to the target during the run, or the target lost rows; compare the two before you trust either"));
     }

@@ -8,8 +8,8 @@ use super::v2::collection::Collection;
 use super::v2::field::type_words;
 use super::v2::{Client, Options};
 use crate::error::{Error, Result};
-use crate::report::words;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
+use crate::words;
 
 /// Inspects the server at `place`; `None` when that is no address of one: neither `http://…` nor
 /// `https://…` nor `host:port`. Credentials may stand before the host (`http://user:password@…`)

@@ -6,7 +6,6 @@ mod html;
 mod metrics;
 mod process;
 mod run;
-pub mod words;
 
 pub use file::ReportFile;
 pub use html::html;

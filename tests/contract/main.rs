@@ -14,7 +14,7 @@ mod transform;
 #[path = "../common/mod.rs"]
 mod common;
 mod fixtures;
-#[path = "../milvus_support/mod.rs"]
+#[path = "../milvus/support.rs"]
 mod milvus_support;
 mod support;
 

@@ -17,7 +17,7 @@ use vecpipe::sink::{Completion, Decision};
 use vecpipe::table::{Metric, TableSchema, VectorColumn, VectorType, id_field, vector_field};
 
 use crate::common::rows::{in_flight, write_parquet};
-use crate::support::{read, read_only_table, sink, source, split, to_write, write};
+use crate::support::{read, read_only_table, sink, source, split, tables_error, to_write, write};
 
 fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
     let column = VectorColumn { vector_type, dim: 16 };
@@ -172,6 +172,48 @@ async fn nothing_is_visible_before_the_table_is_complete() {
     assert_eq!(names(&folder), ["part-00002.parquet", "part-00003.parquet"]);
     let (_, rows) = read_only_table(json!({ "paths": [dir.path()] })).await;
     assert_eq!(rows.num_rows(), 60);
+}
+
+/// A run that is killed while it makes its parts visible leaves some that no manifest lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_became_visible_before_a_kill_are_not_the_table() {
+    for complete_before in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("test/_default");
+        let (schema, old) = floats(0, 20);
+        let table = to_write(&schema, "test", None);
+        let settings = |mode: &str| json!({ "dir": dir.path(), "mode": mode });
+        if complete_before {
+            write(&*sink(settings("overwrite")), &table, &[slice::from_ref(&old)]).await;
+        }
+        let killed = sink(settings("overwrite"));
+        let plan = killed.plan(&table).await.unwrap();
+        let writer = killed.prepare(&table, &plan, Arc::default()).await.unwrap();
+        for index in 0..2 {
+            let mut split = writer.open_split(&split(index)).await.unwrap();
+            split.write(in_flight(&old)).await.unwrap();
+            split.finish().await.unwrap();
+        }
+        drop(writer);
+        let hidden = names(&folder).into_iter().find(|name| name.starts_with('.')).unwrap();
+        fs::rename(folder.join(&hidden), folder.join(hidden.trim_start_matches('.'))).unwrap();
+
+        if complete_before {
+            let (_, rows) = read_only_table(json!({ "paths": [dir.path()] })).await;
+            assert_eq!(rows.num_rows(), 20, "the manifest is what counts");
+        } else {
+            let error = tables_error(json!({ "paths": [dir.path()] })).await;
+            assert!(error.contains("manifest"), "{error}");
+        }
+        let error = sink(settings("append")).plan(&table).await.unwrap_err().to_string();
+        assert!(
+            error.contains("no manifest lists") && error.contains("mode: overwrite"),
+            "{error}"
+        );
+        let (_, completion) = write(&*sink(settings("overwrite")), &table, &[&[old]]).await;
+        assert_eq!(completion.rows_after, 20);
+        assert_eq!(names(&folder).len(), 1, "{:?}", names(&folder));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

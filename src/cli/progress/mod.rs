@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{LogArgs, LogFormat};
 use crate::error::Result;
 use crate::flow::TableRun;
-use crate::report::words;
+use crate::words;
 use bars::Bars;
 use view::Board;
 

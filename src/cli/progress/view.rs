@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::progress::window::{Pace, Window};
 use crate::flow::{TableRun, TableState, Totals};
-use crate::report::words;
+use crate::words;
 
 /// The tables of a run and their pace.
 pub(super) struct Board {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::Error;
+use crate::words;
 
 /// Ids that an error names.
 pub(super) const SAMPLE: usize = 5;
@@ -84,7 +85,7 @@ impl IdFindings {
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+    format!("{} {}", words::count(count), if count == 1 { one } else { many })
 }
 
 impl fmt::Display for Ids {
@@ -105,7 +106,7 @@ mod tests {
         assert!(IdFindings::default().into_error("t").is_none());
         let findings = IdFindings {
             rows: 20,
-            duplicates: Ids { count: 9, sample: (0..5).map(Id::Int).collect() },
+            duplicates: Ids { count: 9_000, sample: (0..5).map(Id::Int).collect() },
             surplus_rows: 12,
             existing: Ids { count: 1, sample: vec![Id::Text("a\nb".to_owned())] },
         };
@@ -113,7 +114,7 @@ mod tests {
         assert_eq!(error.exit_code(), 1);
         assert_eq!(
             error.to_string(),
-            "9 ids occur more than once in the source, in 12 rows too many: 0, 1, 2, 3, 4, …; 1 id is in the target already: \"a\\nb\"
+            "9,000 ids occur more than once in the source, in 12 rows too many: 0, 1, 2, 3, 4, …; 1 id is in the target already: \"a\\nb\"
   where: table test
   help: make the ids unique at the source, or set `on_duplicate_id: allow` in the sink to send every row as it is; set `on_conflict` in the sink: `skip` keeps the target's rows, `upsert` replaces them, `insert` adds the new rows beside them"
         );

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::report::run::{RunReport, RunStatus, TableReport, TableStatus, Times};
-use crate::report::words;
+use crate::words;
 
 const STYLE: &str = include_str!("style.css");
 

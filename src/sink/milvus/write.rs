@@ -184,7 +184,8 @@ impl Shared {
         sent.map_err(|error| {
             let error = Error::from(error);
             match in_doubt {
-                true => error.help(format!(
+                // Not even in smaller requests, whatever the last answer advises.
+                true => error.retry(Retry::Ambiguous).help(format!(
                     "{} of these rows may be in {} or not, and sending them again could double them: compare the two, then run again with on_conflict: upsert or skip, or mode: overwrite",
                     frames.rows(),
                     self.target

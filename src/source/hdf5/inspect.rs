@@ -8,7 +8,6 @@ use hdf5::dataset::Layout;
 
 use crate::error::{Error, Result};
 use crate::flow::blocking;
-use crate::report::words;
 use crate::source::hdf5::column::{Ids, StoredIds, Vectors, check_ids, vector_column};
 use crate::source::hdf5::dataset::{
     Dataset, Element, is_hdf5, library_error, open_file, shape_words,
@@ -20,6 +19,7 @@ use crate::source::hdf5::plan::DEFAULT_IDS;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader, filter_words};
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::table::{TableSchema, VectorColumn};
+use crate::words;
 
 /// Looks into the file at `place`; none when it is not an HDF5 file.
 ///

@@ -9,13 +9,13 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 
 use crate::error::Result;
 use crate::flow::blocking;
-use crate::report::words;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::source::parquet::footer::{self, damaged};
 use crate::source::parquet::layout::Layout;
 use crate::source::parquet::paths::{self, Found};
 use crate::source::parquet::{Config, tables};
 use crate::table::Role;
+use crate::words;
 
 /// Looks into `place`; `None` when it is neither a Parquet file nor a folder with some.
 ///

@@ -1,10 +1,5 @@
 //! What the tests of the Milvus client and sink share: servers, tables, a move of rows.
 
-// Each test binary uses a part of it.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
-
-pub mod proxy;
-
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};

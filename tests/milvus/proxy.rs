@@ -28,6 +28,8 @@ pub enum Fault {
     LargerThanMax,
     /// The server's rate limit.
     RateLimit,
+    /// A refusal that is final.
+    Refuse,
 }
 
 /// The proxy's address and what it has seen.
@@ -118,13 +120,13 @@ async fn handle(
             headers.insert("grpc-message", HeaderValue::from_str(&words).unwrap());
             reply(respond, headers, Bytes::new(), None);
         }
-        Fault::RateLimit => {
-            let status = Status {
-                code: 8,
-                error_code: 49,
-                reason: "request is rejected by grpc RateLimiter middleware".to_owned(),
-                ..Status::default()
+        Fault::RateLimit | Fault::Refuse => {
+            let (code, error_code, reason) = match fault {
+                Fault::RateLimit => (8, 49, "request is rejected by grpc RateLimiter middleware"),
+                _ => (1100, 5, "invalid parameter"),
             };
+            let reason = reason.to_owned();
+            let status = Status { code, error_code, reason, ..Status::default() };
             let answer = MutationResult { status: Some(status), ..MutationResult::default() };
             let message = answer.encode_to_vec();
             let mut bytes = vec![0];

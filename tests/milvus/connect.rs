@@ -1,12 +1,8 @@
 //! Connecting: what does not answer, answers wrongly, or is not what it was taken for.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod milvus_support;
-
 use std::time::Duration;
 
-use milvus_support::*;
+use crate::support::*;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

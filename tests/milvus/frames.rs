@@ -1,7 +1,5 @@
 //! The hand-written request is what prost would read and write: any table, any slice.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use arrow::datatypes::*;

@@ -1,11 +1,7 @@
 //! Failures while writing: nothing is lost, nothing is doubled, and the user learns of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod milvus_support;
-
-use milvus_support::proxy::{Fault, Proxy};
-use milvus_support::*;
+use crate::proxy::{Fault, Proxy};
+use crate::support::*;
 use serde_json::json;
 use vecpipe::error::{Kind, Retry};
 use vecpipe::milvus::v2::Client;
@@ -57,6 +53,23 @@ async fn a_lost_answer_stops_an_insert_that_could_double_rows() {
             "{words}"
         );
         assert_eq!(proxy.calls().len(), 1);
+    }
+    server.client().await.drop_collection(&name).await.unwrap();
+}
+
+/// After an insert whose answer was lost, a refused repetition says nothing about the insert.
+#[tokio::test]
+async fn a_refused_repetition_leaves_the_doubt_about_the_first_try() {
+    let server = Server::milvus();
+    let name = server.fresh("doubt").await;
+    for second in [Fault::Refuse, Fault::LargerThanMax] {
+        let proxy = Proxy::start(&server.uri, &[Fault::LoseAnswer, second]).await;
+        let sink = sink(&proxy.uri, json!({ "mode": "overwrite" }));
+        let moved = move_rows(&*sink, &table(&name), vec![rows(0..10, 1.0)]).await;
+        let words = moved.unwrap_err().to_string();
+        assert!(words.contains("10 of these rows may be in"), "{words}");
+        let calls: Vec<_> = proxy.calls().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(calls, ["Insert", "Upsert"], "after {second:?}");
     }
     server.client().await.drop_collection(&name).await.unwrap();
 }

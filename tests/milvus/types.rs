@@ -1,17 +1,13 @@
 //! Vector and scalar types on real servers, and what the sink refuses before the server sees it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod milvus_support;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::support::*;
 use arrow::datatypes::{DataType, Field, Float16Type, UInt8Type};
 use arrow_array::cast::AsArray;
 use arrow_array::*;
 use half::f16;
-use milvus_support::*;
 use serde_json::json;
 use vecpipe::error::Kind;
 use vecpipe::milvus::v2::ServerVersion;

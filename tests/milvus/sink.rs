@@ -1,13 +1,9 @@
 //! The Milvus sink against real servers: what arrives, in every mode.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod milvus_support;
-
 use std::sync::Arc;
 
+use crate::support::*;
 use arrow_array::{Array, ArrayRef, Int64Array};
-use milvus_support::*;
 use serde_json::json;
 use vecpipe::error::Kind;
 use vecpipe::milvus::v2::field::type_words;

@@ -1,0 +1,13 @@
+//! The Milvus client and sink against real servers, through a proxy that fails as it is told, and
+//! against servers that are none.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod connect;
+mod counts;
+mod faults;
+mod frames;
+mod proxy;
+mod sink;
+mod support;
+mod types;
