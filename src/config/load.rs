@@ -32,16 +32,16 @@ pub struct Loaded {
 pub enum Form {
     /// vecpipe's own.
     Native,
-    /// MilvusDM's `H2M`: from HDF5 files to Milvus.
-    H2m,
+    /// MilvusDM's.
+    MilvusDm(Task),
 }
 
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Form::Native => "native",
-            Form::H2m => "MilvusDM, H2M",
-        })
+        match self {
+            Form::Native => f.write_str("native"),
+            Form::MilvusDm(task) => write!(f, "MilvusDM, {}", task.key()),
+        }
     }
 }
 
@@ -109,7 +109,7 @@ fn understand(text: &str, sets: &[String], env: Lookup<'_>) -> Result<Loaded, Pr
         own.into_iter().try_for_each(|set| set.apply(&mut root))?;
         env::resolve(&mut root, env)?;
         (root, notes) = milvusdm::translate(task, &root)?;
-        form = Form::H2m;
+        form = Form::MilvusDm(task);
         sets = native;
         for set in &mut sets {
             env::resolve(set.value_mut(), env)?;

@@ -26,6 +26,7 @@ mod yaml;
 
 pub use env::Lookup;
 pub use load::{Form, Loaded, load, parse, read};
+pub use milvusdm::Task;
 pub use native::{Config, OnBadRow, PARALLELISM, RunConfig, StageConfig};
 pub use schema::json_schema;
 pub use secret::Secret;

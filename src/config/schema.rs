@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
-use crate::config::milvusdm::H2mFile;
+use crate::config::milvusdm::{F2mFile, H2mFile};
 
 /// The JSON Schema of a configuration file in either form, as text that ends with a line break.
 /// The same configuration types give the same text.
@@ -12,6 +12,7 @@ pub fn json_schema() -> String {
     let mut generator = SchemaSettings::draft07().into_generator();
     let native = generator.subschema_for::<Config>();
     let h2m = generator.subschema_for::<H2mFile>();
+    let f2m = generator.subschema_for::<F2mFile>();
     let mut definitions = generator.take_definitions(true);
     name_by_kind(&mut definitions);
     // A choice by the first key, not `oneOf`: editors then complain about, and complete, the form
@@ -19,11 +20,11 @@ pub fn json_schema() -> String {
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Configuration of pipeline",
-        "description": "What moves, from where, to where, and how. MilvusDM's H2M files work too.",
+        "description": "What moves, from where, to where, and how. MilvusDM's F2M and H2M files work too.",
         "type": "object",
         "if": { "required": ["H2M"] },
         "then": h2m,
-        "else": native,
+        "else": { "if": { "required": ["F2M"] }, "then": f2m, "else": native },
         "definitions": definitions,
     });
     unwrap_lines(&mut schema);

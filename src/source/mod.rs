@@ -10,6 +10,8 @@ use crate::table::{Metric, Split, TableSchema};
 registry! {
     /// Where rows come from: exactly one kind.
     SourceConfig: SourceFactory;
+    /// Faiss index files.
+    faiss => Faiss,
     /// HDF5 files.
     hdf5 => Hdf5,
     /// Parquet files.
@@ -18,7 +20,10 @@ registry! {
     synthetic => Synthetic,
 }
 
+mod cut;
+mod files;
 pub mod inspect;
+mod map;
 
 /// A source's configuration, which is also its factory.
 pub trait SourceFactory {

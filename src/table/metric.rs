@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::table::VectorType;
 
-/// A similarity metric, under the name that Milvus gives it.
+/// A similarity metric, under the name that Milvus gives it; those that Milvus lacks, under the
+/// name that Faiss gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Metric {
@@ -28,11 +29,29 @@ pub enum Metric {
     Substructure,
     /// A's bits are a superset of B's (binary vectors).
     Superstructure,
+    /// Sum of absolute differences (Faiss).
+    L1,
+    /// Largest absolute difference (Faiss).
+    Linf,
+    /// Sum of absolute differences to a power that the index states (Faiss).
+    Lp,
+    /// Canberra distance (Faiss).
+    Canberra,
+    /// Bray-Curtis distance (Faiss).
+    BrayCurtis,
+    /// Jensen-Shannon divergence (Faiss).
+    JensenShannon,
+    /// Jaccard of real values: sum of minima over sum of maxima (Faiss).
+    RealJaccard,
+    /// Squared Euclidean distance that passes over NaN (Faiss).
+    NanEuclidean,
+    /// Gower distance (Faiss).
+    Gower,
 }
 
 impl Metric {
     /// Every metric, in the order in which the docs name them.
-    pub const ALL: [Metric; 8] = [
+    pub const ALL: [Metric; 17] = [
         Metric::L2,
         Metric::IP,
         Metric::Cosine,
@@ -41,6 +60,15 @@ impl Metric {
         Metric::Tanimoto,
         Metric::Substructure,
         Metric::Superstructure,
+        Metric::L1,
+        Metric::Linf,
+        Metric::Lp,
+        Metric::Canberra,
+        Metric::BrayCurtis,
+        Metric::JensenShannon,
+        Metric::RealJaccard,
+        Metric::NanEuclidean,
+        Metric::Gower,
     ];
 
     /// The name as Milvus writes it, in upper case.
@@ -54,12 +82,34 @@ impl Metric {
             Metric::Tanimoto => "TANIMOTO",
             Metric::Substructure => "SUBSTRUCTURE",
             Metric::Superstructure => "SUPERSTRUCTURE",
+            Metric::L1 => "L1",
+            Metric::Linf => "LINF",
+            Metric::Lp => "LP",
+            Metric::Canberra => "CANBERRA",
+            Metric::BrayCurtis => "BRAYCURTIS",
+            Metric::JensenShannon => "JENSENSHANNON",
+            Metric::RealJaccard => "REALJACCARD",
+            Metric::NanEuclidean => "NANEUCLIDEAN",
+            Metric::Gower => "GOWER",
         }
     }
 
     /// True for metrics of binary (packed bit) vectors.
     pub fn is_binary(self) -> bool {
-        !matches!(self, Metric::L2 | Metric::IP | Metric::Cosine)
+        matches!(
+            self,
+            Metric::Hamming
+                | Metric::Jaccard
+                | Metric::Tanimoto
+                | Metric::Substructure
+                | Metric::Superstructure
+        )
+    }
+
+    /// True for metrics that a Milvus 2.x can search by.
+    pub fn is_of_milvus(self) -> bool {
+        self.is_binary() && self != Metric::Tanimoto
+            || matches!(self, Metric::L2 | Metric::IP | Metric::Cosine)
     }
 
     /// True when vectors of `vector` can be compared by this metric.

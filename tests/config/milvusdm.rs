@@ -1,7 +1,7 @@
 //! MilvusDM's own files.
 
 use serde_json::{Value, json};
-use vecpipe::config::{Form, parse};
+use vecpipe::config::{Form, Task, parse};
 
 /// `yamls/H2M.yaml` of MilvusDM: its keys, spellings and values.
 const SHIPPED: &str = "\
@@ -56,7 +56,7 @@ fn the_shipped_h2m_file_means_this() {
     assert_eq!(sink["schema"]["vector"], Value::Null);
 
     let loaded = parse(SHIPPED, "H2M.yaml", &[], &|_| None).expect("it is fine");
-    assert_eq!(loaded.form, Form::H2m);
+    assert_eq!(loaded.form, Form::MilvusDm(Task::H2m));
     assert_eq!(loaded.notes.len(), 2, "{:?}", loaded.notes);
 }
 
@@ -175,10 +175,62 @@ fn mistakes_are_shown_in_milvusdms_words() {
     ");
 }
 
+/// `yamls/F2M.yaml` of MilvusDM: its keys, spellings and values.
+const SHIPPED_F2M: &str = "\
+F2M:
+  milvus_version: 1.x
+  data_path: '/home/data/faiss.index'
+  dest_host: '127.0.0.1'
+  dest_port: 19530
+  mode: 'append'        # 'skip/append/overwrite'
+  dest_collection_name: 'test'
+  dest_partition_name: ''
+  collection_parameter:
+    dimension: 256
+    index_file_size: 1024
+    metric_type: 'L2'
+";
+
+#[test]
+fn the_shipped_f2m_file_means_this() {
+    let config = native(SHIPPED_F2M, &["sink.milvus.ids_file=ids.txt"]);
+    let source = &config["source"]["faiss"];
+    assert_eq!(source["paths"], json!(["/home/data/faiss.index"]));
+    assert_eq!((&source["dim"], &source["metric"]), (&json!(256), &json!("L2")));
+    assert_eq!(source["lossy"], json!("refuse"));
+    let sink = &config["sink"]["milvus"];
+    assert_eq!((&sink["collection"], &sink["mode"]), (&json!("test"), &json!("append")));
+    assert_eq!((&sink["partition"], &sink["ids_file"]), (&Value::Null, &json!("ids.txt")));
+    assert_eq!(config["transforms"], json!([{ "rename": { "vector": "embedding" } }]));
+    let loaded = parse(SHIPPED_F2M, "F2M.yaml", &[], &|_| None).expect("it is fine");
+    assert_eq!(loaded.form, Form::MilvusDm(Task::F2m));
+}
+
+#[test]
+fn f2m_reads_files_alone() {
+    let folder = SHIPPED_F2M.replace("data_path: '/home/data/faiss.index'", "data_dir: /home/data");
+    insta::assert_snapshot!(refused(&folder, &[]), @r"
+    F2M reads files, not folders
+      where: H2M.yaml:3:13, key F2M.data_dir
+        |
+      3 |   data_dir: /home/data
+        |             ^^^^^^^^^^
+      help: name the index files as `data_path`
+    ");
+    let nothing = SHIPPED_F2M.replace("'/home/data/faiss.index'", "");
+    insta::assert_snapshot!(refused(&nothing, &[]), @r"
+    There are no files to read
+      where: H2M.yaml:3:3, key F2M
+        |
+      3 |   data_path: 
+        |   ^^^^^^^^^
+      help: give the index file as `data_path`
+    ");
+}
+
 #[test]
 fn tasks_without_a_source_say_so() {
     for (task, what) in [
-        ("F2M", "Faiss indexes can't be read yet, so F2M can't be done"),
         ("M2M", "The data folders of Milvus 1.x can't be read yet, so M2M can't be done"),
         ("M2H", "The data folders of Milvus 1.x can't be read yet, so M2H can't be done"),
     ] {

@@ -14,6 +14,7 @@ mod transform;
 #[path = "../common/mod.rs"]
 mod common;
 mod fixtures;
+#[allow(dead_code, reason = "it is the Milvus tests', and they use the rest")]
 #[path = "../milvus/support.rs"]
 mod milvus_support;
 mod support;

@@ -68,6 +68,10 @@ pub struct Config {
     /// limit or a server that restarts.
     #[serde(default = "ten_minutes")]
     pub retry_for: Wait,
+    /// A text file to which the ids of all rows that the server took are added, one on each line,
+    /// in the order in which it took them (default: none).
+    #[serde(default)]
+    pub ids_file: Option<PathBuf>,
 }
 
 fn ten_minutes() -> Wait {

@@ -60,6 +60,10 @@ fn check_metric(metric: Metric, table: &TableToWrite, version: &ServerVersion) -
         return Err(Error::config("Milvus 2.x has no metric TANIMOTO")
             .help("set sink.milvus.schema.metric: JACCARD, which ranks the same"));
     }
+    if !metric.is_of_milvus() {
+        return Err(Error::config(format!("Milvus has no metric {metric}"))
+            .help("say by which one it shall search instead: sink.milvus.schema: { metric: L2 } (or IP, COSINE)"));
+    }
     if !metric.fits(vector_type) {
         return Err(Error::config(format!(
             "The metric {metric} does not fit {vector_type} vectors"

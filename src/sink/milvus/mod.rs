@@ -12,12 +12,14 @@
 //! | `lookup` | which ids the target holds already |
 //! | `count` | counting the target's rows the same way before and after |
 //! | `check` | what the server fails to check in rows |
+//! | `ids_file` | the ids that were inserted, for whoever wants them |
 //! | `write` | batches to requests, and what to do when one fails |
 
 mod check;
 mod config;
 mod count;
 mod decide;
+mod ids_file;
 mod index;
 mod loads;
 mod lookup;
@@ -82,6 +84,8 @@ struct State {
     created: Vec<String>,
     /// Targets whose ids were asked for, and what was loaded for that.
     lookups: Vec<(target::Target, lookup::Lookup)>,
+    /// The file of inserted ids, once rows are about to be inserted.
+    ids_file: Option<ids_file::IdsFile>,
 }
 
 impl Milvus {

@@ -9,6 +9,7 @@ use super::Milvus;
 use super::check::Checks;
 use super::config::{OnConflict, OnDuplicateId};
 use super::count::{Before, CountBy};
+use super::ids_file::IdsFile;
 use super::lookup::Lookup;
 use super::plan::Intent;
 use super::target::Found;
@@ -30,6 +31,9 @@ impl Milvus {
     ) -> Result<Arc<dyn TableWriter>> {
         let client = self.client().await?;
         let mut state = self.state.lock().await;
+        if let (Some(path), None) = (&self.config.ids_file, &state.ids_file) {
+            state.ids_file = Some(IdsFile::open(path)?);
+        }
         let mut intent = Intent::form(&self.config, client, table).await?;
         let collection = intent.target.collection.clone();
         // The run's other tables may have made the collection, and its default partition with it.
@@ -79,6 +83,7 @@ impl Milvus {
             }
             _ => 0,
         };
+        let ids_file = state.ids_file.clone();
         drop(state);
         let can_load = found.index_on(&intent.shape.vector).is_some();
         let before = Before { count_by, rows, exactly: exactly.filter(|_| can_load) };
@@ -106,6 +111,7 @@ impl Milvus {
             loads: self.loads.clone(),
             max_request: AtomicUsize::new(MAX_REQUEST),
             upserted: AtomicBool::new(false),
+            ids_file,
             meter,
         };
         Ok(Arc::new(Table { shared: Arc::new(shared), before, scope }))

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::check::Checks;
 use super::count::{Before, CountBy};
+use super::ids_file::IdsFile;
 use super::loads::Loads;
 use super::lookup::Lookup;
 use super::target::Target;
@@ -65,6 +66,8 @@ pub(super) struct Shared {
     pub max_request: AtomicUsize,
     /// Set when an insert was repeated as an upsert.
     pub upserted: AtomicBool,
+    /// Where the ids of inserted rows are added, if anywhere.
+    pub ids_file: Option<IdsFile>,
     pub meter: Arc<Meter>,
 }
 
@@ -126,6 +129,9 @@ impl SplitWriter for Writer {
             }
         }
         shared.send(&rows, &batch.place).await?;
+        if let Some(file) = &shared.ids_file {
+            file.add(rows.column(shared.id)).await?;
+        }
         written.rows = rows.num_rows() as u64;
         Ok(written)
     }

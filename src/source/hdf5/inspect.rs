@@ -8,12 +8,12 @@ use hdf5::dataset::Layout;
 
 use crate::error::{Error, Result};
 use crate::flow::blocking;
+use crate::source::files::name;
 use crate::source::hdf5::column::{Ids, StoredIds, Vectors, check_ids, vector_column};
 use crate::source::hdf5::dataset::{
     Dataset, Element, is_hdf5, library_error, open_file, shape_words,
 };
 use crate::source::hdf5::default_vectors;
-use crate::source::hdf5::files::name;
 use crate::source::hdf5::listing::list;
 use crate::source::hdf5::plan::DEFAULT_IDS;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader, filter_words};

@@ -8,7 +8,6 @@
 
 mod column;
 mod dataset;
-mod files;
 mod form;
 mod inspect;
 mod listing;
@@ -28,7 +27,7 @@ use self::reader::Job;
 use self::storage::ChunkMaps;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
-use crate::source::{Columns, Source, SourceFactory, SourceTable};
+use crate::source::{Columns, Source, SourceFactory, SourceTable, files};
 use crate::table::{Metric, Place, Split};
 
 /// HDF5 files: a dataset of vectors and, perhaps, one of ids. All files together are one table, in

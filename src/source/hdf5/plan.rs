@@ -7,20 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::source::SourceTable;
+use crate::source::cut::Cutter;
+use crate::source::files::{self, Stamp, name};
 use crate::source::hdf5::Config;
 use crate::source::hdf5::column::{check_ids, vector_column};
 use crate::source::hdf5::dataset::{Dataset, Element, open_file};
-use crate::source::hdf5::files::{self, Stamp, name};
 use crate::source::hdf5::form::Form;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
 use crate::table::{Split, TableSchema, VectorColumn, VectorType};
 
 /// The dataset of ids that is taken where the configuration names none.
 pub const DEFAULT_IDS: &str = "ids";
-/// A table is cut into about this many splits, where they don't get too small or too large.
-const SPLITS: u64 = 256;
-/// Bounds of a split, in bytes of rows.
-const SPLIT_BYTES: (u64, u64) = (32 << 20, 1 << 30);
+/// Names that a folder's HDF5 files end in.
+const EXTENSIONS: [&str; 3] = ["h5", "hdf5", "he5"];
 
 /// Where a split's rows lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +54,7 @@ struct FilePlan {
 /// # Errors
 /// Whatever keeps a file from being read as configured.
 pub fn plan(config: &Config, maps: &ChunkMaps) -> Result<SourceTable> {
-    let paths = files::find(config)?;
+    let paths = find(config)?;
     let mut plans = Vec::new();
     for path in &paths {
         plans.push(look(path, config, maps).map_err(|error| error.at(name(path)))?);
@@ -75,7 +74,8 @@ pub fn plan(config: &Config, maps: &ChunkMaps) -> Result<SourceTable> {
         return Err(Error::source("The files claim more rows than any disk holds")
             .help("a dataset's header is damaged; `pipeline inspect` shows the shapes"));
     };
-    let name = table_name(&paths, config);
+    let name =
+        files::table_name(&paths, config.dir.as_deref()).unwrap_or_else(|| "hdf5".to_owned());
     let mut notes = Vec::new();
     for note in plans.iter().flat_map(|file| &file.notes) {
         if !notes.contains(note) {
@@ -245,44 +245,26 @@ fn agree_on_column(plans: &[FilePlan], config: &Config) -> Result<VectorColumn> 
     }
 }
 
-/// The folder's name, the only file's stem, or the first file's.
-fn table_name(paths: &[PathBuf], config: &Config) -> String {
-    let stem = |path: &Path| path.file_stem().map(|s| s.to_string_lossy().into_owned());
-    let folder = |dir: &PathBuf| {
-        dir.canonicalize().ok()?.file_name().map(|s| s.to_string_lossy().into_owned())
-    };
-    let of_folder = config.dir.as_ref().filter(|_| paths.len() > 1).and_then(folder);
-    of_folder.or_else(|| stem(paths.first()?)).unwrap_or_else(|| "hdf5".to_owned())
+/// The files of a configuration, in order.
+fn find(config: &Config) -> Result<Vec<PathBuf>> {
+    let mut paths = files::named(&config.paths, "source.hdf5.paths")?;
+    if let Some(dir) = &config.dir {
+        paths.extend(files::in_folder(dir, &EXTENSIONS)?);
+    }
+    files::once_each(&paths)?;
+    Ok(paths)
 }
 
-/// Cuts each file into ranges of rows. Depends on the files alone, so that a resumed run and one
-/// with more threads see the same splits.
 fn cut(plans: &[FilePlan], config: &Config, row_bytes: u64, table_bytes: u64) -> Vec<Split> {
-    let bytes = (table_bytes / SPLITS).clamp(SPLIT_BYTES.0, SPLIT_BYTES.1);
-    let mut splits = Vec::new();
-    let mut first_row = 0;
+    let mut cutter = Cutter::new(row_bytes, table_bytes);
     for file in plans {
-        let rows = (bytes / row_bytes).max(1).max(file.align);
-        let rows = rows - rows % file.align;
-        let mut row = 0;
-        while row < file.rows {
-            let rows = rows.min(file.rows - row);
-            splits.push(Split {
-                index: u32::try_from(splits.len()).unwrap_or(u32::MAX),
-                first_row,
-                rows,
-                bytes: rows * row_bytes,
-                location: Split::locate(&Location {
-                    file: file.path.clone(),
-                    stamp: file.stamp,
-                    first_row: row,
-                    vectors: config.vectors.clone(),
-                    ids: file.ids.clone(),
-                }),
-            });
-            row += rows;
-            first_row += rows;
-        }
+        cutter.cut(file.rows, file.align, |first_row| Location {
+            file: file.path.clone(),
+            stamp: file.stamp,
+            first_row,
+            vectors: config.vectors.clone(),
+            ids: file.ids.clone(),
+        });
     }
-    splits
+    cutter.splits
 }

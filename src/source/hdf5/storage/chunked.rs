@@ -12,8 +12,8 @@ use super::filters::Filters;
 use super::map::{Chunk, ChunkMaps, Grid, Key, Window};
 use super::{fill_value, no_fill, reserve};
 use crate::error::{Error, Result};
+use crate::source::files::Stamp;
 use crate::source::hdf5::dataset::{Dataset, Element, library_error};
-use crate::source::hdf5::files::Stamp;
 
 /// More chunks than this are read by libhdf5, which finds a single one faster than all of them.
 /// Without `H5Dchunk_iter` (before 1.14) the search for all of them takes quadratic time.

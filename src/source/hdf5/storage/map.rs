@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::source::files::Stamp;
 use crate::source::hdf5::dataset::library_error;
-use crate::source::hdf5::files::Stamp;
 
 /// Chunks in a window, unless one row of chunks alone has more.
 const WINDOW_CHUNKS: u64 = 32 << 10;

@@ -7,10 +7,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::source::hdf5::Config;
-
-/// Names that a folder's HDF5 files end in.
-const EXTENSIONS: [&str; 3] = ["h5", "hdf5", "he5"];
 
 /// Size and time of a file when the plan was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,33 +53,27 @@ pub fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The files of a configuration, in order.
+/// The files that a configuration names, in order: plain names, and patterns, whose files come in
+/// alphabetical order. `key` is the configuration's key, for errors.
 ///
 /// # Errors
-/// A file that does not exist, a pattern or a folder without files, a file that is named twice.
-pub fn find(config: &Config) -> Result<Vec<PathBuf>> {
+/// A pattern without files.
+pub fn named(paths: &[String], key: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for path in &config.paths {
+    for path in paths {
         let literal = Path::new(path);
         if path.contains(['*', '?', '[']) && !literal.exists() {
-            files.extend(matching(path)?);
+            files.extend(matching(path).map_err(|error| error.at(key))?);
         } else {
             files.push(literal.to_owned());
         }
     }
-    if let Some(dir) = &config.dir {
-        files.extend(in_folder(dir)?);
-    }
-    once_each(&files)?;
     Ok(files)
 }
 
 fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
-    let paths = glob::glob(pattern).map_err(|error| {
-        Error::config(format!("`{pattern}` is not a pattern"))
-            .because(error)
-            .at("source.hdf5.paths")
-    })?;
+    let paths = glob::glob(pattern)
+        .map_err(|error| Error::config(format!("`{pattern}` is not a pattern")).because(error))?;
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| Error::source("Cannot look for files").because(error))?;
@@ -92,31 +82,39 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        return Err(Error::source(format!("No file matches `{pattern}`")).at("source.hdf5.paths"));
+        return Err(Error::source(format!("No file matches `{pattern}`")));
     }
     files.sort();
     Ok(files)
 }
 
-fn in_folder(dir: &Path) -> Result<Vec<PathBuf>> {
+/// The files of a folder whose names end in one of `extensions`, in alphabetical order.
+///
+/// # Errors
+/// When there is none, or the folder can't be listed.
+pub fn in_folder(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     let unreadable = |error| Error::source("Cannot list the folder").because(error).at(name(dir));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if EXTENSIONS.iter().any(|e| extension.eq_ignore_ascii_case(e)) && path.is_file() {
+        if extensions.iter().any(|e| extension.eq_ignore_ascii_case(e)) && path.is_file() {
             files.push(path);
         }
     }
     if files.is_empty() {
-        return Err(Error::source("The folder holds no .h5, .hdf5 or .he5 file").at(name(dir)));
+        let wanted = extensions.iter().map(|e| format!(".{e}")).collect::<Vec<_>>().join(", ");
+        return Err(Error::source(format!("The folder holds no {wanted} file")).at(name(dir)));
     }
     files.sort();
     Ok(files)
 }
 
-/// Overlapping patterns would move a file's rows twice.
-fn once_each(files: &[PathBuf]) -> Result<()> {
+/// Checks that no file is there twice: overlapping patterns would move its rows twice.
+///
+/// # Errors
+/// When one is, or a name can't be written down.
+pub fn once_each(files: &[PathBuf]) -> Result<()> {
     let mut seen = HashMap::new();
     for path in files {
         if path.to_str().is_none() {
@@ -141,17 +139,18 @@ fn once_each(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
+/// What a table of these files is called: the folder's name, the only file's, or the first one's.
+pub fn table_name(files: &[PathBuf], dir: Option<&Path>) -> Option<String> {
+    let stem = |path: &Path| path.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let folder =
+        |dir: &Path| dir.canonicalize().ok()?.file_name().map(|s| s.to_string_lossy().into_owned());
+    let of_folder = dir.filter(|_| files.len() > 1).and_then(folder);
+    of_folder.or_else(|| stem(files.first()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn config(paths: &[&str], dir: Option<&Path>) -> Config {
-        Config {
-            paths: paths.iter().map(|&p| p.to_owned()).collect(),
-            dir: dir.map(Path::to_owned),
-            ..Config::default()
-        }
-    }
 
     #[test]
     fn files_come_in_the_order_of_the_paths_and_sorted_within_one() {
@@ -162,12 +161,12 @@ mod tests {
         let names = |files: Vec<PathBuf>| -> Vec<String> {
             files.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect()
         };
-        let files = find(&config(&[], Some(dir.path()))).unwrap();
+        let files = in_folder(dir.path(), &["h5", "hdf5", "he5"]).unwrap();
         assert_eq!(names(files), ["a.hdf5", "b.h5", "c.HE5", "z[1].h5"]);
         let at = |file: &str| dir.path().join(file).display().to_string();
-        let files = find(&config(&[&at("z[1].h5"), &at("[bc].*")], None)).unwrap();
+        let files = named(&[at("z[1].h5"), at("[bc].*")], "paths").unwrap();
         assert_eq!(names(files), ["z[1].h5", "b.h5", "c.HE5"]);
-        let twice = find(&config(&[&at("b.h5"), &at("*.h5")], None)).unwrap_err();
+        let twice = once_each(&named(&[at("b.h5"), at("*.h5")], "paths").unwrap()).unwrap_err();
         assert!(twice.to_string().starts_with("The file is named twice"), "{twice}");
     }
 }

@@ -1,0 +1,55 @@
+//! A file of the ids that were inserted, one on each line, as MilvusDM kept one.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_array::ArrayRef;
+
+use crate::error::{Error, Result};
+use crate::flow::blocking;
+
+/// The open file. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(super) struct IdsFile {
+    file: Arc<Mutex<File>>,
+    name: Arc<str>,
+}
+
+impl IdsFile {
+    /// Opens the file; ids of an earlier run stay in it.
+    pub(super) fn open(path: &Path) -> Result<IdsFile> {
+        let name: Arc<str> = path.display().to_string().into();
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+            Error::config("Cannot write the file of ids")
+                .because(error)
+                .at(format!("sink.milvus.ids_file, {name}"))
+        })?;
+        Ok(IdsFile { file: Arc::new(Mutex::new(file)), name })
+    }
+
+    /// Adds the ids of rows that the server took.
+    pub(super) async fn add(&self, ids: &ArrayRef) -> Result<()> {
+        let (file, ids) = (Arc::clone(&self.file), Arc::clone(ids));
+        let added = blocking(move || {
+            let lines = lines_of(&ids)?;
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.write_all(lines.as_bytes())
+                .map_err(|error| Error::target("Cannot write the file of ids").because(error))
+        });
+        added.await.map_err(|error| error.at(format!("sink.milvus.ids_file, {}", self.name)))
+    }
+}
+
+fn lines_of(ids: &ArrayRef) -> Result<String> {
+    let shown = ArrayFormatter::try_new(ids, &FormatOptions::default())
+        .map_err(|error| Error::internal("Ids can't be shown").because(error))?;
+    let mut lines = String::with_capacity(ids.len() * 8);
+    for row in 0..ids.len() {
+        lines.push_str(&shown.value(row).to_string());
+        lines.push('\n');
+    }
+    Ok(lines)
+}

@@ -1,0 +1,335 @@
+//! The rows of an open index file: ids and vectors by row number.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::buffer::{Buffer, MutableBuffer};
+
+use crate::error::{Error, Result};
+use crate::source::faiss::decode::Decoder;
+use crate::source::faiss::format::{Extent, Index};
+use crate::source::faiss::layout::{Layout, Run};
+use crate::source::faiss::undo::Undo;
+use crate::source::files;
+use crate::source::map::FileMap;
+use crate::table::VectorType;
+
+/// An open index.
+#[derive(Debug)]
+pub struct Rows {
+    /// The index file.
+    file: Arc<FileMap>,
+    /// The file that the runs lie in: another one for lists on disk.
+    data: Arc<FileMap>,
+    /// Where the rows lie.
+    pub layout: Layout,
+    vectors: Vectors,
+}
+
+/// From codes to vectors.
+#[derive(Debug)]
+struct Vectors {
+    decoder: Decoder,
+    undo: Vec<Undo>,
+    centroids: Option<(Layout, Box<Vectors>)>,
+}
+
+/// Maps a file.
+///
+/// # Errors
+/// When it can't be opened or mapped.
+pub fn map(path: &Path) -> Result<Arc<FileMap>> {
+    let unreadable = |error| Error::source("Cannot open the file").because(error);
+    FileMap::of(&File::open(path).map_err(unreadable)?).map_err(unreadable)
+}
+
+/// Where the lists of an index at `path` lie, when they are in another file: as the index says it,
+/// else beside the index.
+pub fn data_path(path: &Path, layout: &Layout) -> Option<PathBuf> {
+    let (stated, _) = layout.elsewhere.as_ref()?;
+    let stated = Path::new(stated);
+    let beside = path.parent().unwrap_or(Path::new(".")).join(stated.file_name()?);
+    Some(if stated.exists() || !beside.exists() { stated.to_owned() } else { beside })
+}
+
+impl Rows {
+    /// The rows of `index`, which `file` holds.
+    ///
+    /// # Errors
+    /// When its vectors can't be had, or the file of its lists is missing or too short.
+    pub fn of(path: &Path, file: Arc<FileMap>, index: &Index) -> Result<Rows> {
+        let layout = Layout::of(index)?;
+        let data = match (data_path(path, &layout), &layout.elsewhere) {
+            (Some(data), Some((_, size))) => {
+                let place = |error: Error| {
+                    error
+                        .at(format!("the file of the lists, {}", files::name(&data)))
+                        .help("copy it along: beside the index, or to where the index says it is")
+                };
+                let map = map(&data).map_err(place)?;
+                if (map.bytes().len() as u64) < *size {
+                    return Err(place(Error::source(format!(
+                        "The file has {} bytes, the index says {size}",
+                        map.bytes().len()
+                    ))));
+                }
+                map
+            }
+            _ => Arc::clone(&file),
+        };
+        let vectors = Vectors::of(&layout, file.bytes())?;
+        Ok(Rows { file, data, layout, vectors })
+    }
+
+    /// Appends the ids of `rows`.
+    ///
+    /// # Errors
+    /// When an id within has none without.
+    pub fn ids(&self, rows: Range<u64>, out: &mut Vec<i64>) -> Result<()> {
+        let start = out.len();
+        for (run, part) in self.pieces(&rows) {
+            match run.ids {
+                None => out.extend(
+                    (part.start as i64 + run.first_row as i64)
+                        ..(part.end as i64 + run.first_row as i64),
+                ),
+                Some(ids) => {
+                    let ids = Extent { start: ids, count: run.rows, width: 8 };
+                    out.extend(integers(&self.data.bytes()[ids.part(part)]));
+                }
+            }
+        }
+        if let Some(pairs) = self.layout.duplicates {
+            let part = self.pairs_of(&rows);
+            out.extend(integers(&self.file.bytes()[pairs.part(part)]).skip(1).step_by(2));
+        }
+        for map in &self.layout.id_maps {
+            for (row, id) in out[start..].iter_mut().enumerate() {
+                let inner = *id;
+                let place = usize::try_from(inner).ok().filter(|&place| place < map.count);
+                let bytes = place.and_then(|place| {
+                    self.file.bytes()[map.part(place..place + 1)].try_into().ok()
+                });
+                *id = i64::from_le_bytes(bytes.ok_or_else(|| {
+                    Error::source(format!(
+                        "Row {} has the id {inner} within, but the index has names for {} rows",
+                        rows.start + row as u64,
+                        map.count
+                    ))
+                    .help("the file is damaged")
+                })?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of the vectors of `rows`, which lie in the runs: a slice of the map where they
+    /// lie there as Arrow wants them.
+    pub fn vectors(&self, rows: &Range<u64>) -> Buffer {
+        let plain = matches!(self.vectors.decoder, Decoder::Plain)
+            && self.vectors.undo.is_empty()
+            && self.vectors.centroids.is_none();
+        if !plain {
+            let mut out = self.room(rows.end - rows.start);
+            for (run, part) in self.pieces(rows) {
+                self.vectors.decode(&self.layout, self.places(), run, part, &mut out);
+            }
+            self.let_go(rows);
+            return Buffer::from_vec(out);
+        }
+        let codes = |run: &Run, part: Range<usize>| {
+            Extent { start: run.codes, count: run.rows, width: self.layout.code_size }.part(part)
+        };
+        let mut pieces = self.pieces(rows);
+        if let (Some((run, part)), None) = (pieces.next(), pieces.next()) {
+            let range = codes(run, part);
+            let align = match self.layout.column.vector_type {
+                VectorType::Binary => 1,
+                _ => align_of::<f32>(),
+            };
+            // The map begins at a page.
+            if range.start.is_multiple_of(align)
+                && let Some(buffer) = self.data.buffer(range)
+            {
+                return buffer;
+            }
+        }
+        let bytes = (rows.end - rows.start) as usize * self.layout.code_size;
+        let mut out = MutableBuffer::with_capacity(bytes);
+        for (run, part) in self.pieces(rows) {
+            out.extend_from_slice(&self.data.bytes()[codes(run, part)]);
+        }
+        self.let_go(rows);
+        out.into()
+    }
+
+    /// The values of the vectors of single rows.
+    pub fn gather(&self, rows: &[u64]) -> Buffer {
+        let mut out = self.room(rows.len() as u64);
+        for &row in rows {
+            for (run, part) in self.pieces(&(row..row + 1)) {
+                self.vectors.decode(&self.layout, self.places(), run, part, &mut out);
+            }
+        }
+        Buffer::from_vec(out)
+    }
+
+    fn places(&self) -> (&[u8], &[u8]) {
+        (self.data.bytes(), self.file.bytes())
+    }
+
+    fn room(&self, rows: u64) -> Vec<f32> {
+        Vec::with_capacity(rows as usize * self.layout.column.dim)
+    }
+
+    /// For rows that have another one's vector: the numbers of those.
+    ///
+    /// # Errors
+    /// When no list holds one of them.
+    pub fn originals(&self, rows: &Range<u64>) -> Result<Vec<u64>> {
+        let Some(pairs) = self.layout.duplicates else { return Ok(Vec::new()) };
+        let kept = || integers(&self.file.bytes()[pairs.part(self.pairs_of(rows))]).step_by(2);
+        let mut places: HashMap<i64, Option<u64>> = kept().map(|id| (id, None)).collect();
+        for run in &self.layout.runs {
+            let Some(ids) = run.ids else { continue };
+            let ids = Extent { start: ids, count: run.rows, width: 8 };
+            for (n, id) in integers(&self.data.bytes()[ids.range()]).enumerate() {
+                if let Some(place) = places.get_mut(&id) {
+                    place.get_or_insert(run.first_row + n as u64);
+                }
+            }
+        }
+        kept()
+            .map(|id| {
+                places.get(&id).copied().flatten().ok_or_else(|| {
+                    Error::source(format!(
+                        "The table of duplicates names the id {id}, which is in no list"
+                    ))
+                    .help("the file is damaged")
+                })
+            })
+            .collect()
+    }
+
+    /// Brings the pages of `rows` in, before they are read.
+    pub fn read_in(&self, rows: &Range<u64>) {
+        self.spans(rows, |map, span| map.read_in(&span));
+    }
+
+    /// Lets go of the pages of `rows`, which were copied.
+    fn let_go(&self, rows: &Range<u64>) {
+        self.spans(rows, |map, span| map.let_go(&span));
+    }
+
+    /// Bytes of codes and ids of `rows`, as few spans as can be: an index has its lists one after
+    /// the other, codes and ids in turn.
+    fn spans(&self, rows: &Range<u64>, mut each: impl FnMut(&FileMap, Range<usize>)) {
+        let mut open: Option<Range<usize>> = None;
+        for (run, part) in self.pieces(rows) {
+            let codes = Extent { start: run.codes, count: run.rows, width: self.layout.code_size };
+            let ids = run.ids.map(|ids| Extent { start: ids, count: run.rows, width: 8 });
+            for span in [Some(codes.part(part.clone())), ids.map(|ids| ids.part(part))] {
+                let Some(span) = span else { continue };
+                open = Some(match open.take() {
+                    Some(before) if before.end == span.start => before.start..span.end,
+                    Some(before) => {
+                        each(&self.data, before);
+                        span
+                    }
+                    None => span,
+                });
+            }
+        }
+        if let Some(span) = open {
+            each(&self.data, span);
+        }
+    }
+
+    /// True as long as everything that was touched was there.
+    pub fn is_intact(&self) -> bool {
+        self.file.is_intact() && self.data.is_intact()
+    }
+
+    fn pairs_of(&self, rows: &Range<u64>) -> Range<usize> {
+        let place = |row: u64| row.saturating_sub(self.layout.listed) as usize;
+        place(rows.start)..place(rows.end)
+    }
+
+    /// The runs that `rows` lie in, and which of their rows.
+    fn pieces(&self, rows: &Range<u64>) -> impl Iterator<Item = (&Run, Range<usize>)> + use<'_> {
+        let Range { start, end } = *rows;
+        let runs = &self.layout.runs;
+        let first = runs.partition_point(|run| run.first_row + run.rows as u64 <= start);
+        runs[first..].iter().take_while(move |run| run.first_row < end).map(move |run| {
+            let from = start.saturating_sub(run.first_row) as usize;
+            let to = (end - run.first_row).min(run.rows as u64) as usize;
+            (run, from..to)
+        })
+    }
+}
+
+impl Vectors {
+    fn of(layout: &Layout, file: &[u8]) -> Result<Vectors> {
+        if layout.listed > 0 {
+            layout.codec.check_tables(layout.code_dim)?;
+        }
+        let undo = layout.undo.iter().map(|step| Undo::new(step, file)).collect::<Result<_>>()?;
+        let centroids = match &layout.centroids {
+            Some(centroids) => {
+                let vectors = Vectors::of(centroids, file)?;
+                Some((Layout::clone(centroids), Box::new(vectors)))
+            }
+            None => None,
+        };
+        let decoder = match layout.listed {
+            0 => Decoder::Plain,
+            _ => Decoder::new(&layout.codec, layout.code_dim, file),
+        };
+        Ok(Vectors { decoder, undo, centroids })
+    }
+
+    /// Appends the vectors of rows of a run, which lies in `data`; what they are relative to lies
+    /// in `file`.
+    fn decode(
+        &self,
+        layout: &Layout,
+        (data, file): (&[u8], &[u8]),
+        run: &Run,
+        rows: Range<usize>,
+        out: &mut Vec<f32>,
+    ) {
+        let bytes = self.decoder.run_bytes(run.rows, layout.code_size);
+        let codes = &data[run.codes..run.codes + bytes];
+        let mut within = Vec::new();
+        let target = if self.undo.is_empty() { &mut *out } else { &mut within };
+        let start = target.len();
+        self.decoder.decode(codes, rows, layout.code_size, target);
+        if let Some((centroids, vectors)) = &self.centroids {
+            let mut centroid = Vec::new();
+            let row = run.list as usize;
+            // A list that has rows has a centroid: that was checked.
+            for run in &centroids.runs {
+                vectors.decode(centroids, (file, file), run, row..row + 1, &mut centroid);
+            }
+            for vector in target[start..].chunks_exact_mut(layout.code_dim.max(1)) {
+                vector.iter_mut().zip(&centroid).for_each(|(value, centre)| *value += centre);
+            }
+        }
+        let mut dim = layout.code_dim;
+        for (n, undo) in self.undo.iter().enumerate() {
+            let before = std::mem::take(&mut within);
+            let last = n + 1 == self.undo.len();
+            let target = if last { &mut *out } else { &mut within };
+            before.chunks_exact(dim.max(1)).for_each(|vector| undo.apply(vector, target));
+            dim = layout.undo[n].dim_in;
+        }
+    }
+}
+
+/// The 64-bit integers of a list.
+fn integers(bytes: &[u8]) -> impl Iterator<Item = i64> {
+    bytes.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes))
+}
