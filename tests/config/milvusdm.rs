@@ -222,7 +222,7 @@ fn f2m_reads_files_alone() {
     There are no files to read
       where: H2M.yaml:3:3, key F2M
         |
-      3 |   data_path: 
+      3 |   data_path:
         |   ^^^^^^^^^
       help: give the index file as `data_path`
     ");

@@ -74,13 +74,13 @@ impl Client {
         let (mut numbers, mut texts) = (Vec::new(), Vec::new());
         for start in (0..ids.len()).step_by(IDS_PER_QUERY) {
             let some = ids.slice(start, IDS_PER_QUERY.min(ids.len() - start));
-            let Some(list) = literals(&some) else {
+            let Some(expr) = is_one_of(key, &some) else {
                 return Err(MilvusError::Settings(format!("Ids can't be {}", ids.data_type())));
             };
             let question = Question {
                 collection,
                 partitions,
-                expr: format!("{key} in [{list}]"),
+                expr,
                 fields: vec![key.to_owned()],
                 limit: None,
             };
@@ -152,11 +152,17 @@ impl Client {
 }
 
 /// Ids as a list in the query language.
-fn literals(ids: &ArrayRef) -> Option<String> {
+/// The condition that `key` is one of `ids`.
+fn is_one_of(key: &str, ids: &ArrayRef) -> Option<String> {
     let mut list = String::with_capacity(ids.len() * 12);
+    let mut least = false;
     if let Some(numbers) = ids.as_primitive_opt::<Int64Type>() {
         for id in numbers.iter().flatten() {
-            let _ = write!(list, "{id},");
+            // Milvus reads a minus and a number, and this number alone is out of range.
+            match id == i64::MIN {
+                true => least = true,
+                false => drop(write!(list, "{id},")),
+            }
         }
     } else {
         for id in ids.as_string_opt::<i32>()?.iter().flatten() {
@@ -165,7 +171,8 @@ fn literals(ids: &ArrayRef) -> Option<String> {
         }
     }
     list.pop();
-    Some(list)
+    let least = if least { format!(" or {key} < {}", i64::MIN + 1) } else { String::new() };
+    Some(format!("{key} in [{list}]{least}"))
 }
 
 fn put_literal(out: &mut String, text: &str) {
@@ -281,8 +288,8 @@ mod tests {
     #[test]
     fn ids_become_literals_of_the_query_language() {
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, -1, 7]));
-        assert_eq!(literals(&numbers).unwrap(), "-9223372036854775808,-1,7");
+        assert_eq!(is_one_of("k", &numbers).unwrap(), "k in [-1,7] or k < -9223372036854775807");
         let texts: ArrayRef = Arc::new(StringArray::from(vec!["a\"b", "c\\d", "e\nf", "日本"]));
-        assert_eq!(literals(&texts).unwrap(), r#""a\"b","c\\d","e\nf","日本""#);
+        assert_eq!(is_one_of("k", &texts).unwrap(), r#"k in ["a\"b","c\\d","e\nf","日本"]"#);
     }
 }

@@ -93,7 +93,7 @@ fn lists_of(index: &Index) -> Option<&Ivf> {
             lists_of(inner)
         }
         Body::Refine { base, refined } => lists_of(base).or_else(|| lists_of(refined)),
-        Body::Codes { .. } | Body::Opaque(_) => None,
+        Body::Codes { .. } | Body::Grid(_) | Body::Opaque(_) => None,
     }
 }
 

@@ -2,7 +2,9 @@
 //! to be done to get vectors out of them.
 
 use crate::error::{Error, Result};
-use crate::source::faiss::format::{Body, Codec, Extent, Index, Ivf, List, Lists, Step, Transform};
+use crate::source::faiss::format::{
+    Body, Codec, Extent, Index, Ivf, List, Lists, Product, Step, Transform,
+};
 use crate::table::{Metric, VectorColumn, VectorType};
 
 /// The rows of an index.
@@ -24,7 +26,7 @@ pub struct Layout {
     /// its size.
     pub elsewhere: Option<(String, u64)>,
     /// The centroids, when the codes are of differences to them.
-    pub centroids: Option<Box<Layout>>,
+    pub centroids: Option<Centroids>,
     /// Rows with the vector of another one, after all runs: that one's id and their own.
     pub duplicates: Option<Extent>,
     /// Lists that give a row's id by its id within, the innermost first.
@@ -33,6 +35,15 @@ pub struct Layout {
     pub undo: Vec<Transform>,
     /// Why the vectors are not exactly those that the index was given; none when they are.
     pub lossy: Vec<String>,
+}
+
+/// The centroids of inverted lists, by the number of the list.
+#[derive(Debug, Clone)]
+pub enum Centroids {
+    /// The rows of an index.
+    Rows(Box<Layout>),
+    /// A centroid of each part; the list's number says which, the first part in its lowest bits.
+    Grid(Product),
 }
 
 /// Rows whose codes lie one after the other.
@@ -111,6 +122,11 @@ impl Layout {
                 }
                 Ok(layout)
             }
+            Body::Grid(_) => Err(at(Error::source(format!(
+                "A {} index (`{}`) can't be read: it is a coarse quantizer and holds no rows",
+                index.name, index.tag
+            ))
+            .help("docs/formats/faiss.md lists what can"))),
             Body::Opaque(why) => Err(at(Error::source(format!(
                 "A {} index (`{}`) can't be read: {why}",
                 index.name, index.tag
@@ -140,20 +156,8 @@ impl Layout {
         }
         let mut layout = Layout::empty(index, &ivf.codec);
         if ivf.of_residuals {
-            let centroids = Layout::of(&ivf.quantizer).map_err(|error| {
-                error.at("the index of the centroids, which the codes are relative to")
-            })?;
-            let last = runs.last().map_or(0, |run| run.list + 1);
-            let fits = centroids.centroids.is_none()
-                && centroids.id_maps.is_empty()
-                && centroids.runs.iter().all(|run| run.ids.is_none())
-                && centroids.column == layout.column
-                && centroids.listed >= last;
-            if !fits {
-                return Err(Error::source("The centroids can't be told from their index")
-                    .help("docs/formats/faiss.md says which indexes are read"));
-            }
-            layout.centroids = Some(Box::new(centroids));
+            let lists = runs.iter().map(|run| run.list + 1).max().unwrap_or(0);
+            layout.centroids = Some(centroids_of(&ivf.quantizer, layout.column, lists)?);
         }
         let code_size = match &ivf.codec {
             Codec::Float | Codec::Panorama { .. } => index.header.dim * 4,
@@ -223,6 +227,29 @@ impl Layout {
     }
 }
 
+/// The centroids of the first `lists` lists.
+fn centroids_of(quantizer: &Index, column: VectorColumn, lists: u64) -> Result<Centroids> {
+    let unfit = || {
+        Error::source(
+            "The centroids, which the codes are relative to, can't be told from their index",
+        )
+        .at(format!("byte {}", quantizer.position))
+        .help("docs/formats/faiss.md says which indexes are read")
+    };
+    if let Body::Grid(product) = &quantizer.body {
+        let bits = product.bits.saturating_mul(product.parts);
+        let fits = quantizer.header.dim == column.dim && bits <= 48 && lists <= 1 << bits;
+        return fits.then(|| Centroids::Grid(product.clone())).ok_or_else(unfit);
+    }
+    let rows = Layout::of(quantizer)
+        .map_err(|error| error.at("the index of the centroids, which the codes are relative to"))?;
+    let fits = rows.centroids.is_none()
+        && rows.is_numbered()
+        && rows.column == column
+        && rows.listed >= lists;
+    fits.then(|| Centroids::Rows(Box::new(rows))).ok_or_else(unfit)
+}
+
 /// The error for a step that can't be undone.
 pub fn no_inverse(step: &Transform) -> Error {
     Error::source(format!("{} can't be undone, so the vectors can't be had back", words_of(step)))
@@ -250,6 +277,7 @@ pub fn nesting(index: &Index) -> String {
         Body::Refine { base, refined } => {
             format!("{name}({}) → {}", nesting(base), nesting(refined))
         }
+        Body::Grid(product) => format!("{name} {}x{}", product.parts, product.bits),
         Body::Opaque(_) => name.to_owned(),
     }
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use arrow::buffer::{Buffer, MutableBuffer};
 
 use crate::error::{Error, Result};
-use crate::source::faiss::decode::Decoder;
-use crate::source::faiss::format::{Extent, Index};
-use crate::source::faiss::layout::{Layout, Run};
+use crate::source::faiss::decode::{Decoder, ProductDecoder, floats};
+use crate::source::faiss::format::{Codec, Extent, Index};
+use crate::source::faiss::layout::{Centroids, Layout, Run};
 use crate::source::faiss::undo::Undo;
 use crate::source::files;
 use crate::source::map::FileMap;
@@ -34,7 +34,14 @@ pub struct Rows {
 struct Vectors {
     decoder: Decoder,
     undo: Vec<Undo>,
-    centroids: Option<(Layout, Box<Vectors>)>,
+    centroids: Option<CentroidDecoder>,
+}
+
+/// From the number of a list to its centroid.
+#[derive(Debug)]
+enum CentroidDecoder {
+    Rows(Box<(Layout, Vectors)>),
+    Grid(ProductDecoder),
 }
 
 /// Maps a file.
@@ -278,9 +285,15 @@ impl Vectors {
         }
         let undo = layout.undo.iter().map(|step| Undo::new(step, file)).collect::<Result<_>>()?;
         let centroids = match &layout.centroids {
-            Some(centroids) => {
-                let vectors = Vectors::of(centroids, file)?;
-                Some((Layout::clone(centroids), Box::new(vectors)))
+            Some(Centroids::Rows(rows)) => {
+                let vectors = Vectors::of(rows, file)?;
+                Some(CentroidDecoder::Rows(Box::new((Layout::clone(rows), vectors))))
+            }
+            Some(Centroids::Grid(grid)) => {
+                Codec::Product(grid.clone()).check_tables(layout.code_dim)?;
+                let values = floats(file, grid.centroids);
+                let decoder = ProductDecoder::new(grid, layout.code_dim, values);
+                Some(CentroidDecoder::Grid(decoder))
             }
             None => None,
         };
@@ -307,12 +320,18 @@ impl Vectors {
         let target = if self.undo.is_empty() { &mut *out } else { &mut within };
         let start = target.len();
         self.decoder.decode(codes, rows, layout.code_size, target);
-        if let Some((centroids, vectors)) = &self.centroids {
+        if let Some(centroids) = &self.centroids {
             let mut centroid = Vec::new();
-            let row = run.list as usize;
-            // A list that has rows has a centroid: that was checked.
-            for run in &centroids.runs {
-                vectors.decode(centroids, (file, file), run, row..row + 1, &mut centroid);
+            match centroids {
+                CentroidDecoder::Grid(grid) => grid.decode(&run.list.to_le_bytes(), &mut centroid),
+                CentroidDecoder::Rows(rows) => {
+                    let (layout, vectors) = &**rows;
+                    let row = run.list as usize;
+                    // Numbered rows are one run; that it has this one was checked.
+                    for all in &layout.runs {
+                        vectors.decode(layout, (file, file), all, row..row + 1, &mut centroid);
+                    }
+                }
             }
             for vector in target[start..].chunks_exact_mut(layout.code_dim.max(1)) {
                 vector.iter_mut().zip(&centroid).for_each(|(value, centre)| *value += centre);

@@ -7,7 +7,7 @@ mod scalar;
 use std::ops::Range;
 
 use self::panorama::Panorama;
-use self::product::ProductDecoder;
+pub use self::product::ProductDecoder;
 use self::scalar::ScalarDecoder;
 use crate::source::faiss::format::{Codec, Extent};
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::cursor::{Cursor, Extent, u64_at, wrong};
+use super::cursor::{Cursor, Extent, FourCc, u64_at, wrong};
 use crate::error::{Error, Result};
 
-/// Rows of a Panorama list whose levels lie together (`ArrayInvertedListsPanorama::kBatchSize`).
-pub const PANORAMA_ROWS: usize = 128;
+/// Rows of a Panorama list whose levels lie together, where the file does not say it: Faiss up to
+/// 1.14.
+const PANORAMA_ROWS: usize = 128;
 
 /// All lists of an index.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,8 @@ pub struct Lists {
     pub filled: Vec<List>,
     /// The file that they lie in, when it is another one.
     pub elsewhere: Option<OnDisk>,
+    /// Levels, and rows whose levels lie together, when codes are cut into levels.
+    pub panorama: Option<(usize, usize)>,
 }
 
 /// One list.
@@ -48,7 +51,7 @@ impl Lists {
         let tag = cursor.fourcc()?;
         let panorama = match &tag.0 {
             b"ilar" => false,
-            b"ilpn" => true,
+            b"ilpn" | b"ilp2" => true,
             b"ilod" => return on_disk(cursor, count, code_size),
             b"il00" => {
                 return Err(Error::source("The inverted lists are not in the file")
@@ -62,26 +65,26 @@ impl Lists {
             }
         };
         sizes_fit(cursor, count, code_size)?;
-        let levels = match panorama {
-            true => cursor.size("The number of Panorama levels")?,
-            false => 0,
+        let panorama = match panorama {
+            true => Some(panorama_form(cursor, tag, code_size)?),
+            false => None,
         };
         let sizes = Sizes::read(cursor, count)?;
         let mut filled = Vec::new();
         for (number, rows) in sizes.filled(cursor.bytes()) {
             let stored = match panorama {
-                true => rows.div_ceil(PANORAMA_ROWS as u64).saturating_mul(PANORAMA_ROWS as u64),
-                false => rows,
+                Some((_, batch)) => rows.div_ceil(batch as u64).saturating_mul(batch as u64),
+                None => rows,
             };
             let codes = cursor.extent(stored, code_size, "a list's codes")?;
             let ids = cursor.extent(rows, 8, "a list's ids")?;
-            if panorama {
+            if let Some((levels, _)) = panorama {
                 let sums = stored.saturating_mul(levels as u64 + 1);
                 cursor.extent(sums, 4, "a list's sums")?;
             }
             filled.push(List { number, rows: ids.count, codes: codes.start, ids: ids.start });
         }
-        Ok(Lists { count, filled, elsewhere: None })
+        Ok(Lists { count, filled, elsewhere: None, panorama })
     }
 
     /// Passes over the lists of a fast-scan index (`BlockInvertedLists`), or of any other kind.
@@ -105,6 +108,33 @@ impl Lists {
         }
         Ok(())
     }
+}
+
+fn panorama_form(cursor: &mut Cursor<'_>, tag: FourCc, code_size: usize) -> Result<(usize, usize)> {
+    let at = cursor.position();
+    let levels = cursor.size("The number of Panorama levels")?;
+    let batch = match tag.0 == *b"ilp2" {
+        true => cursor.size("The number of rows of a Panorama batch")?,
+        false => PANORAMA_ROWS,
+    };
+    if levels == 0 || batch == 0 {
+        return Err(wrong(
+            "The form of the Panorama lists",
+            format!("{levels} levels of {batch} rows"),
+            at,
+        ));
+    }
+    // The first Faiss versions with this layout laid out a narrower last level in another way, and
+    // nothing in the file tells them from those after.
+    if tag.0 == *b"ilpn" && !(code_size / 4).is_multiple_of(levels) {
+        return Err(Error::source(format!(
+            "Panorama lists with {levels} levels of {} dimensions can't be read: versions of Faiss differ in where they put the last level",
+            code_size / 4
+        ))
+        .at(format!("byte {at}"))
+        .help("load the index with the Faiss that wrote it, and write its vectors as a Flat index"));
+    }
+    Ok((levels, batch))
 }
 
 fn sizes_fit(cursor: &mut Cursor<'_>, count: u64, code_size: usize) -> Result<()> {
@@ -205,5 +235,5 @@ fn on_disk(cursor: &mut Cursor<'_>, count: u64, code_size: usize) -> Result<List
             }
         }
     }
-    Ok(Lists { count, filled, elsewhere: Some(OnDisk { path, size }) })
+    Ok(Lists { count, filled, elsewhere: Some(OnDisk { path, size }), panorama: None })
 }

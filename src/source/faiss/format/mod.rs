@@ -13,7 +13,7 @@ mod transform;
 
 use self::cursor::wrong;
 pub use self::cursor::{Cursor, Extent, FourCc};
-pub use self::lists::{List, Lists, PANORAMA_ROWS};
+pub use self::lists::{List, Lists};
 pub use self::quantizer::{Codec, Product, Scalar, ScalarKind};
 pub use self::tags::is_index;
 use self::tags::refused;
@@ -91,6 +91,8 @@ pub enum Body {
         /// The finer one.
         refined: Box<Index>,
     },
+    /// Vectors that are put together from any centroid of each part: those of a coarse quantizer.
+    Grid(Product),
     /// Something whose vectors are not read, and why.
     Opaque(&'static str),
 }
@@ -158,7 +160,7 @@ fn read(cursor: &mut Cursor<'_>, depth: usize) -> Result<Index> {
             graph::skip_nndescent(cursor)?;
             ("NNDescent", header, Body::Graph(Box::new(read(cursor, depth + 1)?)))
         }
-        b"IwFl" | b"IwFd" | b"IwPn" | b"IwSQ" | b"IwSq" | b"IwPQ" | b"IwPf" => {
+        b"IwFl" | b"IwFd" | b"IwPn" | b"IwP2" | b"IwSQ" | b"IwSq" | b"IwPQ" | b"IwPf" => {
             ivf(cursor, tag, depth)?
         }
         b"IPfs" => {
@@ -170,7 +172,15 @@ fn read(cursor: &mut Cursor<'_>, depth: usize) -> Result<Index> {
         }
         b"Imiq" => {
             let header = read_header(cursor)?;
-            Product::read(cursor, header.dim)?;
+            ("MultiIndexQuantizer", header, Body::Grid(Product::read(cursor, header.dim)?))
+        }
+        b"IxHE" | b"IxHe" => {
+            let header = read_header(cursor)?;
+            cursor.skip(4 + 1 + 1, "the LSH index")?;
+            cursor.list(4, "the LSH thresholds")?;
+            cursor.i32("the LSH index")?;
+            Transform::read(cursor, depth)?;
+            cursor.list(1, "the LSH codes")?;
             opaque(header, tag)
         }
         b"ImRQ" => {
@@ -270,23 +280,25 @@ fn metric_of(number: i32) -> Option<Metric> {
 /// The header of a binary index, and the bytes of a row.
 fn read_binary_header(cursor: &mut Cursor<'_>) -> Result<(Header, usize)> {
     let at = cursor.position();
+    let (header, code_size) = binary_header(cursor)?;
+    match header.dim.is_multiple_of(8) && code_size == header.dim / 8 {
+        true => Ok((header, code_size)),
+        false => {
+            let size = format!("{code_size} bytes for {} bits", header.dim);
+            Err(wrong("The size of a binary vector", size, at))
+        }
+    }
+}
+
+fn binary_header(cursor: &mut Cursor<'_>) -> Result<(Header, usize)> {
     let dim = read_dim(cursor)?;
-    let code_size = cursor.i32("the header")?;
+    let code_size = usize::try_from(cursor.i32("the header")?).unwrap_or(usize::MAX);
     let rows = read_rows(cursor)?;
     let is_trained = cursor.u8("the header")? != 0;
     // Binary indexes know one metric only; the number has no meaning.
     cursor.i32("the header")?;
-    match usize::try_from(code_size) {
-        Ok(code_size) if dim.is_multiple_of(8) && code_size == dim / 8 => {
-            let metric = Some(Metric::Hamming);
-            Ok((Header { dim, rows, is_trained, metric, metric_argument: 0.0 }, code_size))
-        }
-        _ => Err(wrong(
-            "The size of a binary vector",
-            format!("{code_size} bytes for {dim} bits"),
-            at,
-        )),
-    }
+    let metric = Some(Metric::Hamming);
+    Ok((Header { dim, rows, is_trained, metric, metric_argument: 0.0 }, code_size))
 }
 
 /// Codes that must be as many as the header's rows.
@@ -362,7 +374,8 @@ fn product(cursor: &mut Cursor<'_>, tag: FourCc) -> Result<Parts> {
 
 fn id_map(cursor: &mut Cursor<'_>, name: &'static str, depth: usize) -> Result<Parts> {
     let header = match name.starts_with("Binary") {
-        true => read_binary_header(cursor)?.0,
+        // Faiss up to 1.7 leaves the size of a vector out here.
+        true => binary_header(cursor)?.0,
         false => read_header(cursor)?,
     };
     let inner = Box::new(read(cursor, depth + 1)?);
@@ -429,6 +442,7 @@ fn nsg(cursor: &mut Cursor<'_>, depth: usize) -> Result<Parts> {
 }
 
 fn ivf(cursor: &mut Cursor<'_>, tag: FourCc, depth: usize) -> Result<Parts> {
+    let position = cursor.position();
     let (header, binary_size) = match &tag.0 {
         b"IBwF" => read_binary_header(cursor).map(|(header, size)| (header, Some(size)))?,
         _ => (read_header(cursor)?, None),
@@ -460,10 +474,10 @@ fn ivf(cursor: &mut Cursor<'_>, tag: FourCc, depth: usize) -> Result<Parts> {
             duplicates = Some(Extent { count: pairs.count / 2, width: 16, ..pairs });
             ("IVFFlatDedup", Codec::Float, header.dim * 4)
         }
-        b"IwPn" => {
-            let levels = cursor.size("The number of Panorama levels")?;
-            let codec = Codec::Panorama { levels: levels.max(1), rows: PANORAMA_ROWS };
-            ("IVFFlatPanorama", codec, header.dim * 4)
+        b"IwPn" | b"IwP2" => {
+            // Levels and, in the newer form, rows of a batch: the lists say it again.
+            cursor.skip(if tag.0 == *b"IwP2" { 16 } else { 8 }, "the Panorama index")?;
+            ("IVFFlatPanorama", Codec::Float, header.dim * 4)
         }
         b"IwSQ" | b"IwSq" => {
             let scalar = Scalar::read(cursor, header.dim)?;
@@ -499,6 +513,11 @@ fn ivf(cursor: &mut Cursor<'_>, tag: FourCc, depth: usize) -> Result<Parts> {
         }
     };
     let lists = Lists::read(cursor, count, code_size)?;
+    let codec = match lists.panorama {
+        Some((levels, rows)) if codec == Codec::Float => Codec::Panorama { levels, rows },
+        Some(_) => return Err(wrong("The kind of the lists", "that of another index", position)),
+        None => codec,
+    };
     let ivf = Ivf { quantizer, lists, codec, of_residuals, duplicates, direct_map };
     Ok((name, header, Body::Ivf(Box::new(ivf))))
 }

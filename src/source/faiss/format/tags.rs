@@ -39,8 +39,11 @@ pub fn refused(tag: [u8; 4]) -> Option<(&'static str, &'static str)> {
         b"NPRf" => ("IVFProductResidualQuantizerFastScan", FAST_SCAN),
         b"IPfs" => ("PQFastScan", FAST_SCAN),
         b"IwPf" => ("IVFPQFastScan", FAST_SCAN),
-        b"Irfs" => ("RaBitQFastScan", RABITQ),
-        b"Iwrf" => ("IVFRaBitQFastScan", RABITQ),
+        b"Irfs" | b"Irfn" => ("RaBitQFastScan", RABITQ),
+        b"Iwrf" | b"Iwrn" => ("IVFRaBitQFastScan", RABITQ),
+        b"IHNr" => ("HNSWRaBitQ", RABITQ),
+        b"IxEe" => ("EDEN", "EDEN codes are not decoded here"),
+        b"IwEe" => ("IVFEDEN", "EDEN codes are not decoded here"),
         b"Ixrq" | b"Ixrr" => ("RaBitQ", RABITQ),
         b"Iwrq" | b"Iwrr" => ("IVFRaBitQ", RABITQ),
         b"ImRQ" => ("ResidualCoarseQuantizer", QUANTIZER),
@@ -55,12 +58,12 @@ pub fn refused(tag: [u8; 4]) -> Option<(&'static str, &'static str)> {
 }
 
 /// Letters of indexes that are read, or at least passed over.
-const READ: [[u8; 4]; 41] = [
+const READ: [[u8; 4]; 44] = [
     *b"IxFl", *b"IxFI", *b"IxF2", *b"IxFP", *b"IxFp", *b"IxSQ", *b"IxPQ", *b"IxPo", *b"IxPq",
     *b"IxMp", *b"IxM2", *b"IBMp", *b"IBM2", *b"IxPT", *b"IxRF", *b"IxRP", *b"IHNf", *b"IHNp",
     *b"IHNs", *b"IHN2", *b"IHNc", *b"IHc2", *b"IHfP", *b"INSf", *b"INSp", *b"INSs", *b"INNf",
     *b"IwFl", *b"IwFd", *b"IwPn", *b"IwSQ", *b"IwSq", *b"IwPQ", *b"IwPf", *b"IPfs", *b"Imiq",
-    *b"ImRQ", *b"IBxF", *b"IBHf", *b"IBHc", *b"IBwF",
+    *b"ImRQ", *b"IwP2", *b"IxHE", *b"IxHe", *b"IBxF", *b"IBHf", *b"IBHc", *b"IBwF",
 ];
 
 /// True for the letters that a Faiss index can begin with.

@@ -79,6 +79,10 @@ impl Transform {
                 ("Normalization", Step::Normalize)
             }
             b"VCnt" => ("Centering", Step::Center { mean: cursor.list(4, "the mean")? }),
+            b"HRot" => {
+                cursor.i32("the seed")?;
+                ("HadamardRotation", Step::NoInverse)
+            }
             b"Viqt" => {
                 cursor.list(4, "the ITQ's mean")?;
                 cursor.u8("the ITQ transform")?;

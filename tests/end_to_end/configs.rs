@@ -1,0 +1,174 @@
+//! Every file in configs/ does what it says, on both servers.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::faiss_cases;
+use crate::support::{Collection, Folder, Server, python, repository, sample};
+
+type Case = fn(&Server, &str);
+
+/// What is tried with each file.
+const CASES: [(&str, Case); 6] = [
+    ("f2m.yaml", move_index),
+    ("h2m-parquet.yaml", stage_and_load_again),
+    ("h2m.yaml", move_files),
+    ("milvusdm-f2m.yaml", move_index_as_milvusdm),
+    ("milvusdm-h2m.yaml", move_as_milvusdm),
+    ("parquet-to-milvus.yaml", stage_and_load_again),
+];
+
+#[test]
+fn every_config_file_runs_on_milvus_2_3() {
+    run_all(&Server::milvus());
+}
+
+#[test]
+fn every_config_file_runs_on_milvus_lite() {
+    run_all(&Server::lite());
+}
+
+fn run_all(server: &Server) {
+    let mut done: Vec<Case> = Vec::new();
+    for entry in fs::read_dir(repository("configs")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let case = CASES.iter().find(|(file, _)| *file == name);
+        let (_, case) = case.unwrap_or_else(|| panic!("no test runs configs/{name}"));
+        // Two files may need each other.
+        if !done.iter().any(|other| std::ptr::fn_addr_eq(*other, *case)) {
+            case(server, path.to_str().unwrap());
+            done.push(*case);
+        }
+    }
+}
+
+fn config(name: &str) -> String {
+    repository("configs").join(name).display().to_string()
+}
+
+fn move_files(server: &Server, config: &str) {
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/a.h5");
+    folder.put(&sample("b.h5"), "data/b.h5");
+    let collection = server.collection("h2m");
+    let arguments = [config, "--parallelism", "8", "--set", &collection.set()];
+    let done = folder.run_with(&arguments, &[("MILVUS_URI", &server.uri)]);
+    let table = done.table("created");
+    assert_eq!(table["rows_written"], 3500);
+    assert_eq!(table["verified"], "count");
+    assert_eq!(table["target_rows_after"], 3500);
+    assert_eq!(done.report["parallelism"], 8);
+    let facts = collection.holds(&["a.h5", "b.h5"]);
+    assert_eq!(facts["metric"], "L2");
+    assert_eq!(facts["rows"], 3500);
+
+    // A file without ids: rows are numbered. The metric is stated.
+    let collection = server.collection("h2m_ip");
+    let file = sample("numbered.h5").display().to_string();
+    let variables = [("MILVUS_URI", &*server.uri), ("HDF5_FILE", &*file)];
+    let arguments = [config, "--set", &collection.set(), "--set", "source.hdf5.metric=IP"];
+    folder.run_with(&arguments, &variables).table("created");
+    assert_eq!(collection.holds(&["numbered.h5"])["metric"], "IP");
+}
+
+fn move_index(server: &Server, config: &str) {
+    let folder = Folder::new();
+    let case = faiss_cases::new("idmap_flat.index");
+    folder.put(&case.path(), "mine.index");
+    let collection = server.collection("f2m");
+    let variables = [("MILVUS_URI", server.uri.as_str()), ("FAISS_INDEX", "mine.index")];
+    let run = folder.run_with(&[config, "--set", &collection.set()], &variables);
+    assert_eq!(run.table("created")["target_rows_after"], case.rows);
+}
+
+fn move_index_as_milvusdm(server: &Server, config: &str) {
+    let folder = Folder::new();
+    let case = faiss_cases::new("ivf_flat_ids.index");
+    folder.put(&case.path(), "faiss.index");
+    let collection = server.collection("milvusdm_f2m");
+    let set = format!("F2M.dest_collection_name={}", collection.name);
+    let port = format!("F2M.dest_port={}", server.port());
+    let run = folder.run(&[config, "--set", &set, "--set", &port]);
+    assert_eq!(run.table("created")["target_rows_after"], case.rows);
+    let again = folder.run(&[config, "--set", &set, "--set", &port, "--set", "F2M.mode=skip"]);
+    assert_eq!(again.table("skipped")["target_rows_after"], Value::Null);
+}
+
+fn move_as_milvusdm(server: &Server, config: &str) {
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/example.h5");
+    let text = fs::read_to_string(config).unwrap();
+    let own = text.replace("dest_port: 19530", &format!("dest_port: {}", server.port()));
+    assert_ne!(text, own);
+    folder.write("H2M.yaml", &own);
+    let collection = server.collection("milvusdm");
+    folder.run(&["H2M.yaml", "--set", &collection.set()]).table("created");
+    let facts = collection.holds(&["a.h5"]);
+    assert_eq!((&facts["metric"], &facts["vector_field"]), (&json!("L2"), &json!("embedding")));
+}
+
+fn stage_and_load_again(server: &Server, _: &str) {
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/a.h5");
+    let first = server.collection("staged");
+    let variables = [("MILVUS_URI", &*server.uri)];
+    let staging = [&*config("h2m-parquet.yaml"), "--set", &first.set()];
+    folder.run_with(&staging, &variables).table("created");
+    first.holds(&["a.h5"]);
+    staged_rows_are_the_source_s(&folder);
+
+    let second = server.collection("loaded");
+    let loading = [&*config("parquet-to-milvus.yaml"), "--set", &second.set()];
+    folder.run_with(&loading, &variables).table("created");
+    let facts = second.holds(&["a.h5"]);
+    assert_eq!(facts["metric"], "L2");
+}
+
+fn staged_rows_are_the_source_s(folder: &Folder) {
+    let case = json!([{
+        "out": folder.path("staged"), "file": sample("a.h5"),
+        "vectors": "embeddings", "ids": "ids", "kind": "float32",
+    }]);
+    folder.write("cases.json", &case.to_string());
+    let input = fs::File::open(folder.path("cases.json")).unwrap();
+    let judged = python("tests/judges/parquet.py").stdin(input).output().unwrap();
+    let said = String::from_utf8_lossy(&judged.stdout);
+    assert_eq!(said, "1 compared\n", "{}", String::from_utf8_lossy(&judged.stderr));
+}
+
+#[test]
+fn binary_vectors_arrive_bit_for_bit() {
+    let server = Server::milvus();
+    for file in ["bytes.h5", "strings.h5"] {
+        let folder = Folder::new();
+        let collection = server.collection("binary");
+        let done = run_binary(&folder, &server, &collection, file);
+        assert_eq!(done.table("created")["dim"], 512);
+        assert_eq!(collection.holds(&[file])["metric"], "HAMMING");
+    }
+}
+
+#[test]
+fn milvus_lite_has_no_binary_vectors_and_that_is_said_before_anything_is_made() {
+    let server = Server::lite();
+    let folder = Folder::new();
+    let collection = server.collection("binary");
+    let done = run_binary(&folder, &server, &collection, "bytes.h5");
+    assert_ne!(done.code, 0);
+    assert!(done.stderr.contains("Milvus Lite"), "{}", done.stderr);
+    assert!(collection.partitions().is_null());
+}
+
+fn run_binary(
+    folder: &Folder,
+    server: &Server,
+    collection: &Collection<'_>,
+    file: &str,
+) -> crate::support::Done {
+    let file = sample(file).display().to_string();
+    let variables = [("MILVUS_URI", &*server.uri), ("HDF5_FILE", &*file)];
+    let arguments = [&*config("h2m.yaml"), "--parallelism", "8", "--set", &collection.set()];
+    folder.run_with(&arguments, &variables)
+}

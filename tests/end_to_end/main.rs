@@ -1,0 +1,15 @@
+//! Files into Milvus and Parquet, from end to end: the program as users start it, judged by
+//! what pymilvus and pyarrow read back.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod configs;
+mod faiss;
+#[path = "../faiss/support.rs"]
+mod faiss_cases;
+mod files;
+mod milvusdm;
+mod output;
+mod support;

@@ -1,0 +1,248 @@
+//! A folder to work in, the program, and the judge.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A command that runs a script of the repository.
+pub fn python(script: &str) -> Command {
+    let python = std::env::var_os("VECPIPE_PYTHON").expect(
+        "VECPIPE_PYTHON must name a Python with h5py, pyarrow and pymilvus; scripts/test sets it",
+    );
+    let mut command = Command::new(python);
+    command.arg(repository(script));
+    command
+}
+
+fn made_by(script: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let done = python(script).arg(folder.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    folder
+}
+
+static SAMPLES: LazyLock<TempDir> = LazyLock::new(|| made_by("tests/fixtures/make_h2m.py"));
+static ALL_KINDS: LazyLock<TempDir> = LazyLock::new(|| made_by("tests/fixtures/make_hdf5.py"));
+
+/// A file of make_h2m.py.
+pub fn sample(name: &str) -> PathBuf {
+    SAMPLES.path().join(name)
+}
+
+/// The folder of make_hdf5.py: files of every kind.
+pub fn all_kinds() -> &'static Path {
+    ALL_KINDS.path()
+}
+
+/// Where a run takes place.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Copies `file` to `name` in this folder.
+    pub fn put(&self, file: &Path, name: &str) {
+        let to = self.path(name);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(file, to).unwrap();
+    }
+
+    /// `pipeline ARGUMENTS`, started here.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pipeline"));
+        command.args(arguments).current_dir(self.0.path());
+        for name in ["RUST_LOG", "MILVUS_TOKEN", "MILVUS_URI", "HDF5_FILE", "FAISS_INDEX"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn pipeline(&self, arguments: &[&str]) -> Done {
+        self.ended(&mut self.command(arguments))
+    }
+
+    /// `pipeline run ARGUMENTS --report …`.
+    pub fn run(&self, arguments: &[&str]) -> Done {
+        self.run_with(arguments, &[])
+    }
+
+    /// The same with environment variables.
+    pub fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Done {
+        let mut command = self.command(&["run"]);
+        command.args(arguments).args(["--report", "report.json"]);
+        self.ended(command.envs(variables.iter().copied()))
+    }
+
+    fn ended(&self, command: &mut Command) -> Done {
+        let report = self.path("report.json");
+        let _ = fs::remove_file(&report);
+        let output = command.output().unwrap();
+        let report = fs::read_to_string(report).map(|text| serde_json::from_str(&text).unwrap());
+        Done {
+            code: output.status.code().expect("an exit code"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            report: report.unwrap_or(Value::Null),
+        }
+    }
+}
+
+/// How the program ended.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub report: Value,
+}
+
+impl Done {
+    /// The first table of the report, of a run that ended well with this decision.
+    #[track_caller]
+    pub fn table(&self, decision: &str) -> &Value {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        let table = &self.report["tables"][0];
+        assert_eq!(table["decision"], decision, "{table}");
+        table
+    }
+}
+
+/// A server, and pymilvus to look into it.
+pub struct Server {
+    pub uri: String,
+    judge: RefCell<Judge>,
+}
+
+struct Judge {
+    child: Child,
+    ask: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Milvus 2.3.5.
+    pub fn milvus() -> Server {
+        Server::at("VECPIPE_TEST_MILVUS")
+    }
+
+    /// Milvus Lite.
+    pub fn lite() -> Server {
+        Server::at("VECPIPE_TEST_LITE")
+    }
+
+    fn at(variable: &str) -> Server {
+        let uri = std::env::var(variable).unwrap_or_else(|_| {
+            panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
+        });
+        let mut child = python("tests/judges/milvus.py")
+            .arg(&uri)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ask = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Server { uri, judge: RefCell::new(Judge { child, ask, answers }) }
+    }
+
+    pub fn port(&self) -> &str {
+        self.uri.rsplit_once(':').expect("the address has a port").1
+    }
+
+    /// A collection name that no other test uses; the collection is dropped at the end.
+    pub fn collection(&self, name: &str) -> Collection<'_> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        // Of one length, so that tables that show it are aligned alike in each run.
+        let name = format!("vecpipe_{name}_{:07}_{n:02}", std::process::id());
+        Collection { server: self, name }
+    }
+
+    fn ask(&self, request: &Value) -> Value {
+        self.try_ask(request).expect("the judge answers")
+    }
+
+    fn try_ask(&self, request: &Value) -> Option<Value> {
+        let mut judge = self.judge.borrow_mut();
+        writeln!(judge.ask.as_mut()?, "{request}").ok()?;
+        let mut answer = String::new();
+        judge.answers.read_line(&mut answer).ok()?;
+        serde_json::from_str(&answer).ok()
+    }
+}
+
+impl Drop for Judge {
+    fn drop(&mut self) {
+        // The judge ends with its input.
+        self.ask = None;
+        let _ = self.child.wait();
+    }
+}
+
+/// A collection that is dropped at the end.
+pub struct Collection<'a> {
+    server: &'a Server,
+    pub name: String,
+}
+
+impl Collection<'_> {
+    /// `--set` for a native or a MilvusDM file.
+    pub fn set(&self) -> String {
+        format!("sink.milvus.collection={}", self.name)
+    }
+
+    /// Asserts that the collection holds the rows of these files, and no others; gives the facts.
+    #[track_caller]
+    pub fn holds(&self, files: &[&str]) -> Value {
+        self.part_holds(None, files)
+    }
+
+    /// The same of a partition.
+    #[track_caller]
+    pub fn part_holds(&self, partition: Option<&str>, files: &[&str]) -> Value {
+        let ids = |file: &&str| if *file == "numbered.h5" { Value::Null } else { json!("ids") };
+        let files: Vec<_> =
+            files.iter().map(|file| json!([sample(file), "embeddings", ids(file)])).collect();
+        let answer = self.server.ask(&json!({
+            "do": "compare", "collection": self.name, "partition": partition, "files": files,
+        }));
+        assert_eq!(answer["wrong"], Value::Null, "{} {partition:?}", self.name);
+        answer
+    }
+
+    /// The partitions; null where there is no such collection.
+    pub fn partitions(&self) -> Value {
+        let answer = self.server.ask(&json!({ "do": "partitions", "collection": self.name }));
+        answer.get("partitions").cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for Collection<'_> {
+    fn drop(&mut self) {
+        // A second panic would hide the first.
+        let dropped = self.server.try_ask(&json!({ "do": "drop", "collection": self.name }));
+        assert!(dropped.is_some() || std::thread::panicking(), "{} stays behind", self.name);
+    }
+}
