@@ -422,6 +422,6 @@ fn a_stage_that_is_left_alone_does_not_stop_the_run() {
     let staged = parts();
     let (code, _, stderr, report) = case.run(&[]);
     assert_eq!(code, 0, "{stderr}");
-    assert_eq!(report["totals"]["rows_written"], 2500);
+    assert_eq!(report["tables"][0]["rows_written"], 2500);
     assert_eq!(parts(), staged, "the staged files are as they were");
 }

@@ -24,6 +24,8 @@ use milvus_support::Server;
 use serde_json::json;
 
 source_contract! {
+    faiss => fixtures::faiss::source(),
+    faiss_with_many_lists => fixtures::faiss::lists_source(),
     hdf5 => fixtures::hdf5::source(),
     hdf5_with_chunks_and_ids => fixtures::hdf5::chunked_source(),
     parquet => fixtures::parquet::source(),

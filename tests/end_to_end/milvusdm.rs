@@ -61,7 +61,7 @@ fn refused_for_ids(done: &Done) {
     let table = &done.report["tables"][0];
     assert_eq!((&table["status"], &table["rows_written"]), (&json!("not_started"), &json!(0)));
     assert_eq!(table["decision"], json!(null));
-    for words in ["2000 ids", "on_conflict"] {
+    for words in ["2,000 ids", "on_conflict"] {
         assert!(done.stderr.contains(words), "{}", done.stderr);
     }
 }
