@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::buffer::{Buffer, MutableBuffer};
+use arrow::buffer::Buffer;
 
 use crate::error::{Error, Result};
 use crate::source::faiss::decode::{Decoder, ProductDecoder, floats};
@@ -164,13 +164,26 @@ impl Rows {
                 return buffer;
             }
         }
-        let bytes = (rows.end - rows.start) as usize * self.layout.code_size;
-        let mut out = MutableBuffer::with_capacity(bytes);
-        for (run, part) in self.pieces(rows) {
-            out.extend_from_slice(&self.data.bytes()[codes(run, part)]);
-        }
+        let pieces = || self.pieces(rows).map(|(run, part)| &self.data.bytes()[codes(run, part)]);
+        // Vectors of their own type, not Arrow's buffers: the system's allocator keeps far more
+        // than is in use when it is asked for large pieces at Arrow's alignment.
+        let out = match self.layout.column.vector_type {
+            VectorType::Binary => {
+                let mut out =
+                    Vec::with_capacity((rows.end - rows.start) as usize * self.layout.code_size);
+                pieces().for_each(|bytes| out.extend_from_slice(bytes));
+                Buffer::from_vec(out)
+            }
+            _ => {
+                let mut out = self.room(rows.end - rows.start);
+                pieces().for_each(|bytes| {
+                    out.extend(bytes.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)));
+                });
+                Buffer::from_vec(out)
+            }
+        };
         self.let_go(rows);
-        out.into()
+        out
     }
 
     /// The values of the vectors of single rows.
