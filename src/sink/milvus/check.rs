@@ -55,9 +55,8 @@ impl Checks {
     /// # Errors
     /// For the first row that can't be sent as it is, by its place in the source and its id.
     pub(super) fn check(&self, rows: &RecordBatch, place: &Place) -> Result<()> {
-        let largest = || self.largest_id(rows.column(self.id));
         for (check, values) in self.columns.iter().zip(rows.columns()) {
-            if let Some((row, what)) = check.first_bad(values).or_else(largest) {
+            if let Some((row, what)) = check.first_bad(values) {
                 let id = id_words(rows.column(self.id), row);
                 let first = place.first_row + row as u64;
                 return Err(Error::target(format!("Row with id {id}: {what}"))
@@ -65,15 +64,22 @@ impl Checks {
                     .help("correct or remove the row in the source"));
             }
         }
+        self.tell_of_largest_id(rows.column(self.id), place);
         Ok(())
     }
 
-    /// Milvus 2.3.5 takes and counts a row with the largest id there is, but no query and no
-    /// search ever gives it back; Milvus Lite does.
-    fn largest_id(&self, ids: &ArrayRef) -> Option<(usize, String)> {
-        let ids = ids.as_primitive_opt::<Int64Type>().filter(|_| !self.lite)?;
-        let row = ids.values().iter().position(|id| *id == i64::MAX)?;
-        Some((row, "Milvus takes a row with this id, but never gives it back".to_owned()))
+    /// Says so when a row has the largest id there is: Milvus 2.3.5 takes and counts it, but no
+    /// query gives it back, and a search that asks for fields fails when it finds it. (Milvus Lite
+    /// gives it back.)
+    fn tell_of_largest_id(&self, ids: &ArrayRef, place: &Place) {
+        let Some(ids) = ids.as_primitive_opt::<Int64Type>().filter(|_| !self.lite) else { return };
+        if ids.values().contains(&i64::MAX) {
+            tracing::warn!(
+                table = %place.table,
+                "A row has the id {}, which Milvus counts but does not give back: searches that ask for fields fail when they find it; give the row another id",
+                i64::MAX
+            );
+        }
     }
 }
 
