@@ -94,6 +94,12 @@ ensure_venv() {
 # Milvus Lite lives in the same environment.
 # shellcheck disable=SC2034  # for the scripts that source this
 PYTHON=$CACHE/python/bin/python
+# mariadbd lies where only root looks.
+ensure_mariadb() {
+    PATH=$PATH:/usr/sbin:/usr/local/sbin
+    have mariadbd || apt_install mariadb-server
+}
+
 ensure_lite() { ensure_venv "$CACHE/python" lite; }
 ensure_test_python() { ensure_venv "$CACHE/python" lite tests; }
 ensure_milvus235() { ensure_venv "$CACHE/milvus235" milvus235; }

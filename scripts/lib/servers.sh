@@ -1,10 +1,12 @@
 # shellcheck shell=bash
-# Starts Milvus servers for one run of a script: free ports, a data folder each, waited for until they
+# Starts servers for one run of a script: free ports, a data folder each, waited for until they
 # answer, gone with the script. Sourced after install.sh.
 #
 #   start_lite                     Milvus Lite
 #   start_milvus235 [NAME=VALUE…]  Milvus 2.3.5; the words go to its environment, as in
 #                                  COMMON_SECURITY_AUTHORIZATIONENABLED=true
+#
+#   start_mariadb SQL-FILE         MariaDB, as an old Milvus kept its metadata in, with this in it
 #
 # Each sets SERVER_URI. Several may run side by side.
 #
@@ -127,3 +129,35 @@ launch_milvus235() {
 
 start_lite() { start_server "Milvus Lite" launch_lite; }
 start_milvus235() { start_server "Milvus 2.3.5" launch_milvus235 "$@"; }
+
+# The account is the tests' own: a database without one can't refuse a wrong password.
+start_mariadb() {
+    local sql=$1 dir port i
+    sweep_servers
+    say "Starting MariaDB"
+    dir=$(new_server_dir mariadb)
+    port=$("$PYTHON" "$LIB/free_ports.py" 1)
+    mariadb-install-db --no-defaults --datadir="$dir/data" --skip-test-db \
+        --auth-root-authentication-method=normal >"$dir/install.log" 2>&1 ||
+        { tail -n 15 "$dir/install.log" >&2; die "MariaDB could not make its data folder"; }
+    cat >"$dir/init.sql" <<-SQL
+	CREATE DATABASE milvus1;
+	CREATE USER 'milvus'@'127.0.0.1' IDENTIFIED BY 'secret';
+	GRANT SELECT ON milvus1.* TO 'milvus'@'127.0.0.1';
+	SQL
+    local as=()
+    [[ $EUID != 0 ]] || as=(--user=root)
+    launch "$dir" mariadbd --no-defaults "${as[@]}" --datadir="$dir/data" --socket="$dir/socket" \
+        --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --init-file="$dir/init.sql"
+    for ((i = 0; i < 300; i++)); do
+        if mariadb --no-defaults --socket="$dir/socket" -u root milvus1 -e 'SELECT 1' >/dev/null 2>&1; then
+            mariadb --no-defaults --socket="$dir/socket" -u root milvus1 <"$sql"
+            SERVER_URI=mysql://milvus:secret@127.0.0.1:$port/milvus1
+            note "Ready at 127.0.0.1:$port"
+            return
+        fi
+        sleep 0.1
+    done
+    tail -n 15 "$dir/server.log" >&2
+    die "MariaDB did not become ready within 30 seconds"
+}

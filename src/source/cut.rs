@@ -9,6 +9,11 @@ const SPLITS: u64 = 256;
 /// Bounds of a split, in bytes of rows.
 const SPLIT_BYTES: (u64, u64) = (32 << 20, 1 << 30);
 
+/// Bytes of a split of a table of `table_bytes`.
+pub fn split_bytes(table_bytes: u64) -> u64 {
+    (table_bytes / SPLITS).clamp(SPLIT_BYTES.0, SPLIT_BYTES.1)
+}
+
 /// Cuts a table, file by file. The cuts depend on the rows alone, so that a resumed run and one
 /// with more threads see the same splits.
 #[derive(Debug)]
@@ -23,7 +28,7 @@ pub struct Cutter {
 impl Cutter {
     /// For a table of `table_bytes`, of rows of `row_bytes`.
     pub fn new(row_bytes: u64, table_bytes: u64) -> Cutter {
-        let split_bytes = (table_bytes / SPLITS).clamp(SPLIT_BYTES.0, SPLIT_BYTES.1);
+        let split_bytes = split_bytes(table_bytes);
         Cutter { row_bytes: row_bytes.max(1), split_bytes, next_row: 0, splits: Vec::new() }
     }
 

@@ -48,11 +48,14 @@ pub async fn inspect(place: &str) -> Result<Inspection> {
     if let Some(found) = super::faiss::inspect(place).await? {
         return Ok(found);
     }
+    if let Some(found) = super::milvus1::inspect(place).await? {
+        return Ok(found);
+    }
     if !std::path::Path::new(place).exists() {
         return Err(Error::config(format!("There is no file or folder `{place}`"))
             .help("the address of a server is written as http://host:port or host:port"));
     }
     Err(Error::config(format!("Nothing here knows how to read `{place}`")).help(
-        "give a Faiss index, an HDF5 file, a Parquet file or folder, or the address of a Milvus server (http://…)",
+        "give a Faiss index, an HDF5 file, a Parquet file or folder, a Milvus 1.x data directory, or the address of a Milvus server (http://…)",
     ))
 }

@@ -35,6 +35,8 @@ impl FileMap {
         // SAFETY: another process may change the file under the map. Readers here treat the bytes
         // as untrusted anyway, and a file that is cut off is dealt with by the signal's handler.
         let bytes = unsafe { Mmap::map(file) }?;
+        // Readers go from front to back; where the system does not care, nor do they.
+        let _ = bytes.advise(Advice::Sequential);
         let start = bytes.as_ptr() as usize;
         let place = Slot::take(start, start.saturating_add(bytes.len()))?;
         Ok(Arc::new(FileMap { bytes, place }))
@@ -57,12 +59,6 @@ impl FileMap {
         let owner = Arc::new(Slice { map: Arc::clone(self), range });
         // SAFETY: the bytes lie in the map, which `owner` keeps alive, and nobody writes to it.
         Some(unsafe { Buffer::from_custom_allocation(start, bytes.len(), owner) })
-    }
-
-    /// Reads `range` in at once, which is cheaper than page by page when it is touched.
-    pub fn read_in(&self, range: &Range<usize>) {
-        // Where the system can't, the pages come one by one.
-        let _ = self.bytes.advise_range(Advice::PopulateRead, range.start, range.len());
     }
 
     /// Lets go of the pages that lie wholly in `range`: they come back when they are touched. A
@@ -239,7 +235,6 @@ mod tests {
         let file = file_of(&bytes);
         let map = FileMap::of(&File::open(file.path()).unwrap()).unwrap();
         assert!(map.buffer(0..3 * page + 1).is_none());
-        map.read_in(&(0..3 * page));
         let buffer = map.buffer(5..2 * page).unwrap();
         let again = map.buffer(5..2 * page).unwrap();
         drop(map);

@@ -14,6 +14,8 @@ registry! {
     faiss => Faiss,
     /// HDF5 files.
     hdf5 => Hdf5,
+    /// The data directory of a Milvus 0.10 or 1.x server.
+    milvus1 => Milvus1,
     /// Parquet files.
     parquet => Parquet,
     /// Rows made up from a seed, for trying things out and for tests.
@@ -24,6 +26,7 @@ mod cut;
 mod files;
 pub mod inspect;
 mod map;
+mod rows;
 
 /// A source's configuration, which is also its factory.
 pub trait SourceFactory {

@@ -4,18 +4,20 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::faiss_cases;
 use crate::support::{Collection, Folder, Server, python, repository, sample};
+use crate::{faiss_cases, milvus1_cases};
 
 type Case = fn(&Server, &str);
 
 /// What is tried with each file.
-const CASES: [(&str, Case); 6] = [
+const CASES: [(&str, Case); 8] = [
     ("f2m.yaml", move_index),
     ("h2m-parquet.yaml", stage_and_load_again),
     ("h2m.yaml", move_files),
+    ("m2m.yaml", move_directory),
     ("milvusdm-f2m.yaml", move_index_as_milvusdm),
     ("milvusdm-h2m.yaml", move_as_milvusdm),
+    ("milvusdm-m2m.yaml", move_directory_as_milvusdm),
     ("parquet-to-milvus.yaml", stage_and_load_again),
 ];
 
@@ -94,6 +96,42 @@ fn move_index_as_milvusdm(server: &Server, config: &str) {
     assert_eq!(run.table("created")["target_rows_after"], case.rows);
     let again = folder.run(&[config, "--set", &set, "--set", &port, "--set", "F2M.mode=skip"]);
     assert_eq!(again.table("skipped")["rows_written"], 0);
+}
+
+fn move_directory(server: &Server, config: &str) {
+    let folder = Folder::new();
+    let path = milvus1_cases::folder("A_float_l2").join("data");
+    let path = path.to_str().unwrap();
+    let collection = server.collection("m2m");
+    let rename = format!("source.milvus1.rename={{float_l2: {}}}", collection.name);
+    let choose = "source.milvus1.collections={float_l2: }";
+    let variables = [("MILVUS_URI", server.uri.as_str()), ("MILVUS1_PATH", path)];
+    let arguments = [config, "--parallelism", "8", "--set", &rename, "--set", choose];
+    let run = folder.run_with(&arguments, &variables);
+    run.table("created");
+    let rows: usize = milvus1_cases::parts("A_float_l2")
+        .iter()
+        .filter(|part| part.collection == "float_l2")
+        .map(|part| part.rows)
+        .sum();
+    let tables = run.report["tables"].as_array().unwrap();
+    let written: u64 = tables.iter().map(|table| table["rows_written"].as_u64().unwrap()).sum();
+    assert_eq!((tables.len(), written), (3, rows as u64));
+    assert_eq!(collection.partitions(), json!(["_default", "p1", "p2"]));
+}
+
+fn move_directory_as_milvusdm(server: &Server, config: &str) {
+    let folder = Folder::new();
+    let path = milvus1_cases::folder("D_empty_dropped").join("data");
+    let collection = server.collection("milvusdm_m2m");
+    let port = format!("M2M.dest_port={}", server.port());
+    let path = format!("M2M.source_milvus_path={}", path.display());
+    let choose = "M2M.source_collection={empty_part: [some]}";
+    let rename = format!("source.milvus1.rename={{empty_part: {}}}", collection.name);
+    let sets = ["--set", &port, "--set", &path, "--set", choose, "--set", &rename];
+    let arguments: Vec<_> = [config].into_iter().chain(sets).collect();
+    assert_eq!(folder.run(&arguments).table("created")["rows_written"], 50);
+    folder.run(&arguments).table("skipped");
 }
 
 fn move_as_milvusdm(server: &Server, config: &str) {

@@ -10,6 +10,8 @@ mod faiss;
 #[path = "../faiss/support.rs"]
 mod faiss_cases;
 mod files;
+#[path = "../milvus1/support.rs"]
+mod milvus1_cases;
 mod milvusdm;
 mod output;
 mod support;

@@ -73,7 +73,9 @@ impl Folder {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pipeline"));
         command.args(arguments).current_dir(self.0.path());
-        for name in ["RUST_LOG", "MILVUS_TOKEN", "MILVUS_URI", "HDF5_FILE", "FAISS_INDEX"] {
+        for name in
+            ["RUST_LOG", "MILVUS_TOKEN", "MILVUS_URI", "HDF5_FILE", "FAISS_INDEX", "MILVUS1_PATH"]
+        {
             command.env_remove(name);
         }
         command

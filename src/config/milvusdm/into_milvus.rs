@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use super::VERSION_NOTE;
 use crate::config::diagnostic::Problem;
 use crate::config::tree::{Location, Node, Scalar, Value};
 use crate::sink::Mode;
@@ -79,7 +80,7 @@ struct CollectionParameter {
     metric_type: Option<Metric>,
 }
 
-fn version_schema(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn version_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "number", "null"] })
 }
 
@@ -138,7 +139,6 @@ fn translate(
     file: &Node,
 ) -> Result<(Node, Vec<String>), Problem> {
     let at = |key: &str| file.place(key);
-    let plain = |text: String, at: Location| Node::new(Value::Scalar(Scalar::new(text, true)), at);
     let parameter = config.collection_parameter.as_ref();
     let parameter_at =
         |key: &str| file.get("collection_parameter").map_or(file.at, |map| map.place(key));
@@ -183,16 +183,13 @@ fn translate(
         milvus.extend(file.get("mode").cloned().map(|mode| ("mode", mode)));
     }
 
-    let one = |kind: &'static str, settings: Vec<(&'static str, Node)>| {
-        Node::map([(kind, Node::map(settings, file.at))], file.at)
-    };
-    let rename = one("rename", vec![("vector", Node::text("embedding", file.at))]);
+    let rename = one("rename", vec![("vector", Node::text("embedding", file.at))], file.at);
     let native = Node::map(
         [
             ("version", plain("1".to_owned(), file.at)),
-            ("source", one(kind, source)),
+            ("source", one(kind, source, file.at)),
             ("transforms", Node::new(Value::List(vec![rename]), file.at)),
-            ("sink", one("milvus", milvus)),
+            ("sink", one("milvus", milvus, file.at)),
         ],
         file.at,
     );
@@ -208,13 +205,21 @@ fn index_type(metric: Metric) -> &'static str {
     }
 }
 
-const VERSION_NOTE: &str =
-    "The file's milvus_version makes no difference: the destination is asked for its own";
+/// A number or a word, not in quotes.
+pub(super) fn plain(text: String, at: Location) -> Node {
+    Node::new(Value::Scalar(Scalar::new(text, true)), at)
+}
+
+/// `{ kind: { settings } }`.
+pub(super) fn one(kind: &'static str, settings: Vec<(&'static str, Node)>, at: Location) -> Node {
+    Node::map([(kind, Node::map(settings, at))], at)
+}
+
 const INDEX_FILE_SIZE_NOTE: &str =
     "The file's index_file_size makes no difference: Milvus 2.x has no such setting";
 
 /// Milvus' own default, which MilvusDM's client has too.
-const DEFAULT_PORT: u16 = 19530;
+pub(super) const DEFAULT_PORT: u16 = 19530;
 
 fn source_files(
     task: &str,
@@ -241,7 +246,7 @@ fn source_files(
 }
 
 /// `http://host:port`; `None` where `host` is more than a host.
-fn address(host: &str, port: u16) -> Option<String> {
+pub(super) fn address(host: &str, port: u16) -> Option<String> {
     let host = host.trim();
     if let Ok(v6) = host.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>() {
         return Some(format!("http://[{v6}]:{port}"));

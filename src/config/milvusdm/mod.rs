@@ -28,8 +28,10 @@
 //! files, end the run before anything is written. `--set sink.milvus.on_conflict=insert --set
 //! sink.milvus.on_duplicate_id=allow` does what MilvusDM did.
 
+mod from_milvus;
 mod into_milvus;
 
+pub(super) use self::from_milvus::M2mFile;
 pub(super) use self::into_milvus::{F2mFile, H2mFile};
 use crate::config::de;
 use crate::config::diagnostic::Problem;
@@ -88,6 +90,9 @@ impl Task {
     }
 }
 
+const VERSION_NOTE: &str =
+    "The file's milvus_version makes no difference: the destination is asked for its own";
+
 /// The native form of the file, and what of it makes no difference. Values keep the places where
 /// they were written.
 pub(super) fn translate(task: Task, root: &Node) -> Result<(Node, Vec<String>), Problem> {
@@ -97,8 +102,9 @@ pub(super) fn translate(task: Task, root: &Node) -> Result<(Node, Vec<String>), 
     let missing = match task {
         Task::H2m => return into_milvus::h2m(de::from_node(root)?, file),
         Task::F2m => return into_milvus::f2m(de::from_node(root)?, file),
-        Task::M2m | Task::M2h => "The data folders of Milvus 1.x can't be read yet",
+        Task::M2m => return from_milvus::m2m(de::from_node(root)?, file),
+        Task::M2h => "HDF5 files can't be written yet",
     };
     Err(Problem::new(format!("{missing}, so {} can't be done", task.key()), root.at)
-        .help("of MilvusDM's tasks, this version does F2M and H2M"))
+        .help("of MilvusDM's tasks, this version does F2M, H2M and M2M"))
 }

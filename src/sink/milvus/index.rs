@@ -46,6 +46,10 @@ fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
         return (metric, "as configured");
     }
     match (table.metric, table.schema.column().vector_type) {
+        // Tanimoto's distance is a rising function of Jaccard's.
+        (Some(Metric::Tanimoto), VectorType::Binary) => {
+            (Metric::Jaccard, "in place of TANIMOTO, which Milvus 2.x lacks; both rank the same")
+        }
         (Some(metric), _) => (metric, "as the source says"),
         (None, VectorType::Binary) => {
             (Metric::Hamming, "assumed; set sink.milvus.schema.metric if it is another")

@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::flow::blocking;
 use crate::source::faiss::format::{Body, Index, Ivf, is_index};
 use crate::source::faiss::layout::{metric_words, nesting};
-use crate::source::faiss::reader::to_vectors;
 use crate::source::faiss::rows::{Rows, map};
 use crate::source::files::name;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
+use crate::source::rows::to_vectors;
 use crate::table::{TableSchema, VectorColumn, VectorType};
 use crate::words;
 

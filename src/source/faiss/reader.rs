@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::ArrayData;
-use arrow_array::{ArrayRef, FixedSizeListArray, Int64Array, RecordBatch, make_array};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::Columns;
 use crate::source::faiss::plan::{self, Location};
 use crate::source::faiss::rows::Rows;
+use crate::source::rows::to_vectors;
 use crate::table::TableSchema;
 
 /// What is to be read.
@@ -65,9 +65,6 @@ impl Job {
             let part = first..first.saturating_add(batch_rows).min(self.rows.end);
             let count = (part.end - part.start) as usize;
             let permit = outlet.reserve(count.saturating_mul(taken))?;
-            if self.columns == Columns::All && originals.is_none() {
-                rows.read_in(&part);
-            }
             let mut ids = Vec::with_capacity(count);
             rows.ids(part.clone(), &mut ids)?;
             let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids))];
@@ -103,28 +100,4 @@ impl Job {
         };
         to_vectors(&self.schema, values, (part.end - part.start) as usize)
     }
-}
-
-/// A column of `rows` vectors from their values.
-///
-/// # Errors
-/// When they are not as many as the schema says.
-pub fn to_vectors(
-    schema: &TableSchema,
-    values: arrow::buffer::Buffer,
-    rows: usize,
-) -> Result<ArrayRef> {
-    let unfit = |error| Error::internal("Vectors do not fit their column").because(error);
-    let column = schema.column();
-    let len = column.vector_type.list_len(column.dim);
-    let data = ArrayData::builder(column.vector_type.element())
-        .len(len.saturating_mul(rows))
-        .add_buffer(values)
-        .build()
-        .map_err(unfit)?;
-    let arrow::datatypes::DataType::FixedSizeList(item, size) = schema.vector().data_type() else {
-        return Err(Error::internal("The vector column is no list"));
-    };
-    let list = FixedSizeListArray::try_new(Arc::clone(item), *size, make_array(data), None);
-    list.map(|list| Arc::new(list) as ArrayRef).map_err(unfit)
 }

@@ -15,6 +15,7 @@ use crate::source::faiss::layout::{Centroids, Layout, Run};
 use crate::source::faiss::undo::Undo;
 use crate::source::files;
 use crate::source::map::FileMap;
+use crate::source::rows::gather;
 use crate::table::VectorType;
 
 /// An open index.
@@ -147,41 +148,26 @@ impl Rows {
             self.let_go(rows);
             return Buffer::from_vec(out);
         }
+        let width = match self.layout.column.vector_type {
+            VectorType::Binary => 1,
+            _ => size_of::<f32>(),
+        };
         let codes = |run: &Run, part: Range<usize>| {
             Extent { start: run.codes, count: run.rows, width: self.layout.code_size }.part(part)
         };
         let mut pieces = self.pieces(rows);
         if let (Some((run, part)), None) = (pieces.next(), pieces.next()) {
             let range = codes(run, part);
-            let align = match self.layout.column.vector_type {
-                VectorType::Binary => 1,
-                _ => align_of::<f32>(),
-            };
             // The map begins at a page.
-            if range.start.is_multiple_of(align)
+            if range.start.is_multiple_of(width)
                 && let Some(buffer) = self.data.buffer(range)
             {
                 return buffer;
             }
         }
         let pieces = || self.pieces(rows).map(|(run, part)| &self.data.bytes()[codes(run, part)]);
-        // Vectors of their own type, not Arrow's buffers: the system's allocator keeps far more
-        // than is in use when it is asked for large pieces at Arrow's alignment.
-        let out = match self.layout.column.vector_type {
-            VectorType::Binary => {
-                let mut out =
-                    Vec::with_capacity((rows.end - rows.start) as usize * self.layout.code_size);
-                pieces().for_each(|bytes| out.extend_from_slice(bytes));
-                Buffer::from_vec(out)
-            }
-            _ => {
-                let mut out = self.room(rows.end - rows.start);
-                pieces().for_each(|bytes| {
-                    out.extend(bytes.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)));
-                });
-                Buffer::from_vec(out)
-            }
-        };
+        let bytes = (rows.end - rows.start) as usize * self.layout.code_size;
+        let out = gather(pieces(), bytes, width);
         self.let_go(rows);
         out
     }
@@ -232,11 +218,6 @@ impl Rows {
                 })
             })
             .collect()
-    }
-
-    /// Brings the pages of `rows` in, before they are read.
-    pub fn read_in(&self, rows: &Range<u64>) {
-        self.spans(rows, |map, span| map.read_in(&span));
     }
 
     /// Lets go of the pages of `rows`, which were copied.

@@ -1,0 +1,155 @@
+//! Collections, partitions and segments, as a client of the old server would see them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::{FileRow, TableRow, unknown_form};
+use crate::error::{Error, Result};
+use crate::source::files::name;
+use crate::table::{Metric, VectorColumn, VectorType};
+
+/// Dimensions that an old server takes, at most.
+const MAX_DIM: i64 = 32_768;
+
+/// Everything that is in use.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// In the order in which they were made.
+    pub collections: Vec<Collection>,
+}
+
+/// A collection.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    /// Its name.
+    pub name: String,
+    /// Its vectors.
+    pub column: VectorColumn,
+    /// Its metric.
+    pub metric: Metric,
+    /// The default partition, then the others.
+    pub partitions: Vec<Partition>,
+}
+
+/// A partition.
+#[derive(Debug, Clone)]
+pub struct Partition {
+    /// Its tag; none for the default partition.
+    pub tag: Option<String>,
+    /// The folder of its segments.
+    pub table_id: String,
+    /// Its segments, in the order in which they were made.
+    pub segments: Vec<Segment>,
+    /// Everything in the write-ahead log up to here is in segments.
+    pub flush_lsn: u64,
+}
+
+/// A segment that holds rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Its folder's name, and that of its files.
+    pub id: String,
+    /// Rows that the server counted; a hint only.
+    pub row_count: i64,
+}
+
+impl Catalog {
+    /// What the rows of the metadata say.
+    ///
+    /// # Errors
+    /// When they contradict each other, or say what no server would.
+    pub fn of(tables: Vec<TableRow>, files: Vec<FileRow>) -> Result<Catalog> {
+        let mut segments: HashMap<String, Vec<Segment>> = HashMap::new();
+        for file in files.into_iter().filter(FileRow::is_live) {
+            // Names of folders come from here: they must not lead anywhere else.
+            if !is_plain(&file.segment_id) {
+                return Err(unknown_form(format!("A segment is called `{}`", file.segment_id))
+                    .at(format!("table {}", file.table_id)));
+            }
+            let all = segments.entry(file.table_id).or_default();
+            // Two entries would be of the same files.
+            if all.iter().all(|other| other.id != file.segment_id) {
+                all.push(Segment { id: file.segment_id, row_count: file.row_count });
+            }
+        }
+        let in_use: Vec<_> = tables.into_iter().filter(|table| table.state == 0).collect();
+        let mut collections = Vec::new();
+        for table in in_use.iter().filter(|table| table.owner.is_empty()) {
+            let mut partition = |table: &TableRow, tag: Option<String>| -> Result<Partition> {
+                if !is_plain(&table.table_id) {
+                    return Err(unknown_form(format!("A table is called `{}`", table.table_id)));
+                }
+                let segments = segments.remove(&table.table_id).unwrap_or_default();
+                let (table_id, flush_lsn) = (table.table_id.clone(), table.flush_lsn);
+                Ok(Partition { tag, table_id, segments, flush_lsn })
+            };
+            let mut partitions = vec![partition(table, None)?];
+            for part in in_use.iter().filter(|part| part.owner == table.table_id) {
+                partitions.push(partition(part, Some(part.tag.clone()))?);
+            }
+            let (column, metric) = form_of(table)?;
+            collections.push(Collection {
+                name: table.table_id.clone(),
+                column,
+                metric,
+                partitions,
+            });
+        }
+        Ok(Catalog { collections })
+    }
+
+    /// Stops where metadata without collections stands beside segments: its log was left behind.
+    ///
+    /// # Errors
+    /// When that is so.
+    pub fn check_not_lost(&self, path: &Path) -> Result<()> {
+        let tables = path.join("db").join("tables");
+        if !self.collections.is_empty() || !holds_segments(&tables) {
+            return Ok(());
+        }
+        let log = path.join("db").join("meta.sqlite-wal");
+        let what = match log.is_file() {
+            true => "The metadata names no collection, but there are segments",
+            false => {
+                "The metadata names no collection, but there are segments: its log, meta.sqlite-wal, is missing"
+            }
+        };
+        Err(Error::source(what).at(name(&tables)).help(
+            "a Milvus server keeps its metadata in meta.sqlite-wal beside meta.sqlite: copy both, from the stopped server",
+        ))
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != ".."
+}
+
+fn holds_segments(tables: &Path) -> bool {
+    let folders = |path: PathBuf| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+    };
+    folders(tables.to_owned()).any(|table| folders(table).next().is_some())
+}
+
+fn form_of(table: &TableRow) -> Result<(VectorColumn, Metric)> {
+    let place = |error: Error| error.at(format!("collection {}", table.table_id));
+    let metric = match table.metric_type {
+        1 => Metric::L2,
+        2 => Metric::IP,
+        3 => Metric::Hamming,
+        4 => Metric::Jaccard,
+        5 => Metric::Tanimoto,
+        6 => Metric::Substructure,
+        7 => Metric::Superstructure,
+        other => return Err(place(unknown_form(format!("The metric has the number {other}")))),
+    };
+    let vector_type = if metric.is_binary() { VectorType::Binary } else { VectorType::Float32 };
+    let dim = usize::try_from(table.dimension).unwrap_or(0);
+    let fits = (1..=MAX_DIM).contains(&table.dimension)
+        && (vector_type != VectorType::Binary || dim.is_multiple_of(8));
+    if !fits {
+        return Err(place(unknown_form(format!("The dimension is {}", table.dimension))));
+    }
+    Ok((VectorColumn { vector_type, dim }, metric))
+}

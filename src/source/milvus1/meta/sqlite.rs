@@ -1,0 +1,86 @@
+//! Metadata in SQLite: `<path>/db/meta.sqlite`.
+//!
+//! The server leaves its rows in the write-ahead log beside it, often all of them, and never moves
+//! them over. Opening the database in place would: so a private copy is read.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::{FILE_COLUMNS, FileRow, TABLE_COLUMNS, TableRow};
+use crate::error::{Error, Result};
+use crate::source::files::name;
+
+/// Files of the database: itself, and its log. The shared memory is made anew.
+const FILES: [&str; 2] = ["meta.sqlite", "meta.sqlite-wal"];
+
+/// Reads both tables.
+///
+/// # Errors
+/// When there is no such database, or it is damaged.
+pub fn read(path: &Path) -> Result<(Vec<TableRow>, Vec<FileRow>)> {
+    let folder = path.join("db");
+    let place = |error: Error| error.at(name(&folder.join(FILES[0])));
+    if !folder.join(FILES[0]).is_file() {
+        return Err(place(Error::source("There is no SQLite metadata here").help(
+            "give the folder that the server's storage.path names; for a server with MySQL metadata, set source.milvus1.meta",
+        )));
+    }
+    let copy = tempfile::tempdir().map_err(|error| {
+        Error::source("Cannot make a folder for a copy of the metadata").because(error)
+    })?;
+    for file in FILES {
+        match fs::copy(folder.join(file), copy.path().join(file)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(Error::source("Cannot copy the metadata")
+                    .because(error)
+                    .at(name(&folder.join(file))));
+            }
+            Ok(_) => {}
+        }
+    }
+    query(&copy.path().join(FILES[0])).map_err(|error| {
+        place(
+            Error::source("Cannot read the metadata").because(error).help(
+                "the database is damaged, or not a Milvus server's; copy meta.sqlite and meta.sqlite-wal again, from a stopped server",
+            ),
+        )
+    })
+}
+
+fn query(path: &Path) -> rusqlite::Result<(Vec<TableRow>, Vec<FileRow>)> {
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let tables = database
+        .prepare(&format!("SELECT {TABLE_COLUMNS} FROM Tables ORDER BY id"))?
+        .query_map([], table)?
+        .collect::<rusqlite::Result<_>>()?;
+    let files = database
+        .prepare(&format!("SELECT {FILE_COLUMNS} FROM TableFiles ORDER BY id"))?
+        .query_map([], file)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok((tables, files))
+}
+
+fn table(row: &Row<'_>) -> rusqlite::Result<TableRow> {
+    Ok(TableRow {
+        table_id: row.get(0)?,
+        state: row.get(1)?,
+        dimension: row.get(2)?,
+        metric_type: row.get(3)?,
+        owner: row.get(4)?,
+        tag: row.get(5)?,
+        version: row.get(6)?,
+        flush_lsn: row.get::<_, i64>(7)?.cast_unsigned(),
+    })
+}
+
+fn file(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+    Ok(FileRow {
+        table_id: row.get(0)?,
+        segment_id: row.get(1)?,
+        file_type: row.get(2)?,
+        row_count: row.get(3)?,
+    })
+}
