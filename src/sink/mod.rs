@@ -12,6 +12,8 @@ use crate::flow::{Batch, Meter};
 use crate::registry::registry;
 use crate::table::{Metric, Split, TableSchema};
 
+pub mod files;
+
 registry! {
     /// Where rows go: exactly one kind.
     SinkConfig: SinkFactory;
