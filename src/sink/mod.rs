@@ -17,6 +17,8 @@ pub mod files;
 registry! {
     /// Where rows go: exactly one kind.
     SinkConfig: SinkFactory;
+    /// HDF5 files.
+    hdf5 => Hdf5,
     /// A live Milvus 2.x server.
     milvus => Milvus,
     /// Takes rows and forgets them, for measuring sources and for tests.
