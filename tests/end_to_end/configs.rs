@@ -10,13 +10,14 @@ use crate::support::{Collection, Folder, Server, python, repository, sample};
 type Case = fn(&Server, &str);
 
 /// What is tried with each file.
-const CASES: [(&str, Case); 6] = [
+const CASES: [(&str, Case); 7] = [
     ("f2m.yaml", move_index),
     ("h2m-parquet.yaml", stage_and_load_again),
     ("h2m.yaml", move_files),
     ("milvusdm-f2m.yaml", move_index_as_milvusdm),
     ("milvusdm-h2m.yaml", move_as_milvusdm),
     ("parquet-to-milvus.yaml", stage_and_load_again),
+    ("to-hdf5.yaml", write_hdf5_and_load_it),
 ];
 
 #[test]
@@ -124,6 +125,27 @@ fn stage_and_load_again(server: &Server, _: &str) {
     folder.run_with(&loading, &variables).table("created");
     let facts = second.holds(&["a.h5"]);
     assert_eq!(facts["metric"], "L2");
+}
+
+fn write_hdf5_and_load_it(server: &Server, config: &str) {
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/a.h5");
+    folder.write(
+        "stage.yaml",
+        "version: 1\nsource: { hdf5: { dir: data, metric: IP } }\nsink: { parquet: { dir: staged } }\n",
+    );
+    folder.run(&["stage.yaml"]).table("created");
+    let done = folder.run(&[config, "--parallelism", "8"]);
+    assert_eq!(done.table("created")["target_rows_after"], 2000);
+
+    // The YAML works from any folder.
+    let elsewhere = Folder::new();
+    let yaml = folder.path("out/a/_default.yaml").display().to_string();
+    let port = format!("H2M.dest_port={}", server.port());
+    let collection = server.collection("to_hdf5");
+    let done = elsewhere.run(&[&*yaml, "--set", &port, "--set", &collection.set()]);
+    assert_eq!(done.table("created")["target_rows_after"], 2000);
+    assert_eq!(collection.holds(&["a.h5"])["metric"], "IP");
 }
 
 fn staged_rows_are_the_source_s(folder: &Folder) {

@@ -107,7 +107,14 @@ async fn values_that_hdf5_lacks_are_named() {
         assert!(split.write(in_flight(&rows)).await.is_err());
         assert!(split.finish().await.is_err());
     }
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @"
+    Row 2 of the file has no value in `extra`, which a dataset can't hold
+      where: table t, split 0, from row 0, DIR/test/._default-00001.h5.tmp
+      help: leave the column out with the transform `select`, or use the sink `parquet`
+    Row 1 of the file has a zero byte in `extra`, which a dataset can't hold
+      where: table t, split 0, from row 0, DIR/test/._default-00001.h5.tmp
+      help: leave the column out with the transform `select`, or use the sink `parquet`
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +156,20 @@ async fn rows_are_appended_only_to_what_is_alike() {
     fs::write(dir.path().join("test/_default.yaml"), "notes: mine\n").unwrap();
     let error = append.plan(&to_write(&schema, "test", None)).await.unwrap_err();
     all.push_str(&format!("{}\n", said(&error, dir.path())));
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @"
+    The file has embeddings float32 [rows, 16]; the new rows have embeddings uint8 [rows, 2]
+      where: DIR/test/_default.h5
+      help: use `mode: overwrite`, or transforms (`rename`, `cast`, `select`) that make them alike
+    The file has embeddings, ids; the new rows have age, embeddings, ids
+      where: DIR/test/_default.h5
+      help: use `mode: overwrite`, or transforms (`rename`, `cast`, `select`) that make them alike
+    Cannot open the file: file signature not found
+      where: DIR/test/_default.h5
+      help: make it readable, or use `mode: overwrite`, which replaces it
+    The file does not list the HDF5 files beside it as this sink does
+      where: DIR/test/_default.yaml
+      help: it is damaged, edited, or another program's; move it away
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use crate::error::{Error, Result};
 use crate::sink::files::disk::io_error;
@@ -52,7 +53,10 @@ impl TableFile {
     /// When it can't be opened, or has other columns.
     pub fn open(path: PathBuf, columns: &[Column], writable: bool) -> Result<Self> {
         let opened = if writable { unlocked().open_rw(&path) } else { hdf5::File::open(&path) };
-        let unreadable = |error: hdf5::Error| library_error("open the file", &path, &error);
+        let unreadable = |error: hdf5::Error| {
+            library_error("open the file", &path, &error)
+                .help("make it readable, or use `mode: overwrite`, which replaces it")
+        };
         let file = opened.map_err(unreadable)?;
         let mut there = file.member_names().map_err(unreadable)?;
         let mut wanted: Vec<_> = columns.iter().map(|column| column.dataset.clone()).collect();
@@ -115,10 +119,9 @@ impl TableFile {
     /// When the file system refuses, or a value is null.
     pub fn write(&self, row: u64, rows: &RecordBatch) -> Result<()> {
         for ((column, dataset), values) in self.datasets.iter().zip(rows.columns()) {
-            if values.null_count() > 0 {
-                let at = (0..values.len()).find(|&row| values.is_null(row)).unwrap_or_default();
+            if let Some((at, what)) = unfit(values) {
                 return Err(Error::target(format!(
-                    "Row {} of the file has no value in `{}`, and a dataset has no nulls",
+                    "Row {} of the file has {what} in `{}`, which a dataset can't hold",
                     row + at as u64,
                     column.dataset
                 ))
@@ -188,6 +191,16 @@ impl TableFile {
 /// When it can't be opened, or has other columns.
 pub fn count_rows(path: &Path, columns: &[Column]) -> Result<u64> {
     TableFile::open(path.to_owned(), columns, false)?.rows()
+}
+
+/// The first value that no dataset can hold: there are no nulls, and strings end at a zero byte.
+fn unfit(values: &ArrayRef) -> Option<(usize, &'static str)> {
+    if values.null_count() > 0 {
+        return (0..values.len()).find(|&row| values.is_null(row)).map(|row| (row, "no value"));
+    }
+    let texts = values.as_string_opt::<i32>()?;
+    let row = texts.iter().position(|text| text.is_some_and(|text| text.contains('\0')))?;
+    Some((row, "a zero byte"))
 }
 
 fn differs(path: &Path, there: &str, wanted: &str) -> Error {
