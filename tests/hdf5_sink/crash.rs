@@ -21,7 +21,7 @@ async fn the_old_file_stays_until_the_new_one_is_whole() {
     let (schema, old) = floats(0, 20);
     let table = to_write(&schema, "test", None);
     let settings = json!({ "dir": dir.path() });
-    write(&*sink(settings.clone()), &table, &whole(&[old.clone()])).await;
+    write(&*sink(settings.clone()), &table, &whole(std::slice::from_ref(&old))).await;
 
     let (_, new) = floats(1000, 30);
     let parts = whole(&[new.slice(0, 10), new.slice(10, 20)]);
@@ -51,7 +51,7 @@ async fn a_table_that_is_given_up_leaves_nothing() {
     let given_up = sink(settings(dir.path(), "append"));
     let plan = given_up.plan(&table).await.unwrap();
     let writer = given_up.prepare(&table, &plan, Arc::default()).await.unwrap();
-    let parts = whole(&[rows.clone()]);
+    let parts = whole(std::slice::from_ref(&rows));
     let mut split = writer.open_split(&splits(&parts)[0]).await.unwrap();
     split.write(in_flight(&rows.slice(0, 30))).await.unwrap();
     assert_eq!(names(&folder), ["._default-00001.h5.tmp", "._default-00002.h5.tmp"]);
@@ -83,8 +83,12 @@ async fn a_kill_between_renames_loses_nothing() {
         let folder = dir.path().join("test");
         // The new table of three files, as it would be.
         let whole_dir = tempfile::tempdir().unwrap();
-        write(&*sink(settings(whole_dir.path(), "overwrite")), &table, &whole(&[rows.clone()]))
-            .await;
+        write(
+            &*sink(settings(whole_dir.path(), "overwrite")),
+            &table,
+            &whole(std::slice::from_ref(&rows)),
+        )
+        .await;
         let new = whole_dir.path().join("test");
         // The old one, of four files, one more than the new one.
         let (_, old) = floats(500, 70);
@@ -124,7 +128,8 @@ async fn files_that_no_yaml_lists_are_no_table() {
     let folder = dir.path().join("test");
     let (schema, rows) = floats(0, 50);
     let table = to_write(&schema, "test", Some("p"));
-    write(&*sink(settings(dir.path(), "overwrite")), &table, &whole(&[rows.clone()])).await;
+    write(&*sink(settings(dir.path(), "overwrite")), &table, &whole(std::slice::from_ref(&rows)))
+        .await;
     fs::remove_file(folder.join("p.yaml")).unwrap();
     for mode in ["append", "skip"] {
         let error = sink(settings(dir.path(), mode)).plan(&table).await.unwrap_err().to_string();

@@ -99,7 +99,7 @@ async fn values_that_hdf5_lacks_are_named() {
         let sink = sink(json!({ "dir": dir.path() }));
         let plan = sink.plan(&table).await.unwrap();
         let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
-        let parts = whole(&[rows.clone()]);
+        let parts = whole(std::slice::from_ref(&rows));
         let mut split = writer.open_split(&splits(&parts)[0]).await.unwrap();
         let error = split.write(in_flight(&rows)).await.unwrap_err();
         all.push_str(&format!("{}\n", said(&error, dir.path())));

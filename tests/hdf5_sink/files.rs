@@ -61,7 +61,8 @@ async fn the_yaml_is_in_milvusdms_form() {
         (Some(Metric::L2), "HAMMING"),
     ] {
         table.metric = stated;
-        write(&*sink(json!({ "dir": dir.path() })), &table, &whole(&[rows.clone()])).await;
+        write(&*sink(json!({ "dir": dir.path() })), &table, &whole(std::slice::from_ref(&rows)))
+            .await;
         let path = dir.path().join("test/_default.yaml");
         assert_eq!(loaded(&path)["source"]["hdf5"]["metric"], written);
     }
@@ -147,7 +148,7 @@ async fn odd_names_stay_inside_and_apart() {
     let sink = sink(json!({ "dir": out, "max_rows_per_file": 10 }));
     for partition in ["..", "p/1", "p", "p-00001"] {
         let table = to_write(&schema, "../a", Some(partition));
-        write(&*sink, &table, &whole(&[rows.clone()])).await;
+        write(&*sink, &table, &whole(std::slice::from_ref(&rows))).await;
     }
     assert_eq!(names(dir.path()), ["out"]);
     assert_eq!(names(&out), ["%2E.%2Fa"]);
