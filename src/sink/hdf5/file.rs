@@ -212,6 +212,7 @@ fn differs(path: &Path, there: &str, wanted: &str) -> Error {
 /// Only this run knows the files it writes. Without a lock they can be written where there are none,
 /// and a process that is started meanwhile does not inherit it.
 fn unlocked() -> hdf5::FileBuilder {
+    #[cfg_attr(not(feature = "hdf5-static"), allow(unused_mut))]
     let mut builder = hdf5::File::with_options();
     // The oldest libraries of the system that are supported can't be told.
     #[cfg(feature = "hdf5-static")]
