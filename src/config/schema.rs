@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
-use crate::config::milvusdm::{F2mFile, H2mFile, M2mFile};
+use crate::config::milvusdm::{F2mFile, H2mFile, M2hFile, M2mFile};
 
 /// The JSON Schema of a configuration file in either form, as text that ends with a line break.
 /// The same configuration types give the same text.
@@ -14,6 +14,7 @@ pub fn json_schema() -> String {
     let h2m = generator.subschema_for::<H2mFile>();
     let f2m = generator.subschema_for::<F2mFile>();
     let m2m = generator.subschema_for::<M2mFile>();
+    let m2h = generator.subschema_for::<M2hFile>();
     let mut definitions = generator.take_definitions(true);
     name_by_kind(&mut definitions);
     // A choice by the first key, not `oneOf`: editors then complain about, and complete, the form
@@ -21,12 +22,13 @@ pub fn json_schema() -> String {
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Configuration of pipeline",
-        "description": "What moves, from where, to where, and how. MilvusDM's F2M, H2M and M2M files work too.",
+        "description": "What moves, from where, to where, and how. MilvusDM's F2M, H2M, M2M and M2H files work too.",
         "type": "object",
         "if": { "required": ["H2M"] },
         "then": h2m,
         "else": { "if": { "required": ["F2M"] }, "then": f2m,
-            "else": { "if": { "required": ["M2M"] }, "then": m2m, "else": native } },
+            "else": { "if": { "required": ["M2M"] }, "then": m2m,
+                "else": { "if": { "required": ["M2H"] }, "then": m2h, "else": native } } },
         "definitions": definitions,
     });
     unwrap_lines(&mut schema);

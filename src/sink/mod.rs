@@ -12,9 +12,13 @@ use crate::flow::{Batch, Meter};
 use crate::registry::registry;
 use crate::table::{Metric, Split, TableSchema};
 
+pub mod files;
+
 registry! {
     /// Where rows go: exactly one kind.
     SinkConfig: SinkFactory;
+    /// HDF5 files.
+    hdf5 => Hdf5,
     /// A live Milvus 2.x server.
     milvus => Milvus,
     /// Takes rows and forgets them, for measuring sources and for tests.

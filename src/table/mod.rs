@@ -8,7 +8,7 @@ mod validate;
 mod vector;
 
 pub use metric::Metric;
-pub use schema::{ROLE, Role, TableSchema, VECTOR_TYPE, id_field, vector_field};
+pub use schema::{ROLE, Role, TableSchema, VECTOR_TYPE, id_field, vector_column, vector_field};
 pub use split::{Place, Split};
 pub use validate::{first_non_finite_f16, first_non_finite_f32};
 pub use vector::{VectorColumn, VectorType};

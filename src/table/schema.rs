@@ -150,7 +150,10 @@ impl TableSchema {
 }
 
 /// Type and dimension of a field with the role `vector`.
-fn vector_column(field: &Field) -> Result<VectorColumn> {
+///
+/// # Errors
+/// When its type is not one of vectors.
+pub fn vector_column(field: &Field) -> Result<VectorColumn> {
     let wrong = || {
         Error::source(format!(
             "Vector column `{}` has the type {}, expected a fixed-size list of float32, float16, int8 or bytes",

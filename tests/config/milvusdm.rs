@@ -228,13 +228,58 @@ fn f2m_reads_files_alone() {
     ");
 }
 
+/// `yamls/M2M.yaml` and `yamls/M2H.yaml` of MilvusDM.
+const SHIPPED_M2M: &str = "\
+M2M:
+  milvus_version: 1.x
+  source_milvus_path: '/home/zilliz/float'
+  mysql_parameter:
+    host: '127.0.0.1'
+    user: 'root'
+    port: 3306
+    password: '123456'
+    database: 'milvus'
+  source_collection:
+    test:
+      - 'partition_1'
+      - 'partition_2'
+    other:
+  dest_host: '127.0.0.1'
+  dest_port: 19530
+  mode: 'skip'
+";
+
 #[test]
-fn tasks_without_a_source_say_so() {
-    for (task, what) in [
-        ("M2M", "The data folders of Milvus 1.x can't be read yet, so M2M can't be done"),
-        ("M2H", "The data folders of Milvus 1.x can't be read yet, so M2H can't be done"),
-    ] {
-        let error = refused(&format!("{task}:\n  milvus_version: 1.x\n"), &[]);
-        assert_eq!(error.lines().next(), Some(what));
-    }
+fn the_shipped_m2m_file_means_this() {
+    let loaded = parse(SHIPPED_M2M, "M2M.yaml", &[], &|_| None).expect("it is fine");
+    assert_eq!(loaded.form, Form::MilvusDm(Task::M2m));
+    let config = native(SHIPPED_M2M, &[]);
+    let source = &config["source"]["milvus1"];
+    assert_eq!(source["path"], json!("/home/zilliz/float"));
+    assert_eq!(source["meta"]["mysql"]["user"], json!("root"));
+    assert_eq!(source["meta"]["mysql"]["port"], json!(3306));
+    let collections = json!({ "test": ["partition_1", "partition_2"], "other": null });
+    assert_eq!(source["collections"], collections);
+    let sink = &config["sink"]["milvus"];
+    assert_eq!((&sink["mode"], &sink["collection"]), (&json!("skip"), &Value::Null));
+    let sqlite = SHIPPED_M2M.split("  mysql_parameter:\n").next().unwrap().to_owned()
+        + "  mysql_parameter:\n  source_collection: { test: }\n  dest_host: h\n";
+    assert_eq!(native(&sqlite, &[])["source"]["milvus1"]["meta"], json!("sqlite"));
+}
+
+#[test]
+fn the_shipped_m2h_file_means_this() {
+    let text = "\
+M2H:
+  milvus_version: 1.x
+  source_milvus_path: '/home/zilliz/float'
+  mysql_parameter:
+  source_collection:
+    test_float:
+      - 'partition_1'
+  data_dir: '/home/data/hdf5'
+";
+    let config = native(text, &[]);
+    assert_eq!(config["source"]["milvus1"]["path"], json!("/home/zilliz/float"));
+    assert_eq!(config["sink"]["hdf5"]["dir"], json!("/home/data/hdf5"));
 }

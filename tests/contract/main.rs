@@ -34,6 +34,8 @@ source_contract! {
 }
 
 sink_contract! {
+    hdf5 => fixtures::hdf5::sink(json!({})),
+    hdf5_in_small_compressed_files => fixtures::hdf5::sink(json!({ "max_rows_per_file": 300, "gzip": 1 })),
     milvus => fixtures::milvus::sink(Server::milvus(), PROPERTY).await,
     milvus_lite => fixtures::milvus::sink(Server::lite(), PROPERTY).await,
     null => fixtures::null::sink(),

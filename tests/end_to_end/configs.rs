@@ -10,15 +10,18 @@ use crate::{faiss_cases, milvus1_cases};
 type Case = fn(&Server, &str);
 
 /// What is tried with each file.
-const CASES: [(&str, Case); 8] = [
+const CASES: [(&str, Case); 11] = [
     ("f2m.yaml", move_index),
     ("h2m-parquet.yaml", stage_and_load_again),
     ("h2m.yaml", move_files),
+    ("m2h.yaml", write_directory),
     ("m2m.yaml", move_directory),
     ("milvusdm-f2m.yaml", move_index_as_milvusdm),
     ("milvusdm-h2m.yaml", move_as_milvusdm),
+    ("milvusdm-m2h.yaml", write_directory_as_milvusdm),
     ("milvusdm-m2m.yaml", move_directory_as_milvusdm),
     ("parquet-to-milvus.yaml", stage_and_load_again),
+    ("to-hdf5.yaml", write_hdf5_and_load_it),
 ];
 
 #[test]
@@ -98,6 +101,38 @@ fn move_index_as_milvusdm(server: &Server, config: &str) {
     assert_eq!(again.table("skipped")["rows_written"], 0);
 }
 
+/// What M2H writes comes back by the files that lie beside it.
+fn write_directory(server: &Server, config: &str) {
+    let folder = Folder::new();
+    let path = milvus1_cases::folder("E_compact_dup").join("data");
+    let choose = "source.milvus1.collections={compacted: }";
+    let run = folder.run_with(
+        &[config, "--parallelism", "8", "--set", choose],
+        &[("MILVUS1_PATH", path.to_str().unwrap())],
+    );
+    let parts = milvus1_cases::parts("E_compact_dup");
+    let rows = parts.iter().find(|part| part.collection == "compacted").unwrap().rows;
+    assert_eq!(run.table("created")["rows_written"], rows);
+    let collection = server.collection("m2h");
+    let set = format!("H2M.dest_collection_name={}", collection.name);
+    let port = format!("H2M.dest_port={}", server.port());
+    let back = folder.run(&["out/compacted/_default.yaml", "--set", &set, "--set", &port]);
+    assert_eq!(back.table("created")["target_rows_after"], rows);
+}
+
+fn write_directory_as_milvusdm(_: &Server, config: &str) {
+    let folder = Folder::new();
+    let path = milvus1_cases::folder("A_float_l2").join("data");
+    let path = format!("M2H.source_milvus_path={}", path.display());
+    let choose = "M2H.source_collection={float_l2: [p1, p2]}";
+    let run = folder.run(&[config, "--set", &path, "--set", choose]);
+    run.table("created");
+    for part in ["p1", "p2"] {
+        assert!(folder.path("hdf5/float_l2").join(format!("{part}.h5")).is_file(), "{part}");
+        assert!(folder.path("hdf5/float_l2").join(format!("{part}.yaml")).is_file(), "{part}");
+    }
+}
+
 fn move_directory(server: &Server, config: &str) {
     let folder = Folder::new();
     let path = milvus1_cases::folder("A_float_l2").join("data");
@@ -162,6 +197,27 @@ fn stage_and_load_again(server: &Server, _: &str) {
     folder.run_with(&loading, &variables).table("created");
     let facts = second.holds(&["a.h5"]);
     assert_eq!(facts["metric"], "L2");
+}
+
+fn write_hdf5_and_load_it(server: &Server, config: &str) {
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/a.h5");
+    folder.write(
+        "stage.yaml",
+        "version: 1\nsource: { hdf5: { dir: data, metric: IP } }\nsink: { parquet: { dir: staged } }\n",
+    );
+    folder.run(&["stage.yaml"]).table("created");
+    let done = folder.run(&[config, "--parallelism", "8"]);
+    assert_eq!(done.table("created")["target_rows_after"], 2000);
+
+    // The YAML works from any folder.
+    let elsewhere = Folder::new();
+    let yaml = folder.path("out/a/_default.yaml").display().to_string();
+    let port = format!("H2M.dest_port={}", server.port());
+    let collection = server.collection("to_hdf5");
+    let done = elsewhere.run(&[&*yaml, "--set", &port, "--set", &collection.set()]);
+    assert_eq!(done.table("created")["target_rows_after"], 2000);
+    assert_eq!(collection.holds(&["a.h5"])["metric"], "IP");
 }
 
 fn staged_rows_are_the_source_s(folder: &Folder) {

@@ -31,7 +31,7 @@
 mod from_milvus;
 mod into_milvus;
 
-pub(super) use self::from_milvus::M2mFile;
+pub(super) use self::from_milvus::{M2hFile, M2mFile};
 pub(super) use self::into_milvus::{F2mFile, H2mFile};
 use crate::config::de;
 use crate::config::diagnostic::Problem;
@@ -99,12 +99,10 @@ pub(super) fn translate(task: Task, root: &Node) -> Result<(Node, Vec<String>), 
     let Some(file) = root.get(task.key()) else {
         return Err(Problem::new("The configuration is empty", root.at));
     };
-    let missing = match task {
-        Task::H2m => return into_milvus::h2m(de::from_node(root)?, file),
-        Task::F2m => return into_milvus::f2m(de::from_node(root)?, file),
-        Task::M2m => return from_milvus::m2m(de::from_node(root)?, file),
-        Task::M2h => "HDF5 files can't be written yet",
-    };
-    Err(Problem::new(format!("{missing}, so {} can't be done", task.key()), root.at)
-        .help("of MilvusDM's tasks, this version does F2M, H2M and M2M"))
+    match task {
+        Task::H2m => into_milvus::h2m(de::from_node(root)?, file),
+        Task::F2m => into_milvus::f2m(de::from_node(root)?, file),
+        Task::M2m => from_milvus::m2m(de::from_node(root)?, file),
+        Task::M2h => from_milvus::m2h(de::from_node(root)?, file),
+    }
 }

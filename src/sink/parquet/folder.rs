@@ -14,9 +14,10 @@ use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use crate::error::{Error, Result};
-use crate::sink::parquet::disk::{io_error, parquet_error};
+use crate::sink::files::disk::io_error;
+use crate::sink::files::names;
+use crate::sink::parquet::error::parquet_error;
 use crate::sink::parquet::manifest::{Manifest, Partition};
-use crate::sink::parquet::names;
 
 /// Folder of rows that belong to no partition.
 const DEFAULT_FOLDER: &str = "_default";

@@ -8,8 +8,8 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::sink::parquet::disk;
-use crate::sink::parquet::names::MANIFEST;
+use crate::sink::files::disk;
+use crate::sink::files::names::MANIFEST;
 use crate::table::{Metric, ROLE, TableSchema, VECTOR_TYPE};
 
 /// The version of the manifest's form that this program writes and reads.

@@ -2,10 +2,9 @@
 //!
 //! docs/formats/parquet.md describes what lies on the disk.
 
-mod disk;
+mod error;
 mod folder;
 pub mod manifest;
-pub mod names;
 mod part;
 pub mod properties;
 mod table;
@@ -21,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
+use crate::sink::files::disk;
 use crate::sink::{
     Decision, IdRules, Mode, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
 };

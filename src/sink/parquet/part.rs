@@ -8,7 +8,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
-use crate::sink::parquet::disk::{io_error, parquet_error, sync_folder};
+use crate::sink::files::disk::{io_error, sync_folder};
+use crate::sink::parquet::error::parquet_error;
 use crate::sink::parquet::folder::Part;
 use crate::sink::parquet::manifest::PartFile;
 use crate::table::TableSchema;

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
 use crate::flow::{Batch, blocking};
-use crate::sink::parquet::disk::{io_error, sync_folder};
+use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::parquet::folder::{Folder, Part, count_rows};
 use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns};
 use crate::sink::parquet::part::{FinishedPart, PartWriter};

@@ -10,11 +10,16 @@ use crate::error::{Error, Result};
 use crate::source::hdf5::form::Form;
 use crate::source::hdf5::listing::missing;
 
-/// Turns an error of libhdf5 into ours. Its innermost words are those that say what is wrong.
+/// Turns an error of libhdf5 into ours.
 pub fn library_error(what: impl Into<String>, error: &hdf5::Error) -> Error {
+    Error::source(what).because(innermost_words(error))
+}
+
+/// The words of libhdf5 that say what is wrong.
+pub(crate) fn innermost_words(error: &hdf5::Error) -> String {
     let stack = error.stack();
     let innermost = stack.as_ref().and_then(|s| s.last()).map(|frame| frame.desc().to_owned());
-    Error::source(what).because(innermost.unwrap_or_else(|| error.to_string()))
+    innermost.unwrap_or_else(|| error.to_string())
 }
 
 /// Opens a file for reading.

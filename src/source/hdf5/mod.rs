@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::dataset::innermost_words;
 pub use self::inspect::inspect;
 use self::plan::Location;
 use self::reader::Job;

@@ -4,8 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use parquet::errors::ParquetError;
-
 use crate::error::{Error, Result};
 
 /// An error of the file system while `doing` something with `path`.
@@ -24,19 +22,6 @@ pub fn io_error(doing: &str, path: &Path, error: io::Error) -> Error {
     };
     let error = Error::target(format!("Cannot {doing}")).because(error).at(path.display());
     if help.is_empty() { error } else { error.help(help) }
-}
-
-/// An error of the Parquet writer, which wraps the file system's.
-pub fn parquet_error(doing: &str, path: &Path, error: ParquetError) -> Error {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-            Ok(error) => io_error(doing, path, *error),
-            Err(other) => {
-                Error::target(format!("Cannot {doing}")).because(other).at(path.display())
-            }
-        },
-        other => Error::target(format!("Cannot {doing}")).because(other).at(path.display()),
-    }
 }
 
 /// Makes the names in a folder durable.
@@ -60,7 +45,7 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);
-        return Err(io_error("write the manifest", path, error));
+        return Err(io_error("write the file", path, error));
     }
     path.parent().map_or(Ok(()), sync_folder)
 }
@@ -72,8 +57,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_named_and_says_what_to_do() {
         let full = io::Error::from_raw_os_error(libc::ENOSPC);
-        let error =
-            parquet_error("write the part", Path::new("/out/part-00000.parquet"), full.into());
+        let error = io_error("write the part", Path::new("/out/part-00000.parquet"), full);
         assert_eq!(
             error.to_string(),
             "Cannot write the part: No space left on device (os error 28)\n  where: /out/part-00000.parquet\n  help: free some space or choose another `dir`, then run again; the unfinished files are removed"

@@ -1,14 +1,14 @@
-//! Table and partition names as names of folders, and back.
+//! Names of tables and partitions as names of files and folders, and back.
 
 use crate::error::{Error, Result};
 
 /// Longest name of a file or folder, in bytes, on the file systems in common use.
-const LONGEST: usize = 255;
+pub const LONGEST: usize = 255;
 
-/// Name of the manifest in a table's folder; no partition's folder is called so.
+/// Name of the manifest in a table's folder of Parquet files; no partition's folder is called so.
 pub const MANIFEST: &str = "manifest.json";
 
-/// Turns any name into the name of one folder.
+/// Turns any name into the name of one file or folder.
 ///
 /// Separators, control characters, characters that some file systems refuse, `%` itself, and a dot
 /// at the start become `%` and two hexadecimal digits for each byte; the empty name becomes `%`
@@ -34,7 +34,7 @@ pub fn encode(name: &str) -> Result<String> {
     }
     if encoded.len() > LONGEST {
         return Err(Error::config(format!(
-            "The name `{name}` takes {} bytes as the name of a folder, {LONGEST} at most fit",
+            "The name `{name}` takes {} bytes as the name of a file or folder, {LONGEST} at most fit",
             encoded.len()
         )));
     }
