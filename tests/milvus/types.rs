@@ -299,7 +299,8 @@ async fn metrics_that_do_not_fit_are_refused() {
         table.metric = metric;
         sink(&server.uri, settings).plan(&table).await.unwrap_err().to_string()
     };
-    let error = plan(VectorType::Binary, Some(Metric::Tanimoto), json!({})).await;
+    let given = json!({ "schema": { "metric": "TANIMOTO" } });
+    let error = plan(VectorType::Binary, None, given).await;
     assert!(error.contains("no metric TANIMOTO") && error.contains("JACCARD"), "{error}");
     let error = plan(VectorType::Binary, Some(Metric::L2), json!({})).await;
     assert!(error.contains("L2 does not fit binary vectors"), "{error}");
@@ -313,6 +314,17 @@ async fn metrics_that_do_not_fit_are_refused() {
     let wide = table_of("vecpipe_test_metrics", of_type(VectorType::Float32, 32_769));
     let error = sink(&server.uri, json!({})).plan(&wide).await.unwrap_err().to_string();
     assert!(error.contains("has 32769 dimensions"), "{error}");
+}
+
+/// Old servers rank by Tanimoto's distance, which rises with Jaccard's.
+#[tokio::test]
+async fn tanimoto_becomes_jaccard_and_the_plan_says_so() {
+    let server = Server::milvus();
+    let mut table = table_of("vecpipe_test_tanimoto", of_type(VectorType::Binary, 8));
+    table.metric = Some(Metric::Tanimoto);
+    let plan = sink(&server.uri, json!({})).plan(&table).await.unwrap();
+    let told = "metric JACCARD (in place of TANIMOTO, which Milvus 2.x lacks; both rank the same)";
+    assert!(plan.notes.iter().any(|note| note.contains(told)), "{:?}", plan.notes);
 }
 
 #[test]
