@@ -14,6 +14,8 @@ mod transform;
 #[path = "../common/mod.rs"]
 mod common;
 mod fixtures;
+#[path = "../milvus1/writer.rs"]
+mod milvus1_writer;
 #[allow(dead_code, reason = "it is the Milvus tests', and they use the rest")]
 #[path = "../milvus/support.rs"]
 mod milvus_support;
@@ -28,6 +30,7 @@ source_contract! {
     faiss_with_many_lists => fixtures::faiss::lists_source(),
     hdf5 => fixtures::hdf5::source(),
     hdf5_with_chunks_and_ids => fixtures::hdf5::chunked_source(),
+    milvus1 => fixtures::milvus1::source(),
     parquet => fixtures::parquet::source(),
     parquet_with_row_numbers => fixtures::parquet::foreign_source(),
     synthetic => fixtures::synthetic::source(),

@@ -6,4 +6,6 @@
 mod common;
 mod directories;
 mod errors;
+mod random;
 mod support;
+mod writer;
