@@ -12,9 +12,9 @@ use arrow_array::{
 };
 use half::{bf16, f16};
 use serde_json::{Value, json};
-use vecpipe::flow::{Batch, Meter, Permit};
+use vecpipe::flow::{Batch, Permit};
 use vecpipe::table::{Place, TableSchema, VectorColumn, VectorType, id_field, vector_field};
-use vecpipe::transform::{Transform, TransformConfig};
+use vecpipe::transform::{SplitContext, Transform, TransformConfig};
 
 fn schema() -> TableSchema {
     let column = VectorColumn { vector_type: VectorType::Float32, dim: 2 };
@@ -45,9 +45,10 @@ fn plan(config: Value, input: &TableSchema) -> Result<Box<dyn Transform>, String
 }
 
 fn apply(transform: &dyn Transform, rows: RecordBatch) -> Result<RecordBatch, String> {
-    let place = Place { table: "t".into(), split: 2, first_row: 40 };
+    let place = Place::new("t", 2, 40);
     let batch = Batch { rows, place, permit: Permit::free() };
-    let batch = transform.apply(batch, &Meter::default()).map_err(|error| error.to_string())?;
+    let batch =
+        transform.apply(batch, &SplitContext::default()).map_err(|error| error.to_string())?;
     Ok(batch.rows)
 }
 

@@ -1,38 +1,46 @@
 //! What a run is about to do, said before it does it.
 
 use crate::cli::layout::clean;
-use crate::flow::{Plan, TablePlan};
+use crate::flow::{Plan, TargetTable};
 use crate::sink::Decision;
 use crate::words;
 
-/// Tables announced one by one; of more, only those that need attention.
-const TABLES: usize = 20;
+/// Targets announced one by one; of more, only those that need attention.
+const TARGETS: usize = 20;
 
 /// Logs what is about to happen to each target.
 pub(super) fn announce(plan: &Plan) {
     if plan.tables.is_empty() {
         tracing::warn!("The source holds no table: nothing to move");
     }
-    for (n, table) in plan.tables.iter().enumerate() {
-        let text = clean(&sentence(table));
-        match table.target.decision {
+    for (n, target) in plan.targets.iter().enumerate() {
+        let say = |text: &str| {
+            let text = clean(text);
+            if n < TARGETS { tracing::info!("{text}") } else { tracing::debug!("{text}") }
+        };
+        let text = sentence(target);
+        match target.plan.decision {
             // Rows are about to be lost, as configured: said even when little is.
-            Decision::Overwrite if table.target.rows_before != Some(0) => tracing::warn!("{text}"),
-            _ if n < TABLES => tracing::info!("{text}"),
-            _ => tracing::debug!("{text}"),
+            Decision::Overwrite if target.plan.rows_before != Some(0) => {
+                tracing::warn!("{}", clean(&text));
+            }
+            _ => say(&text),
         }
-        for note in table.source.notes.iter().chain(&table.target.notes) {
-            let note = clean(note);
-            if n < TABLES { tracing::info!("{note}") } else { tracing::debug!("{note}") }
+        if let Some(left_out) = target.left_out.get().filter(|left_out| left_out.rows() > 0) {
+            let rows = words::plural(left_out.rows(), "row");
+            say(&format!("Leaving out {rows} of {} whose id comes again", target.write.name));
         }
+        let sources = target.tables.iter().map(|table| &plan.tables[*table].source);
+        sources.flat_map(|source| &source.notes).for_each(|note| say(note));
+        target.plan.notes.iter().for_each(|note| say(note));
     }
-    if plan.tables.len() > TABLES {
-        tracing::info!("{} more tables", plan.tables.len() - TABLES);
+    if plan.targets.len() > TARGETS {
+        tracing::info!("{} more targets", plan.targets.len() - TARGETS);
     }
 }
 
-fn sentence(table: &TablePlan) -> String {
-    let (source, target) = (&table.source, &table.target);
+fn sentence(target: &TargetTable) -> String {
+    let (source, target) = (&target.write, &target.plan);
     let held = target.rows_before.map(|rows| words::plural(rows, "row"));
     let rows = words::plural(source.rows, "row");
     match (target.decision, held) {

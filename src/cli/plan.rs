@@ -32,14 +32,13 @@ pub(super) fn plan(args: &PlanArgs) -> Result<u8> {
 async fn tell(pipeline: &Arc<Pipeline>) -> Result<()> {
     let plan = Plan::make(pipeline).await?;
     terminal::print(&text(pipeline, &plan, Signs::choose()))?;
-    plan.check_targets()?;
     check_ids(pipeline, &plan, &Controls::default()).await?;
     let speed = read_speed(pipeline, &plan, TRIAL).await?;
-    terminal::print(&estimate(&plan, &speed))
+    terminal::print(&format!("{}{}", left_out(&plan), estimate(&plan, &speed)))
 }
 
 fn text(pipeline: &Pipeline, plan: &Plan, signs: Signs) -> String {
-    let target = |table: &TablePlan| Some(table.target.clone());
+    let target = |table: &TablePlan| Some(table.target.plan.clone());
     let mut text = format!(
         "Source: {}\n\n{}\nTarget: {}\n\n{}",
         pipeline.source.kind(),
@@ -49,7 +48,7 @@ fn text(pipeline: &Pipeline, plan: &Plan, signs: Signs) -> String {
     );
     if let Some(stage) = &pipeline.stage {
         // What does not move is not staged either.
-        let target = |table: &TablePlan| table.stage.clone().filter(|_| table.moves());
+        let target = |table: &TablePlan| table.target.stage.clone().filter(|_| table.moves());
         push(&mut text, format_args!("\nStage: {}\n\n{}", stage.kind(), targets(plan, target)));
     }
     let transforms: Vec<_> = pipeline.transforms.iter().map(|transform| transform.kind()).collect();
@@ -117,10 +116,15 @@ fn targets(plan: &Plan, target: impl Fn(&TablePlan) -> Option<TargetPlan>) -> St
 
 fn notes(plan: &Plan) -> Vec<String> {
     let mut notes = Vec::new();
-    for table in &plan.tables {
-        let stage = table.stage.iter().flat_map(|stage| &stage.notes);
-        let all = table.source.notes.iter().chain(&table.target.notes).chain(stage);
-        notes.extend(all.map(|note| clean(&format!("{}: {note}", table.source.name))));
+    let mut add = |name: &str, all: &[String]| {
+        notes.extend(all.iter().map(|note| clean(&format!("{name}: {note}"))));
+    };
+    for (n, TablePlan { source, target, .. }) in plan.tables.iter().enumerate() {
+        add(&source.name, &source.notes);
+        if target.tables.first() == Some(&n) {
+            add(&target.write.name, &target.plan.notes);
+            add(&target.write.name, target.stage.as_ref().map_or(&[], |stage| &stage.notes));
+        }
     }
     notes
 }
@@ -150,6 +154,19 @@ fn total(plan: &Plan) -> String {
     );
     if left > 0 {
         text.push_str(&format!("; {} left alone", words::plural(left, "table")));
+    }
+    text
+}
+
+/// What `dedupe` would leave out, which is known once the ids have been read.
+fn left_out(plan: &Plan) -> String {
+    let mut text = String::new();
+    for target in &plan.targets {
+        if let Some(left_out) = target.left_out.get() {
+            let rows = words::plural(left_out.rows(), "row");
+            let name = clean(&target.write.name);
+            push(&mut text, format_args!("Left out: {rows} of {name} whose id comes again\n"));
+        }
     }
     text
 }

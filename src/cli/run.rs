@@ -88,7 +88,6 @@ impl Run {
 
 /// What would make the run fail is said before it changes anything.
 async fn check(pipeline: &Arc<Pipeline>, plan: &Plan, controls: &Controls) -> Result<()> {
-    plan.check_targets()?;
     tokio::select! {
         biased;
         () = controls.stop.cancelled() => Err(Error::interrupted()),

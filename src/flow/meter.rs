@@ -44,9 +44,9 @@ pub struct Meter {
     pub rows_read: Counter,
     /// Bytes of record batches that came from the source.
     pub bytes_read: Counter,
-    /// Rows that a transform left out because their id had occurred before.
+    /// Rows that a transform left out because their id occurs again.
     pub rows_deduplicated: Counter,
-    /// Rows that were given another id.
+    /// Rows that were given a new id.
     pub rows_remapped: Counter,
     /// Rows put aside because they were bad.
     pub rows_rejected: Counter,

@@ -173,7 +173,7 @@ impl Outlet {
     /// pass it on.
     pub fn send(&mut self, rows: RecordBatch, permit: Permit) -> Result<()> {
         let place = self.place.clone();
-        self.place.first_row += rows.num_rows() as u64;
+        self.place.advance(rows.num_rows() as u64);
         let waiting_since = Instant::now();
         self.meter.reading.add_since(self.busy_since);
         let batch = Batch { rows, place, permit };

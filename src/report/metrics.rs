@@ -100,7 +100,7 @@ impl Series {
     fn new(table: &TableRun) -> Self {
         let labels = vec![
             Label::new("table", table.plan.source.name.clone()),
-            Label::new("target", table.plan.target.target.clone()),
+            Label::new("target", table.plan.target.plan.target.clone()),
         ];
         let counter = |name: &'static str| counter!(name, labels.clone());
         gauge!("vecpipe_rows_planned", labels.clone()).set(table.plan.source.rows as f64);

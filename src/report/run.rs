@@ -126,9 +126,9 @@ pub struct TableReport {
     pub rows_planned: u64,
     /// Rows that came from the source.
     pub rows_read: u64,
-    /// Rows left out because their id had occurred before in the source.
+    /// Rows left out because their id occurs again in the source.
     pub rows_deduplicated: u64,
-    /// Rows that were given another id.
+    /// Rows that were given a new id.
     pub rows_remapped: u64,
     /// Rows put aside because they were bad.
     pub rows_rejected: u64,
@@ -142,7 +142,8 @@ pub struct TableReport {
     pub bytes_read: u64,
     /// Requests that were sent again.
     pub retries: u64,
-    /// Rows that the target held before.
+    /// Rows that the target held before; of a target that several tables were merged into, each
+    /// of them reports this and the next number for the whole.
     pub target_rows_before: Option<u64>,
     /// Rows that the target holds now, by its own count, once the table is complete.
     pub target_rows_after: Option<u64>,
@@ -172,10 +173,10 @@ pub enum TableStatus {
 
 /// What to do about the first table that was cut off.
 fn advice(pipeline: &Pipeline, tables: &[Arc<TableRun>]) -> Option<&'static str> {
-    let cut_off = tables
-        .iter()
-        .find(|table| table.completion.get().is_none() && table.meter.totals().rows_written > 0)?;
-    Some(pipeline.sink.after_cut_off(cut_off.plan.target.decision))
+    let cut_off = tables.iter().find(|table| {
+        table.target.completion.get().is_none() && table.meter.totals().rows_written > 0
+    })?;
+    Some(pipeline.sink.after_cut_off(cut_off.target.plan.plan.decision))
 }
 
 impl RunReport {
@@ -243,16 +244,17 @@ impl TableReport {
             TableState::Moving | TableState::Completing => TableStatus::Incomplete,
             TableState::Done => TableStatus::Complete,
         };
-        let completion = run.completion.get();
-        let left_alone = plan.target.rows_before.filter(|_| status == TableStatus::LeftAlone);
-        let notes = plan.source.notes.iter().chain(&plan.target.notes).cloned().collect();
+        let completion = run.target.completion.get();
+        let target = &plan.target.plan;
+        let left_alone = target.rows_before.filter(|_| status == TableStatus::LeftAlone);
+        let notes = plan.source.notes.iter().chain(&target.notes).cloned().collect();
         TableReport {
             source: plan.source.name.clone(),
-            target: plan.target.target.clone(),
+            target: target.target.clone(),
             status,
-            decision: (status != TableStatus::NotStarted).then(|| past(plan.target.decision)),
-            vector_type: plan.write.schema.column().vector_type.name(),
-            dim: plan.write.schema.column().dim,
+            decision: (status != TableStatus::NotStarted).then(|| past(target.decision)),
+            vector_type: plan.target.write.schema.column().vector_type.name(),
+            dim: plan.target.write.schema.column().dim,
             metric: plan.source.metric.map(|metric| metric.name()),
             rows_planned: plan.source.rows,
             rows_read: totals.rows_read,
@@ -264,10 +266,10 @@ impl TableReport {
             rows_replaced: totals.rows_replaced,
             bytes_read: totals.bytes_read,
             retries: totals.retries,
-            target_rows_before: match plan.target.decision {
+            target_rows_before: match target.decision {
                 // The sink counts from the empty table that it fills.
-                Decision::Overwrite => plan.target.rows_before,
-                _ => completion.map(|c| c.rows_before).or(plan.target.rows_before),
+                Decision::Overwrite => target.rows_before,
+                _ => completion.map(|c| c.rows_before).or(target.rows_before),
             },
             target_rows_after: completion.map(|c| c.rows_after).or(left_alone),
             checksum: None,

@@ -60,10 +60,11 @@ pub trait SinkFactory {
     fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>>;
 }
 
-/// A table that is about to be written: what the source says, after all transforms.
+/// A table that is about to be written: what the source says, after all transforms. Several tables
+/// of the source that go to one target come as one.
 #[derive(Debug, Clone)]
 pub struct TableToWrite {
-    /// The source table's name.
+    /// The source table's name; `a + b` for several.
     pub name: String,
     /// The collection it would be, when the sink's config names none.
     pub collection: String,

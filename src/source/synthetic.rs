@@ -15,8 +15,8 @@ use crate::flow::{BatchStream, ReadContext};
 use crate::source::{Columns, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Place, Split, TableSchema, VectorColumn, VectorType};
 
-/// Made-up rows: ids counted from `first_id`, float32 vectors that depend on the seed and the id
-/// alone.
+/// Made-up rows: ids counted from `first_id` or random, float32 vectors that depend on the seed and
+/// the row alone.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -30,6 +30,13 @@ pub struct Config {
     /// Id of the first row; each further row has the next id.
     #[serde(default)]
     first_id: i64,
+    /// What ids are like (default: sequential).
+    #[serde(default)]
+    ids: Ids,
+    /// How many different ids there are; with fewer than rows, ids occur again (default: as many as
+    /// rows).
+    #[serde(default)]
+    distinct_ids: Option<u64>,
     /// Rows in one split (default: about 32 MiB).
     #[serde(default)]
     split_rows: Option<u64>,
@@ -39,6 +46,17 @@ pub struct Config {
     /// The metric that the table states.
     #[serde(default)]
     metric: Option<Metric>,
+}
+
+/// What made-up ids are like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Ids {
+    /// Counted from `first_id`.
+    #[default]
+    Sequential,
+    /// Scattered over all 64-bit integers, in an order that the seed gives.
+    Random,
 }
 
 fn default_table() -> String {
@@ -53,6 +71,10 @@ impl SourceFactory for Config {
         }
         if i64::try_from(self.rows).ok().and_then(|r| self.first_id.checked_add(r)).is_none() {
             return Err(Error::config("source.synthetic: the last id does not fit 64 bits"));
+        }
+        if self.distinct_ids == Some(0) {
+            return Err(Error::config("source.synthetic.distinct_ids is 0")
+                .help("rows have at least one id; leave it out for an id of its own for each"));
         }
         let column = VectorColumn { vector_type: VectorType::Float32, dim: self.dim };
         let schema = TableSchema::of_vectors("id", "vector", column);
@@ -137,9 +159,8 @@ fn make_rows(
     rows: std::ops::Range<u64>,
     columns: Columns,
 ) -> Result<RecordBatch> {
-    let first_id = config.first_id.wrapping_add_unsigned(rows.start);
-    let last_id = config.first_id.wrapping_add_unsigned(rows.end);
-    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(first_id..last_id));
+    let ids = rows.clone().map(|row| id(config, row));
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(ids));
     let broken = |error| Error::internal("Made-up rows do not fit their schema").because(error);
     if columns == Columns::Ids {
         let arrow = schema.arrow().project(&[schema.id_index()]).map_err(broken)?;
@@ -156,11 +177,33 @@ fn make_rows(
     RecordBatch::try_new(Arc::clone(schema.arrow()), vec![ids, vectors]).map_err(broken)
 }
 
-/// The n-th value: a number in [-1, 1) mixed from seed and position (SplitMix64's finaliser).
+/// The id of a row. Mixing maps different numbers to different ones, so random ids are different,
+/// too, unless fewer are asked for than there are rows.
+fn id(config: &Config, row: u64) -> i64 {
+    match (config.ids, config.distinct_ids) {
+        (Ids::Sequential, None) => config.first_id.wrapping_add_unsigned(row),
+        (Ids::Sequential, Some(different)) => {
+            config.first_id.wrapping_add_unsigned(row % different)
+        }
+        (Ids::Random, None) => mix(config.seed, row).cast_signed(),
+        (Ids::Random, Some(different)) => {
+            let drawn = mix(config.seed.wrapping_add(1), row) % different;
+            mix(config.seed, drawn).cast_signed()
+        }
+    }
+}
+
+/// The n-th value: a number in [-1, 1) mixed from seed and position.
 fn value(seed: u64, n: u64) -> f32 {
+    // 24 bits fit a float exactly.
+    ((mix(seed, n) >> 40) as f32) / 8_388_608.0 - 1.0
+}
+
+/// Mixes seed and number (SplitMix64's finaliser).
+fn mix(seed: u64, n: u64) -> u64 {
     let mut z = n.wrapping_add(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    // 24 bits fit a float exactly.
-    ((z >> 40) as f32) / 8_388_608.0 - 1.0
+    // The last step changes none of the upper bits, which values are made of.
+    z ^ (z >> 31)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -42,26 +43,63 @@ impl Split {
     }
 }
 
-/// Where a batch comes from: its table, its split and its first row within the split.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a batch comes from: its table, its split and its rows within the split.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Place {
     /// The table's name.
     pub table: Arc<str>,
     /// [`Split::index`].
     pub split: u32,
-    /// First row of the batch, counted from the start of the split.
+    /// First row that was read for the batch, counted from the start of the split.
     pub first_row: u64,
+    /// Rows before the first one, in source order, over all splits of all tables that go to the
+    /// same target, without those that a transform left out. (A source counts its table alone.)
+    pub position: u64,
+    /// Rows of the split that are missing here, because a transform left them out.
+    pub left_out: Option<Arc<RoaringTreemap>>,
 }
 
 impl Place {
     /// The place of row `first_row` of `split`.
     pub fn of(table: &str, split: &Split, first_row: u64) -> Self {
-        Place { table: table.into(), split: split.index, first_row }
+        let position = split.first_row + first_row;
+        Place { position, ..Place::new(table, split.index, first_row) }
+    }
+
+    /// The place of row `first_row` of the split with this index, all rows of which are there.
+    pub fn new(table: &str, split: u32, first_row: u64) -> Self {
+        Place { table: table.into(), split, first_row, position: first_row, left_out: None }
+    }
+
+    /// Moves on by `rows`.
+    pub fn advance(&mut self, rows: u64) {
+        self.first_row += rows;
+        self.position += rows;
+    }
+
+    /// Where the batch's row `n` (from 0) stands in its split.
+    pub fn row(&self, n: u64) -> u64 {
+        let Some(left_out) = &self.left_out else { return self.first_row + n };
+        let mut there = (self.first_row..).filter(|row| !left_out.contains(*row));
+        there.nth(usize::try_from(n).unwrap_or(usize::MAX)).unwrap_or(u64::MAX)
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table {}, split {}, from row {}", self.table, self.split, self.first_row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_named_as_the_source_counts_them() {
+        let mut place = Place::new("t", 0, 10);
+        assert_eq!(place.row(2), 12);
+        place.left_out = Some(Arc::new([3, 10, 12, 13].into_iter().collect()));
+        assert_eq!([0, 1, 2].map(|n| place.row(n)), [11, 14, 15]);
     }
 }

@@ -1,7 +1,9 @@
 //! What happens to rows on the way. One file per transform; the registry below names them all.
 
+use std::sync::Arc;
+
 use crate::error::Result;
-use crate::flow::{Batch, Meter};
+use crate::flow::{Batch, Meter, SplitLeftOut};
 use crate::registry::registry;
 use crate::table::TableSchema;
 
@@ -10,6 +12,10 @@ registry! {
     TransformConfig: TransformFactory;
     /// Gives columns another type.
     cast => Cast,
+    /// Leaves out rows whose id occurs again.
+    dedupe => Dedupe,
+    /// Gives rows new ids.
+    remap => Remap,
     /// Gives columns other names.
     rename => Rename,
     /// Keeps some columns.
@@ -26,6 +32,15 @@ pub trait TransformFactory: Send + Sync {
     /// # Errors
     /// [`Kind::Config`](crate::error::Kind::Config) when it can't be applied to such a table.
     fn plan(&self, input: &TableSchema) -> Result<Box<dyn Transform>>;
+
+    /// Called once when all tables have moved: makes whole what was written beside them. Not called
+    /// after a run that failed. May block.
+    ///
+    /// # Errors
+    /// When that can't be done.
+    fn finish(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A transform, prepared for one table.
@@ -33,10 +48,56 @@ pub trait Transform: Send + Sync {
     /// The schema of the batches that come out.
     fn output(&self) -> &TableSchema;
 
-    /// Transforms one batch; counts in `meter` what it leaves out or changes. Called for the
-    /// batches of several splits at the same time.
+    /// Transforms one batch; counts in the context's meter what it leaves out or changes. Called
+    /// for the batches of several splits at the same time, on threads that may block.
     ///
     /// # Errors
     /// When a row can't be transformed.
-    fn apply(&self, batch: Batch, meter: &Meter) -> Result<Batch>;
+    fn apply(&self, batch: Batch, cx: &SplitContext) -> Result<Batch>;
+
+    /// What it does to ids.
+    fn ids(&self) -> IdEffect {
+        IdEffect::Same
+    }
+
+    /// Does to a batch of the id column alone what [`apply`](Self::apply) does to ids, and nothing
+    /// else: counts and writes nothing. For looking at ids before rows move.
+    ///
+    /// # Errors
+    /// As `apply`.
+    fn apply_ids(&self, ids: Batch, _: &SplitContext) -> Result<Batch> {
+        Ok(ids)
+    }
+}
+
+/// What a transform learns of the split that batches come from.
+#[derive(Debug, Clone, Default)]
+pub struct SplitContext {
+    /// The table's counters.
+    pub meter: Arc<Meter>,
+    /// The rows of the split that [`IdEffect::Dedupe`] leaves out.
+    pub left_out: SplitLeftOut,
+}
+
+/// What a transform does to ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdEffect {
+    /// They stay.
+    Same,
+    /// Of the rows with one id, all but one are left out. Which these are is found out before rows
+    /// move, and told in [`SplitContext::left_out`].
+    Dedupe(dedupe::Keep),
+    /// Each row gets another id.
+    New(NewIds),
+}
+
+/// What new ids are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewIds {
+    /// Two are the same where the old ones were, and only there.
+    OneToOne,
+    /// No two are the same.
+    Unique,
+    /// Two may be the same where the old ones were not.
+    Hashed,
 }

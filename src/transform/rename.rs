@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::flow::{Batch, Meter};
+use crate::flow::Batch;
 use crate::table::TableSchema;
-use crate::transform::{Transform, TransformFactory};
+use crate::transform::{SplitContext, Transform, TransformFactory};
 
 /// Old column name to new column name.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +56,7 @@ impl Transform for Rename {
         &self.output
     }
 
-    fn apply(&self, batch: Batch, _: &Meter) -> Result<Batch> {
+    fn apply(&self, batch: Batch, _: &SplitContext) -> Result<Batch> {
         let schema = Arc::clone(self.output.arrow());
         let rows = RecordBatch::try_new(schema, batch.rows.columns().to_vec())
             .map_err(|error| Error::internal("Renaming changed a column's type").because(error))?;

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::flow::{Batch, Meter};
+use crate::flow::Batch;
 use crate::table::TableSchema;
-use crate::transform::{Transform, TransformFactory};
+use crate::transform::{SplitContext, Transform, TransformFactory};
 
 /// The columns to keep, in this order. The id and the vector are among them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ impl Transform for Select {
         &self.output
     }
 
-    fn apply(&self, batch: Batch, _: &Meter) -> Result<Batch> {
+    fn apply(&self, batch: Batch, _: &SplitContext) -> Result<Batch> {
         let rows = batch
             .rows
             .project(&self.indices)

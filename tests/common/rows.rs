@@ -29,7 +29,7 @@ pub fn vectors(len: usize, values: ArrayRef) -> ArrayRef {
 
 /// A batch on its way from the first row of a table.
 pub fn in_flight(rows: &RecordBatch) -> Batch {
-    let place = Place { table: "t".into(), split: 0, first_row: 0 };
+    let place = Place::new("t", 0, 0);
     Batch { rows: rows.clone(), place, permit: Permit::free() }
 }
 

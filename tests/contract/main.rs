@@ -47,6 +47,10 @@ sink_contract! {
 
 transform_contract! {
     cast => transform("cast", json!({ "vector": "float16" })),
+    dedupe => transform("dedupe", json!({ "keep": "last" })),
+    remap_by_hash => fixtures::remap::transform(json!({ "strategy": "hash" })),
+    remap_by_number => fixtures::remap::transform(json!({ "strategy": "sequential", "first": 7 })),
+    remap_by_offset => fixtures::remap::transform(json!({ "strategy": "offset", "offset": 7 })),
     rename => transform("rename", json!({ "vector": "embedding" })),
     select => transform("select", json!(["vector", "id"])),
 }

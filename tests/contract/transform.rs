@@ -2,9 +2,9 @@
 
 use arrow::compute::concat_batches;
 use arrow_array::RecordBatch;
-use vecpipe::flow::{Batch, Meter, Permit};
+use vecpipe::flow::{Batch, Permit, SplitLeftOut};
 use vecpipe::table::{Place, Role, TableSchema};
-use vecpipe::transform::{Transform, TransformFactory};
+use vecpipe::transform::{SplitContext, Transform, TransformFactory};
 
 use crate::common::read::{Way, read_table};
 use crate::fixtures;
@@ -17,6 +17,7 @@ macro_rules! transform_contract {
                     says_what_comes_out
                     does_not_depend_on_batches
                     keeps_the_rows_place
+                    treats_ids_alone_as_it_treats_rows
                 );
             })+
         }
@@ -38,10 +39,19 @@ async fn input() -> (TableSchema, RecordBatch) {
     fixtures::with_scalar(&rows)
 }
 
+fn batch(rows: RecordBatch, first_row: u64) -> Batch {
+    Batch { rows, place: Place::new("t", 3, first_row), permit: Permit::free() }
+}
+
+/// A split of which some rows are to be left out.
+fn split() -> SplitContext {
+    let rows = (0..1000).filter(|row| row % 7 == 3).collect();
+    let left_out = SplitLeftOut { before: 0, rows: std::sync::Arc::new(rows) };
+    SplitContext { left_out, ..SplitContext::default() }
+}
+
 fn apply(transform: &dyn Transform, rows: &RecordBatch, first_row: u64) -> Batch {
-    let place = Place { table: "t".into(), split: 3, first_row };
-    let batch = Batch { rows: rows.clone(), place, permit: Permit::free() };
-    transform.apply(batch, &Meter::default()).unwrap()
+    transform.apply(batch(rows.clone(), first_row), &split()).unwrap()
 }
 
 pub async fn says_what_comes_out(factory: &dyn TransformFactory) {
@@ -77,4 +87,19 @@ pub async fn keeps_the_rows_place(factory: &dyn TransformFactory) {
     let transform = factory.plan(&schema).unwrap();
     let out = apply(&*transform, &rows, 77);
     assert_eq!((out.place.split, out.place.first_row), (3, 77));
+}
+
+pub async fn treats_ids_alone_as_it_treats_rows(factory: &dyn TransformFactory) {
+    let (schema, rows) = input().await;
+    let transform = factory.plan(&schema).unwrap();
+    let (rows, cx) = (rows.slice(100, 300), split());
+    let ids = rows.project(&[schema.id_index()]).unwrap();
+    let alone = transform.apply_ids(batch(ids, 100), &cx).unwrap();
+    assert_eq!(cx.meter.totals(), Default::default(), "looking at ids counts nothing");
+    let whole = transform.apply(batch(rows, 100), &cx).unwrap();
+    assert_eq!(alone.rows.column(0), whole.rows.column(transform.output().id_index()));
+    assert_eq!(alone.place, whole.place);
+    let left_out = cx.meter.rows_deduplicated.get();
+    assert_eq!(whole.len() + left_out, 300);
+    assert_eq!(whole.place.position, if left_out > 0 { 100 - 14 } else { 100 });
 }

@@ -135,7 +135,7 @@ async fn a_request_that_is_too_large_is_sent_in_parts_and_the_size_remembered() 
             bytes: 0,
             location: serde_json::Value::Null,
         };
-        let place = vecpipe::table::Place { table: "t".into(), split: 0, first_row: 0 };
+        let place = vecpipe::table::Place::new("t", 0, 0);
         let batch = vecpipe::flow::Batch {
             rows: rows(ids, 1.0),
             place,

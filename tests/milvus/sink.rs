@@ -255,8 +255,8 @@ async fn tables_of_one_run_may_share_a_collection_by_partitions() {
         let (a, b) = (part("a", "p1"), part("b", "_default"));
         let (plan_a, plan_b) = (sink.plan(&a).await.unwrap(), sink.plan(&b).await.unwrap());
         assert_eq!((plan_a.decision, plan_b.decision), (Decision::Create, Decision::Create));
-        let error = sink.plan(&part("c", "p1")).await.unwrap_err();
-        assert!(error.to_string().contains("would both go to"), "{error}");
+        let error = sink.plan(&table("c")).await.unwrap_err();
+        assert!(error.to_string().contains("One table would go to"), "{error}");
         let (a, b) = futures::join!(
             sink.prepare(&a, &plan_a, Arc::default()),
             sink.prepare(&b, &plan_b, Arc::default())

@@ -145,7 +145,7 @@ pub async fn move_rows(
             bytes: 0,
             location: Value::Null,
         };
-        let place = Place { table: table.name.as_str().into(), split: index, first_row: 0 };
+        let place = Place::new(&table.name, index, 0);
         async move {
             let mut split = writer.open_split(&split).await?;
             let written = split.write(Batch { rows, place, permit: Permit::free() }).await?;

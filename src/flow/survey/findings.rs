@@ -35,13 +35,26 @@ pub struct Ids {
     pub sample: Vec<Id>,
 }
 
-/// What was found about the ids of one table.
+/// Why ids must not occur twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surplus {
+    /// The sink refuses them.
+    Refused,
+    /// Rows of several tables would be taken for each other.
+    Merged,
+    /// New ids were made by a hash.
+    Hashed,
+}
+
+/// What was found about the ids of one target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdFindings {
-    /// Rows whose ids were looked at; 0 when the sink does not mind.
+    /// Rows whose ids were looked at; 0 when nobody minds.
     pub rows: u64,
-    /// Ids that occur more than once in the source.
+    /// Ids that occur more than once, as they leave the transforms.
     pub duplicates: Ids,
+    /// Why that matters, where there are some.
+    pub surplus: Option<Surplus>,
     /// Rows beyond the first of their id.
     pub surplus_rows: u64,
     /// Ids that the target holds already.
@@ -56,14 +69,27 @@ impl IdFindings {
         let duplicates = self.duplicates.count > 0;
         if duplicates {
             what.push(format!(
-                "{} more than once in the source, in {} too many: {}",
+                "{} more than once {}, in {} too many: {}",
                 counted(self.duplicates.count, "id occurs", "ids occur"),
+                match self.surplus {
+                    Some(Surplus::Merged) => "in the tables that are merged",
+                    Some(Surplus::Hashed) => "among the new ids",
+                    _ => "in the source",
+                },
                 counted(self.surplus_rows, "row", "rows"),
                 self.duplicates
             ));
-            help.push(
-                "make the ids unique at the source, or set `on_duplicate_id: allow` in the sink to send every row as it is",
-            );
+            help.push(match self.surplus {
+                Some(Surplus::Merged) => {
+                    "add the transform `dedupe` to keep one row of each id, or `remap: { strategy: sequential }` to give every row an id of its own"
+                }
+                Some(Surplus::Hashed) => {
+                    "put the transform `dedupe` before `remap` if rows of the source share an id; else two ids have one hash, and `strategy: sequential` gives every row an id of its own"
+                }
+                _ => {
+                    "add the transform `dedupe` to keep one row of each id, or `remap: { strategy: sequential }` to give every row an id of its own; or set `on_duplicate_id: allow` in the sink to send every row as it is"
+                }
+            });
         }
         if self.existing.count > 0 {
             what.push(format!(
@@ -107,6 +133,7 @@ mod tests {
         let findings = IdFindings {
             rows: 20,
             duplicates: Ids { count: 9_000, sample: (0..5).map(Id::Int).collect() },
+            surplus: Some(Surplus::Refused),
             surplus_rows: 12,
             existing: Ids { count: 1, sample: vec![Id::Text("a\nb".to_owned())] },
         };
@@ -116,7 +143,7 @@ mod tests {
             error.to_string(),
             "9,000 ids occur more than once in the source, in 12 rows too many: 0, 1, 2, 3, 4, …; 1 id is in the target already: \"a\\nb\"
   where: table test
-  help: make the ids unique at the source, or set `on_duplicate_id: allow` in the sink to send every row as it is; set `on_conflict` in the sink: `skip` keeps the target's rows, `upsert` replaces them, `insert` adds the new rows beside them"
+  help: add the transform `dedupe` to keep one row of each id, or `remap: { strategy: sequential }` to give every row an id of its own; or set `on_duplicate_id: allow` in the sink to send every row as it is; set `on_conflict` in the sink: `skip` keeps the target's rows, `upsert` replaces them, `insert` adds the new rows beside them"
         );
     }
 }

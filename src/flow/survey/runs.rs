@@ -1,103 +1,117 @@
-//! Sorted runs on disk, and their merge: what keeps the survey's memory bounded.
+//! Sorted runs on disk, and their merge: what keeps the memory of an ids pass bounded.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::mem;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use super::folder::{Folder, disk};
+use crate::error::Result;
 
 /// Bytes of a run that are read at once; there is a buffer for each run that is being merged.
 const READ_BYTES: usize = 16 << 10;
 
-/// A key, and whether it occurs more than once.
-pub type Entry = (u128, bool);
+/// Runs of about one size that are merged into a larger one. So each entry is written once per
+/// factor of 64, and few files are open at a time.
+const FAN_IN: usize = 64;
 
-/// Entries in ascending order of their keys, each key once.
+/// A key, and a number that goes with it.
+pub type Entry = (u128, u64);
+
+/// Entries in ascending order.
 pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry>> + Send + 'a>;
 
-/// A folder for runs, made with the first one and removed, with all that is in it, on drop.
+/// Sorted runs, which many workers add to.
 #[derive(Debug)]
-pub struct Folder {
-    parent: PathBuf,
-    made: OnceLock<PathBuf>,
-    next: AtomicU64,
+pub struct Runs {
+    folder: Arc<Folder>,
+    /// By size: those as they came, those merged once, twice, …
+    levels: Mutex<Vec<Vec<Run>>>,
 }
 
-impl Folder {
-    /// A folder below `parent`; nothing is made yet.
-    pub fn below(parent: &Path) -> Self {
-        Folder { parent: parent.to_owned(), made: OnceLock::new(), next: AtomicU64::new(0) }
+impl Runs {
+    /// No runs yet.
+    pub fn new(folder: Arc<Folder>) -> Self {
+        Runs { folder, levels: Mutex::default() }
     }
 
     /// Writes a run.
     ///
     /// # Errors
     /// When the disk refuses, or an entry can't be read.
-    pub fn write(&self, entries: Entries<'_>) -> Result<Run> {
-        let path = self.path()?.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+    pub fn add(&self, entries: Entries<'_>) -> Result<()> {
+        let mut run = Run::write(&self.folder, entries)?;
+        let mut level = 0;
+        while let Some(full) = self.put(level, run) {
+            run = Run::write(&self.folder, merge(entries_of(&full)?)?)?;
+            level += 1;
+        }
+        Ok(())
+    }
+
+    /// The entries of each run.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn entries(&self) -> Result<Vec<Entries<'static>>> {
+        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        levels.iter().flatten().map(Run::entries).collect()
+    }
+
+    /// Puts a run on its level; gives all of them back when they are to be merged.
+    fn put(&self, level: usize, run: Run) -> Option<Vec<Run>> {
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        if levels.len() <= level {
+            levels.push(Vec::new());
+        }
+        levels[level].push(run);
+        (levels[level].len() >= FAN_IN).then(|| mem::take(&mut levels[level]))
+    }
+
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.levels.lock().unwrap().is_empty()
+    }
+}
+
+fn entries_of(runs: &[Run]) -> Result<Vec<Entries<'static>>> {
+    runs.iter().map(Run::entries).collect()
+}
+
+/// One run; its file is removed on drop.
+#[derive(Debug)]
+struct Run {
+    path: PathBuf,
+}
+
+impl Run {
+    fn write(folder: &Folder, entries: Entries<'_>) -> Result<Run> {
+        let path = folder.new_file()?;
         let failed = |error| disk("write", &path, error);
         let mut out = BufWriter::new(File::create_new(&path).map_err(failed)?);
         let run = Run { path: path.clone() };
         let mut last = 0;
         for entry in entries {
-            let (key, again) = entry?;
-            put(&mut out, key - last, again).map_err(failed)?;
+            let (key, number) = entry?;
+            put(&mut out, key - last, number).map_err(failed)?;
             last = key;
         }
         out.flush().map_err(failed)?;
         Ok(run)
     }
 
-    fn path(&self) -> Result<&Path> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        if let Some(path) = self.made.get() {
-            return Ok(path);
-        }
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = self.parent.join(format!("ids-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| disk("make", &path, error))?;
-        // Of two that made a folder at the same time, one wins; the other's is empty.
-        if let Err(lost) = self.made.set(path) {
-            let _ = fs::remove_dir(lost);
-        }
-        self.made.get().map(PathBuf::as_path).ok_or_else(|| Error::internal("No folder for ids"))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Some(path) = self.made.get() {
-            let _ = fs::remove_dir_all(path);
-            // Succeeds only when it holds nothing else.
-            let _ = fs::remove_dir(&self.parent);
-        }
-    }
-}
-
-/// One run; its file is removed on drop.
-#[derive(Debug)]
-pub struct Run {
-    path: PathBuf,
-}
-
-impl Run {
-    /// The entries, from the first.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn entries(&self) -> Result<Entries<'static>> {
+    fn entries(&self) -> Result<Entries<'static>> {
         let path = self.path.clone();
         let file = File::open(&path).map_err(|error| disk("read", &path, error))?;
         let mut input = BufReader::with_capacity(READ_BYTES, file);
         let mut last = 0u128;
         Ok(Box::new(std::iter::from_fn(move || match take(&mut input) {
-            Ok(Some((step, again))) => {
+            Ok(Some((step, number))) => {
                 last = last.wrapping_add(step);
-                Some(Ok((last, again)))
+                Some(Ok((last, number)))
             }
             Ok(None) => None,
             Err(error) => Some(Err(disk("read", &path, error))),
@@ -111,75 +125,73 @@ impl Drop for Run {
     }
 }
 
-/// Merges runs: keys ascend, and a key of several runs occurs more than once.
+/// Merges what is sorted.
 ///
 /// # Errors
 /// The first entry of a run may fail to be read; errors of later ones come as items.
 pub fn merge<'a>(mut runs: Vec<Entries<'a>>) -> Result<Entries<'a>> {
+    if runs.len() == 1 {
+        return Ok(runs.remove(0));
+    }
     let mut heads = BinaryHeap::with_capacity(runs.len());
     for (run, entries) in runs.iter_mut().enumerate() {
-        if let Some((key, again)) = entries.next().transpose()? {
-            heads.push(Reverse((key, run, again)));
+        if let Some(entry) = entries.next().transpose()? {
+            heads.push(Reverse((entry, run)));
         }
     }
     Ok(Box::new(std::iter::from_fn(move || {
-        let Reverse((key, mut run, mut again)) = heads.pop()?;
-        loop {
-            match runs[run].next() {
-                Some(Ok((next, next_again))) => heads.push(Reverse((next, run, next_again))),
-                Some(Err(error)) => return Some(Err(error)),
-                None => {}
-            }
-            match heads.peek() {
-                Some(Reverse((other, ..))) if *other == key => {}
-                _ => return Some(Ok((key, again))),
-            }
-            again = true;
-            let Reverse((_, other, _)) = heads.pop()?;
-            run = other;
+        let Reverse((entry, run)) = heads.pop()?;
+        match runs[run].next() {
+            Some(Ok(next)) => heads.push(Reverse((next, run))),
+            Some(Err(error)) => return Some(Err(error)),
+            None => {}
         }
+        Some(Ok(entry))
     })))
 }
 
-/// A step to the next key: one bit that says whether it occurs again, then the number in groups of
-/// seven bits (six in the first byte), the lowest first; the highest bit of a byte says that
-/// another follows.
-fn put(out: &mut impl Write, step: u128, again: bool) -> io::Result<()> {
-    let mut rest = step >> 6;
+/// A step to the next key: one bit that says whether a number other than 0 follows, then the step
+/// in groups of seven bits (six in the first byte), the lowest first; the highest bit of a byte
+/// says that another follows. The number, if any, has the same form, without the first bit.
+fn put(out: &mut impl Write, step: u128, number: u64) -> io::Result<()> {
     let more = |rest: u128| if rest > 0 { 0x80 } else { 0 };
-    let mut bytes = [0; 20];
-    bytes[0] = u8::from(again) | ((step & 0x3f) as u8) << 1 | more(rest);
+    let mut bytes = [0; 32];
+    bytes[0] = u8::from(number > 0) | ((step & 0x3f) as u8) << 1 | more(step >> 6);
     let mut len = 1;
-    while rest > 0 {
-        let low = (rest & 0x7f) as u8;
-        rest >>= 7;
-        bytes[len] = low | more(rest);
-        len += 1;
-    }
+    let mut groups = |mut rest: u128| {
+        while rest > 0 {
+            bytes[len] = (rest & 0x7f) as u8 | more(rest >> 7);
+            rest >>= 7;
+            len += 1;
+        }
+    };
+    groups(step >> 6);
+    groups(number.into());
     out.write_all(&bytes[..len])
 }
 
-fn take(input: &mut impl Read) -> io::Result<Option<(u128, bool)>> {
+fn take(input: &mut impl Read) -> io::Result<Option<(u128, u64)>> {
     let mut byte = [0];
     if input.read(&mut byte)? == 0 {
         return Ok(None);
     }
-    let again = byte[0] & 1 == 1;
+    let has_number = byte[0] & 1 == 1;
     let mut step = u128::from(byte[0] >> 1 & 0x3f);
-    let mut shift = 6;
-    while byte[0] & 0x80 != 0 {
-        input.read_exact(&mut byte)?;
-        step |= u128::from(byte[0] & 0x7f).checked_shl(shift).unwrap_or(0);
-        shift += 7;
+    if byte[0] & 0x80 != 0 {
+        step |= groups(input)?.checked_shl(6).unwrap_or(0);
     }
-    Ok(Some((step, again)))
+    let number = if has_number { groups(input)? as u64 } else { 0 };
+    Ok(Some((step, number)))
 }
 
-fn disk(doing: &str, path: &Path, error: io::Error) -> Error {
-    Error::internal(format!("Cannot {doing} a temporary file of ids"))
-        .because(error)
-        .at(path.display())
-        .help("there must be room in `run.state_dir`, or more in `run.memory`")
+fn groups(input: &mut impl Read) -> io::Result<u128> {
+    let (mut value, mut shift, mut byte) = (0u128, 0, [0x80]);
+    while byte[0] & 0x80 != 0 {
+        input.read_exact(&mut byte)?;
+        value |= u128::from(byte[0] & 0x7f).checked_shl(shift).unwrap_or(0);
+        shift += 7;
+    }
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -187,32 +199,50 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::Error;
+
+    fn files(state: &std::path::Path) -> usize {
+        let folder = fs::read_dir(state).unwrap().next().unwrap().unwrap();
+        fs::read_dir(folder.path()).unwrap().count()
+    }
 
     #[test]
     fn nothing_is_left_behind() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        let folder = Folder::below(&state);
+        let runs = Runs::new(Arc::new(Folder::below(&state)));
         assert!(!state.exists());
-        let run = folder.write(Box::new([Ok((5, false))].into_iter())).unwrap();
-        let failing = [Ok((1, false)), Err(Error::interrupted())];
-        assert!(folder.write(Box::new(failing.into_iter())).is_err());
-        assert_eq!(fs::read_dir(folder.path().unwrap()).unwrap().count(), 1);
-        drop(run);
-        drop(folder);
+        runs.add(Box::new([Ok((5, 0))].into_iter())).unwrap();
+        let failing = [Ok((1, 0)), Err(Error::interrupted())];
+        assert!(runs.add(Box::new(failing.into_iter())).is_err());
+        assert_eq!(files(&state), 1);
+        drop(runs);
         assert!(!state.exists());
+    }
+
+    #[test]
+    fn many_runs_become_few() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = Runs::new(Arc::new(Folder::below(dir.path())));
+        let many = (FAN_IN * FAN_IN + 3) as u64;
+        for n in 0..many {
+            runs.add(Box::new([Ok((u128::from(n % 100), n))].into_iter())).unwrap();
+        }
+        assert_eq!(files(dir.path()), 1 + 3);
+        let all: Vec<_> = merge(runs.entries().unwrap()).unwrap().map(Result::unwrap).collect();
+        assert!(all.is_sorted() && all.len() as u64 == many);
     }
 
     proptest! {
         #[test]
-        fn a_run_gives_back_what_was_written(mut entries in prop::collection::btree_map(any::<u128>(), any::<bool>(), 0..50)) {
-            entries.insert(u128::MAX, true);
-            entries.insert(0, false);
+        fn a_run_gives_back_what_was_written(mut entries in prop::collection::vec(any::<Entry>(), 0..50)) {
+            entries.extend([(0, 0), (0, u64::MAX), (u128::MAX, 7), (u128::MAX, 7)]);
+            entries.sort();
             let dir = tempfile::tempdir().unwrap();
-            let folder = Folder::below(dir.path());
-            let run = folder.write(Box::new(entries.clone().into_iter().map(Ok))).unwrap();
-            let back: Vec<_> = run.entries().unwrap().map(Result::unwrap).collect();
-            prop_assert_eq!(back, entries.into_iter().collect::<Vec<_>>());
+            let runs = Runs::new(Arc::new(Folder::below(dir.path())));
+            runs.add(Box::new(entries.clone().into_iter().map(Ok))).unwrap();
+            let back: Vec<_> = merge(runs.entries().unwrap()).unwrap().map(Result::unwrap).collect();
+            prop_assert_eq!(back, entries);
         }
     }
 }

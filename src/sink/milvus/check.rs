@@ -58,9 +58,9 @@ impl Checks {
         for (check, values) in self.columns.iter().zip(rows.columns()) {
             if let Some((row, what)) = check.first_bad(values) {
                 let id = id_words(rows.column(self.id), row);
-                let first = place.first_row + row as u64;
+                let at = place.row(row as u64);
                 return Err(Error::target(format!("Row with id {id}: {what}"))
-                    .at(format!("table {}, split {}, row {first}", place.table, place.split))
+                    .at(format!("table {}, split {}, row {at}", place.table, place.split))
                     .help("correct or remove the row in the source"));
             }
         }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn message(checks: &Checks, batch: &RecordBatch) -> String {
-        let place = Place { table: "t".into(), split: 3, first_row: 100 };
+        let place = Place::new("t", 3, 100);
         checks.check(batch, &place).unwrap_err().to_string()
     }
 
@@ -212,7 +212,7 @@ mod tests {
         let (checks, batch) = rows(vec![0.0; 4], [None, Some("a")]);
         assert!(message(&checks, &batch).contains("id 10: t is null"));
         let (checks, batch) = rows(vec![0.0; 4], [Some(""), Some("abcde")]);
-        let place = Place { table: "t".into(), split: 0, first_row: 0 };
+        let place = Place::new("t", 0, 0);
         assert!(checks.check(&batch, &place).is_ok());
     }
 }

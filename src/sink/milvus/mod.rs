@@ -78,8 +78,8 @@ struct Milvus {
 /// What the sink remembers of its targets.
 #[derive(Default)]
 struct State {
-    /// Which table goes where.
-    claims: Vec<(target::Target, String)>,
+    /// Where tables go.
+    claims: Vec<target::Target>,
     /// Collections that this run created.
     created: Vec<String>,
     /// Targets whose ids were asked for, and what was loaded for that.

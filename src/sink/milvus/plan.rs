@@ -138,7 +138,7 @@ impl Milvus {
             return leave_alone(client, &target, &found).await;
         }
         let intent = Intent::form(&self.config, client, table).await?;
-        self.state.lock().await.claim(&intent.target, &table.name)?;
+        self.state.lock().await.claim(&intent.target)?;
         let (target, found) = (&intent.target, &intent.found);
         let loaded = found.exists(target)
             && client.is_loaded(&target.collection, &target.scope(found)).await?;

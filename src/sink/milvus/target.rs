@@ -48,11 +48,9 @@ impl Target {
         }
     }
 
+    /// True when one of them is a partition of the other.
     fn overlaps(&self, other: &Target) -> bool {
-        self.collection == other.collection
-            && (self.partition == other.partition
-                || self.partition.is_none()
-                || other.partition.is_none())
+        self.collection == other.collection && self.partition.is_none() != other.partition.is_none()
     }
 }
 
@@ -80,16 +78,15 @@ pub(super) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
 }
 
 impl State {
-    /// Notes which table goes where; two tables never share a target.
-    pub(super) fn claim(&mut self, target: &Target, table: &str) -> Result<()> {
-        if let Some((taken, by)) =
-            self.claims.iter().find(|(taken, by)| by != table && taken.overlaps(target))
-        {
-            return Err(Error::config(format!("Tables {by} and {table} would both go to {taken}"))
-                .help("leave out sink.milvus.collection (and partition), or run them one by one"));
+    /// Notes a target. Tables that go to one and the same are merged before they get here, but no
+    /// target may be a part of another one.
+    pub(super) fn claim(&mut self, target: &Target) -> Result<()> {
+        if let Some(taken) = self.claims.iter().find(|taken| taken.overlaps(target)) {
+            return Err(Error::config(format!("One table would go to {taken}, another to {target}"))
+                .help("set sink.milvus.partition: \"\" sends both to the collection as a whole, a name sends both there"));
         }
-        if !self.claims.iter().any(|(_, by)| by == table) {
-            self.claims.push((target.clone(), table.to_owned()));
+        if !self.claims.contains(target) {
+            self.claims.push(target.clone());
         }
         Ok(())
     }
@@ -150,16 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn two_tables_never_share_a_target() {
+    fn no_target_is_a_part_of_another() {
         let target = |partition: Option<&str>| Target {
             collection: "c".to_owned(),
             partition: partition.map(str::to_owned),
         };
         let mut state = State::default();
-        state.claim(&target(Some("p1")), "a").unwrap();
-        state.claim(&target(Some("p1")), "a").unwrap();
-        state.claim(&target(Some("p2")), "b").unwrap();
-        assert!(state.claim(&target(Some("p1")), "c").is_err());
-        assert!(state.claim(&target(None), "c").is_err());
+        state.claim(&target(Some("p1"))).unwrap();
+        state.claim(&target(Some("p1"))).unwrap();
+        state.claim(&target(Some("p2"))).unwrap();
+        let error = state.claim(&target(None)).unwrap_err();
+        assert!(error.to_string().contains("go to collection c, partition p1"), "{error}");
+        let other = Target { collection: "d".to_owned(), partition: None };
+        state.claim(&other).unwrap();
     }
 }

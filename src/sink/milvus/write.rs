@@ -218,8 +218,8 @@ fn even_parts(rows: &RecordBatch, limit: usize) -> Vec<Range<usize>> {
 }
 
 fn place_of(range: &Range<usize>, place: &Place) -> String {
-    let first = place.first_row + range.start as u64;
-    let last = place.first_row + range.end as u64;
+    let first = place.row(range.start as u64);
+    let last = place.row(range.end as u64);
     format!("table {}, split {}, rows {first} to {last}", place.table, place.split)
 }
 

@@ -9,7 +9,6 @@ mod part;
 pub mod properties;
 mod table;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,19 +63,13 @@ impl SinkFactory for Config {
             return Err(Error::config("The Parquet sink's `dir` is empty")
                 .help("name the folder that the files go to"));
         }
-        Ok(Box::new(Parquet {
-            config: self.clone(),
-            manifest_lock: Arc::default(),
-            targets: Mutex::default(),
-        }))
+        Ok(Box::new(Parquet { config: self.clone(), manifest_lock: Arc::default() }))
     }
 }
 
 struct Parquet {
     config: Config,
     manifest_lock: Arc<Mutex<()>>,
-    /// Which source table each folder belongs to: two tables must not share one.
-    targets: Mutex<HashMap<PathBuf, String>>,
 }
 
 #[async_trait]
@@ -87,7 +80,6 @@ impl Sink for Parquet {
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let folder = self.folder(table)?;
-        self.claim(&folder, table)?;
         let target = folder.path().display().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
         let (decision, rows_before) = blocking(move || decide(mode, &folder, &schema)).await?;
@@ -163,20 +155,6 @@ impl Sink for Parquet {
 impl Parquet {
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
         Folder::of(&self.config.dir, &table.collection, table.partition.as_deref())
-    }
-
-    fn claim(&self, folder: &Folder, table: &TableToWrite) -> Result<()> {
-        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = targets.entry(folder.path()).or_insert_with(|| table.name.clone());
-        if *owner == table.name {
-            return Ok(());
-        }
-        Err(Error::config(format!(
-            "The tables {owner} and {} would both be written to one folder",
-            table.name
-        ))
-        .at(folder.path().display())
-        .help("move them in two runs, into two folders"))
     }
 }
 

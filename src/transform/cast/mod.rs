@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::flow::{Batch, Meter};
+use crate::flow::Batch;
 use crate::table::{Role, TableSchema, VectorType};
-use crate::transform::{Transform, TransformFactory};
+use crate::transform::{SplitContext, Transform, TransformFactory};
 
 /// Column name to its new type.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -147,7 +147,7 @@ impl Transform for Cast {
         &self.output
     }
 
-    fn apply(&self, batch: Batch, _: &Meter) -> Result<Batch> {
+    fn apply(&self, batch: Batch, _: &SplitContext) -> Result<Batch> {
         let fields = self.output.arrow().fields();
         let columns = batch.rows.columns().iter().zip(&self.steps).zip(fields);
         let columns: Result<Vec<ArrayRef>> = columns
@@ -182,7 +182,7 @@ impl Cast {
             field.name(),
             field.data_type()
         ))
-        .at(format!("row {} of the split, id {id}", batch.place.first_row + misfit.row as u64))
+        .at(format!("row {} of the split, id {id}", batch.place.row(misfit.row as u64)))
         .at(&batch.place)
         .help("cast to a wider type, or correct the value at the source")
     }

@@ -1,0 +1,109 @@
+//! The plan: which tables, in which splits, into which targets. Making it changes nothing.
+
+mod merge;
+mod target;
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::flow::{Chain, Pipeline};
+use crate::sink::{Decision, TableToWrite, TargetPlan};
+use crate::source::SourceTable;
+
+pub use target::{TargetSplit, TargetTable};
+
+/// Everything a run is about to do.
+pub struct Plan {
+    /// One entry a table of the source, in source order.
+    pub tables: Vec<TablePlan>,
+    /// One entry a target, in the order of their first tables.
+    pub targets: Vec<Arc<TargetTable>>,
+}
+
+/// What happens to one table of the source.
+pub struct TablePlan {
+    /// The table as the source describes it.
+    pub source: SourceTable,
+    /// Its transforms, prepared for its schema.
+    pub transforms: Chain,
+    /// Where it goes, perhaps with other tables.
+    pub target: Arc<TargetTable>,
+}
+
+/// A table whose target is known, but not what else goes there.
+struct Alone {
+    source: SourceTable,
+    transforms: Chain,
+    write: TableToWrite,
+    target: TargetPlan,
+}
+
+impl Plan {
+    /// Asks the source for its tables and the sink what it would do with each. Tables that go to
+    /// the same target are merged.
+    ///
+    /// # Errors
+    /// Whatever makes the run impossible, found before anything moves.
+    pub async fn make(pipeline: &Pipeline) -> Result<Plan> {
+        let mut alone = Vec::new();
+        for source in pipeline.source.tables().await? {
+            let name = source.name.clone();
+            let table = Alone::make(pipeline, source)
+                .await
+                .map_err(|error: Error| error.at(format!("table {name}")))?;
+            alone.push(table);
+        }
+        let mut targets = Vec::new();
+        let mut target_of = vec![0; alone.len()];
+        for members in merge::groups(&alone) {
+            for member in &members {
+                target_of[*member] = targets.len();
+            }
+            targets.push(Arc::new(TargetTable::make(pipeline, &alone, members).await?));
+        }
+        merge::check_stages(&targets)?;
+        let tables = alone.into_iter().zip(target_of).map(|(table, target)| TablePlan {
+            source: table.source,
+            transforms: table.transforms,
+            target: Arc::clone(&targets[target]),
+        });
+        Ok(Plan { tables: tables.collect(), targets })
+    }
+
+    /// Rows that the source announces for tables that move.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().filter(|t| t.moves()).map(|t| t.source.rows).sum()
+    }
+
+    /// Bytes that the source announces for tables that move.
+    pub fn bytes(&self) -> u64 {
+        self.tables.iter().filter(|t| t.moves()).map(|t| t.source.bytes).sum()
+    }
+}
+
+impl TablePlan {
+    /// False when the target is left alone.
+    pub fn moves(&self) -> bool {
+        self.target.moves()
+    }
+}
+
+impl Alone {
+    async fn make(pipeline: &Pipeline, source: SourceTable) -> Result<Alone> {
+        let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)?;
+        let write = TableToWrite {
+            name: source.name.clone(),
+            collection: source.collection.clone(),
+            partition: source.partition.clone(),
+            schema,
+            metric: source.metric,
+            rows: source.rows,
+        };
+        let target = pipeline.sink.plan(&write).await?;
+        Ok(Alone { source, transforms, write, target })
+    }
+
+    fn moves(&self) -> bool {
+        self.target.decision != Decision::Skip
+    }
+}

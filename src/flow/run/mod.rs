@@ -1,0 +1,203 @@
+//! Running a plan: workers take splits in order, move their batches, and complete the targets.
+
+mod split;
+mod state;
+mod verify;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Kind, Result};
+use crate::flow::plan::TargetTable;
+use crate::flow::{Pipeline, ReadContext, Verify, blocking};
+use crate::sink::Decision;
+use verify::verify_count;
+
+pub use state::{TableRun, TableState, TargetRun};
+
+/// How a run is told to end early.
+#[derive(Debug, Clone, Default)]
+pub struct Controls {
+    /// Stop reading, let writes in flight end, keep what was acknowledged.
+    pub stop: CancellationToken,
+    /// End at once.
+    pub cancel: CancellationToken,
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The first error, if there was one.
+    pub error: Option<Error>,
+}
+
+struct Run {
+    pipeline: Arc<Pipeline>,
+    tables: Vec<Arc<TableRun>>,
+    /// Their targets, in the order of the first tables.
+    targets: Vec<Arc<TargetRun>>,
+    /// Target and split (none: an empty one that is only prepared and completed), in order.
+    work: Vec<(usize, Option<usize>)>,
+    next: AtomicUsize,
+    /// What all splits are read with, but for what is a table's own.
+    cx: ReadContext,
+    controls: Controls,
+}
+
+/// Moves the rows of all tables of a plan.
+///
+/// `parallelism` workers each take the next split, read it, transform its batches and write them
+/// one after the other. The first error, or a panic of anything in a worker, ends all others.
+pub async fn run(
+    pipeline: Arc<Pipeline>,
+    tables: Vec<Arc<TableRun>>,
+    controls: Controls,
+) -> Outcome {
+    let parallelism = pipeline.settings.parallelism.max(1);
+    let cx = match pipeline.read_context() {
+        Ok(cx) => cx,
+        Err(error) => return Outcome { error: Some(error) },
+    };
+    let targets = targets_of(&tables);
+    let work = work_of(&targets);
+    let next = AtomicUsize::new(0);
+    let run = Arc::new(Run { pipeline, tables, targets, work, next, cx, controls });
+    let mut workers = JoinSet::new();
+    for _ in 0..parallelism.min(run.work.len()) {
+        workers.spawn(worker(Arc::clone(&run)));
+    }
+    let mut outcome = Outcome::default();
+    while let Some(ended) = workers.join_next().await {
+        let error = match ended {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error,
+            Err(crash) if crash.is_panic() => Error::panicked("A worker", &*crash.into_panic()),
+            Err(_) => Error::interrupted(),
+        };
+        // A stop lets the other workers end their writes; anything else ends them at once.
+        if error.kind() != Kind::Interrupted || !run.controls.stop.is_cancelled() {
+            run.controls.cancel.cancel();
+        }
+        // Workers that were cancelled because of the first error report only the interruption.
+        if outcome.error.as_ref().is_none_or(|e| e.kind() == Kind::Interrupted) {
+            outcome.error = Some(error);
+        }
+    }
+    if outcome.error.is_none() {
+        let pipeline = Arc::clone(&run.pipeline);
+        let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish());
+        outcome.error = blocking(finish).await.err();
+    }
+    outcome
+}
+
+fn targets_of(tables: &[Arc<TableRun>]) -> Vec<Arc<TargetRun>> {
+    let firsts =
+        tables.iter().enumerate().filter(|(n, table)| table.target.plan.tables.first() == Some(n));
+    firsts.map(|(_, table)| Arc::clone(&table.target)).collect()
+}
+
+fn work_of(targets: &[Arc<TargetRun>]) -> Vec<(usize, Option<usize>)> {
+    let mut work = Vec::new();
+    for (t, target) in targets.iter().enumerate().filter(|(_, target)| target.plan.moves()) {
+        let splits = target.plan.splits.len();
+        if splits == 0 {
+            work.push((t, None));
+        }
+        work.extend((0..splits).map(|s| (t, Some(s))));
+    }
+    work
+}
+
+async fn worker(run: Arc<Run>) -> Result<()> {
+    let cancel = run.controls.cancel.clone();
+    loop {
+        let Some(&(target, split)) = run.work.get(run.next.fetch_add(1, Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        if run.controls.stop.is_cancelled() {
+            return Err(Error::interrupted());
+        }
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Error::interrupted()),
+            () = overdue(&run.controls.stop) => return Err(Error::interrupted()),
+            moved = run.take(target, split) => moved?,
+        }
+    }
+}
+
+/// How long a write in flight may take to end when the run was told to stop. A server that does
+/// not answer would otherwise be waited for as long as its requests are tried again.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
+}
+
+impl Run {
+    async fn take(&self, target: usize, split: Option<usize>) -> Result<()> {
+        let target = &self.targets[target];
+        let place = |error: Error| error.at(format!("table {}", target.plan.write.name));
+        self.prepare(target).await.map_err(place)?;
+        if let Some(split) = split {
+            let table = &self.tables[target.plan.splits[split].table].plan.source.name;
+            let place = |error: Error| error.at(format!("table {table}"));
+            self.move_split(target, split).await.map_err(place)?;
+            if target.splits_left.fetch_sub(1, Ordering::AcqRel) > 1 {
+                return Ok(());
+            }
+        }
+        self.complete(target).await.map_err(place)
+    }
+
+    /// The tables of a target.
+    fn tables_of(&self, target: &TargetRun) -> impl Iterator<Item = &Arc<TableRun>> {
+        target.plan.tables.iter().map(|table| &self.tables[*table])
+    }
+
+    async fn prepare(&self, target: &TargetRun) -> Result<()> {
+        let TargetTable { write, plan, stage, .. } = &*target.plan;
+        // What the sink counts by itself is counted with the first table.
+        let meter = || self.tables_of(target).next().map(|table| Arc::clone(&table.meter));
+        target
+            .writer
+            .get_or_try_init(|| {
+                self.pipeline.sink.prepare(write, plan, meter().unwrap_or_default())
+            })
+            .await?;
+        target
+            .stage
+            .get_or_try_init(|| async {
+                match (&self.pipeline.stage, stage) {
+                    (Some(sink), Some(plan)) if plan.decision != Decision::Skip => {
+                        sink.prepare(write, plan, Arc::default()).await.map(Some)
+                    }
+                    _ => Ok(None),
+                }
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn complete(&self, target: &TargetRun) -> Result<()> {
+        if let Some(Some(stage)) = target.stage.get() {
+            stage.complete().await.map_err(|error| error.at("stage"))?;
+        }
+        let Some(writer) = target.writer.get() else {
+            return Err(Error::internal("A target was completed before it was prepared"));
+        };
+        let completion = writer.complete().await?;
+        let _ = target.completion.set(completion);
+        if self.pipeline.settings.verify == Verify::Count {
+            verify_count(&target.plan.plan.target, self.tables_of(target), completion)?;
+        }
+        self.tables_of(target).for_each(|table| table.meter.done.store(true, Ordering::Release));
+        Ok(())
+    }
+}
