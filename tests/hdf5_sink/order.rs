@@ -29,7 +29,7 @@ async fn moved(parallelism: usize, memory: u64, extra: Value) -> (RecordBatch, R
     )
     .await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
-    let done = tables[0].completion.get().unwrap();
+    let done = tables[0].target.completion.get().unwrap();
     assert_eq!(*done, Completion { rows_before: 0, rows_after: 3001 });
     let table = source().tables().await.unwrap().remove(0);
     let expected = read_table(&*source(), &table, 1, &Way::PLAIN.context()).await.unwrap();
