@@ -1,4 +1,26 @@
 //! Milvus clients. They speak a server's protocol and know nothing of pipelines.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`connection`] | what both generations share: address, TLS, deadlines, calls |
+//! | [`error`] | what can go wrong, and whether it may be tried again |
+//! | [`generation`] | which of the two a server is |
+//! | [`v1`] | the client of Milvus 0.10 and 1.x |
+//! | [`v2`] | the client of Milvus 2.x |
+//! | [`inspect`] | what is inside a server |
 
+pub mod connection;
+pub mod error;
+pub mod generation;
 pub mod inspect;
+pub(crate) mod retry;
+pub mod v1;
 pub mod v2;
+mod wire;
+
+pub use connection::{Options, TlsOptions};
+pub use error::MilvusError;
+pub use generation::Generation;
+
+/// Result of a call to a server.
+pub type Result<T, E = MilvusError> = std::result::Result<T, E>;

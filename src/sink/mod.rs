@@ -13,6 +13,7 @@ use crate::registry::registry;
 use crate::table::{Metric, Split, TableSchema};
 
 pub mod files;
+pub mod server;
 
 registry! {
     /// Where rows go: exactly one kind.
@@ -21,6 +22,8 @@ registry! {
     hdf5 => Hdf5,
     /// A live Milvus 2.x server.
     milvus => Milvus,
+    /// A live Milvus 0.10 or 1.x server.
+    milvus1 => Milvus1,
     /// Takes rows and forgets them, for measuring sources and for tests.
     null => Null,
     /// Parquet files.
@@ -90,6 +93,18 @@ pub enum Decision {
     Skip,
     /// It exists and is replaced.
     Overwrite,
+}
+
+impl Decision {
+    /// What is done to the target, as `to …` has it.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Decision::Create => "create it",
+            Decision::Append => "append to it",
+            Decision::Skip => "leave it alone",
+            Decision::Overwrite => "overwrite it",
+        }
+    }
 }
 
 /// What a sink would do with one table; nothing has been changed yet.

@@ -2,9 +2,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`connect`] | the connection: address, TLS, credentials, deadlines |
+//! | [`connect`] | connecting: which server it is, and whether it has the database |
 //! | [`rpc`] | one call: metadata, deadline, status check, repetition |
-//! | [`error`] | what can go wrong, and whether it may be tried again |
+//! | `status` | the status that every answer carries |
 //! | [`version`] | which server it is, and what it can take |
 //! | [`collection`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`field`] | Milvus types and Arrow types |
@@ -16,7 +16,6 @@
 
 pub mod collection;
 pub mod connect;
-pub mod error;
 pub mod field;
 pub mod flush;
 pub mod index;
@@ -25,13 +24,11 @@ pub mod load;
 pub mod partition;
 pub mod proto;
 pub mod query;
-pub(crate) mod retry;
 pub mod rpc;
+mod status;
 pub mod version;
 
-pub use connect::{Client, Options, TlsOptions};
-pub use error::MilvusError;
+pub use super::{MilvusError, Options, Result, TlsOptions};
+pub use connect::Client;
+pub(super) use connect::ask_version;
 pub use version::ServerVersion;
-
-/// Result of a call to the server.
-pub type Result<T, E = MilvusError> = std::result::Result<T, E>;

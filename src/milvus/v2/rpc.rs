@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
-use tonic::client::Grpc;
-use tonic_prost::ProstCodec;
-
 use crate::error::Retry;
-use crate::milvus::v2::connect::Client;
-use crate::milvus::v2::error::MilvusError;
+use crate::milvus::Result;
+use crate::milvus::connection::{Connection, Procedure};
+use crate::milvus::retry::Pauses;
+use crate::milvus::v2::Client;
 use crate::milvus::v2::proto::common::Status;
 use crate::milvus::v2::proto::milvus::*;
-use crate::milvus::v2::retry::Pauses;
-use crate::milvus::v2::{Result, connect};
+use crate::milvus::v2::status::of_status;
 
 /// A request message that belongs to one call.
 ///
@@ -96,12 +93,11 @@ answers! {
     ShowPartitionsResponse,
 }
 
-/// How much later than the client the server gives up.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
+const SERVICE: &str = "milvus.proto.milvus.MilvusService";
 
-/// The path of a call.
-pub(crate) fn path_of(name: &str) -> String {
-    format!("/milvus.proto.milvus.MilvusService/{name}")
+/// A procedure of the server.
+pub(crate) fn procedure(name: &'static str) -> Procedure {
+    Procedure { service: SERVICE, name }
 }
 
 impl Client {
@@ -128,36 +124,16 @@ impl Client {
     /// # Errors
     /// As [`call`](Self::call).
     pub async fn call_once<C: Call>(&self, request: C) -> Result<C::Answer> {
-        self.call_within(request, self.request_timeout()).await
+        call_within(self.connection(), request, self.request_timeout()).await
     }
+}
 
-    /// Makes a call once, with a deadline of its own.
-    pub(crate) async fn call_within<C: Call>(
-        &self,
-        request: C,
-        limit: Duration,
-    ) -> Result<C::Answer> {
-        let answer = tokio::time::timeout(limit, self.send(request, limit))
-            .await
-            .map_err(|_| MilvusError::Deadline { rpc: C::NAME, after: limit })??;
-        match MilvusError::of_status(C::NAME, answer.status()) {
-            None => Ok(answer),
-            Some(error) => Err(error),
-        }
-    }
-
-    async fn send<C: Call>(&self, request: C, limit: Duration) -> Result<C::Answer> {
-        let failed = |status| MilvusError::of_grpc(C::NAME, self.endpoint(), &status);
-        let path = PathAndQuery::try_from(path_of(C::NAME))
-            .map_err(|error| MilvusError::Malformed { rpc: C::NAME, words: error.to_string() })?;
-        let mut request = tonic::Request::new(request);
-        *request.metadata_mut() = self.metadata().clone();
-        // The server gives up, too, a little later than we do.
-        request.set_timeout(limit + GRACE);
-        let mut grpc = Grpc::with_origin(self.channel(), self.origin())
-            .max_decoding_message_size(connect::MAX_ANSWER);
-        grpc.ready().await.map_err(|error| failed(tonic::Status::from_error(Box::new(error))))?;
-        let answer = grpc.unary(request, path, ProstCodec::<C, C::Answer>::default()).await;
-        answer.map(tonic::Response::into_inner).map_err(failed)
-    }
+/// Makes a call once, within `limit`.
+pub(super) async fn call_within<C: Call>(
+    connection: &Connection,
+    request: C,
+    limit: Duration,
+) -> Result<C::Answer> {
+    let answer: C::Answer = connection.call(procedure(C::NAME), request, limit).await?;
+    of_status(C::NAME, answer.status()).map_or(Ok(answer), Err)
 }

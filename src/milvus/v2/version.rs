@@ -26,11 +26,6 @@ impl ServerVersion {
         ServerVersion { text: text.to_owned(), number, lite }
     }
 
-    /// The version of a server that has not been asked.
-    pub(crate) fn unknown() -> Self {
-        ServerVersion { text: "unknown".to_owned(), number: (u32::MAX, 0, 0), lite: false }
-    }
-
     /// True for Milvus Lite, which keeps one row per id, knows no partitions in queries, and
     /// checks neither names nor limits.
     pub fn is_lite(&self) -> bool {

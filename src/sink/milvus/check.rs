@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use crate::error::{Error, Result};
 use crate::milvus::v2::field::{MAX_JSON, is_vector, parameter};
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
+use crate::sink::server::id_words;
 use crate::table::{Place, first_non_finite_f16, first_non_finite_f32};
 
 /// The checks of one table's rows. Decided once per table.
@@ -145,13 +146,6 @@ impl Check {
         let dim = usize::try_from(list_len).unwrap_or(1).max(1);
         (at / dim, format!("value {} of {} is {value}", at % dim, self.field))
     }
-}
-
-fn id_words(ids: &ArrayRef, row: usize) -> String {
-    if let Some(numbers) = ids.as_primitive_opt::<Int64Type>() {
-        return numbers.value(row).to_string();
-    }
-    ids.as_string_opt::<i32>().map(|texts| format!("{:?}", texts.value(row))).unwrap_or_default()
 }
 
 #[cfg(test)]

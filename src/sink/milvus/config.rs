@@ -8,11 +8,11 @@ use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::wait::Wait;
 use crate::config::Secret;
 use crate::error::{Error, Result};
 use crate::milvus::v2::{Options, TlsOptions};
 use crate::sink::Mode;
+use crate::sink::server::{OnConflict, OnDuplicateId, Timeouts, Wait, check_uri};
 use crate::table::Metric;
 
 /// A live Milvus 2.x server.
@@ -66,42 +66,12 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How long a request is tried again while it fails for a passing reason, such as a rate
     /// limit or a server that restarts.
-    #[serde(default = "ten_minutes")]
+    #[serde(default = "Wait::ten_minutes")]
     pub retry_for: Wait,
     /// A text file to which the ids of all rows that the server took are added, one on each line,
     /// in the order in which it took them (default: none).
     #[serde(default)]
     pub ids_file: Option<PathBuf>,
-}
-
-fn ten_minutes() -> Wait {
-    Wait::seconds(600)
-}
-
-/// What happens to a row whose id the target holds already.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnConflict {
-    /// Nothing is written; the error counts such ids and names a few.
-    #[default]
-    Fail,
-    /// The row is inserted without a look: the target may then hold the id twice.
-    Insert,
-    /// The row takes the place of the target's.
-    Upsert,
-    /// The target's row stays.
-    Skip,
-}
-
-/// What happens when an id occurs more than once in the source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnDuplicateId {
-    /// Nothing is written; the error counts such ids and names a few.
-    #[default]
-    Fail,
-    /// All rows are sent; what the server makes of them is its affair.
-    Allow,
 }
 
 /// The schema of a collection that is created.
@@ -200,39 +170,12 @@ pub struct TlsConfig {
     pub key: Option<PathBuf>,
 }
 
-/// How long to wait for answers.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
-    /// For a connection.
-    pub connect: Wait,
-    /// For the answer to one request.
-    pub request: Wait,
-    /// For work in the server's background: loading, flushing.
-    pub wait: Wait,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Timeouts {
-            connect: Wait::seconds(10),
-            request: Wait::seconds(120),
-            wait: Wait::seconds(1800),
-        }
-    }
-}
-
 impl Config {
     /// Settings that contradict each other.
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |what: &str, help: &str| Err(Error::config(what).help(help));
-        if self.uri.contains('@') {
-            // An address is shown in plans, reports and messages.
-            return wrong(
-                "sink.milvus.uri holds credentials",
-                "give them with token, or user and password, so that they stay secret",
-            );
-        }
+        let help = "give them with token, or user and password, so that they stay secret";
+        check_uri(&self.uri, "sink.milvus", help)?;
         if self.token.is_some() && (self.user.is_some() || self.password.is_some()) {
             return wrong(
                 "sink.milvus has both a token and a user or password",
@@ -255,25 +198,8 @@ impl Config {
                 "give one of them",
             );
         }
-        if self.on_duplicate_id == OnDuplicateId::Allow
-            && matches!(self.on_conflict, OnConflict::Upsert | OnConflict::Skip)
-        {
-            // Writers run at the same time: chance would decide.
-            return wrong(
-                "With on_duplicate_id: allow and this on_conflict it would be left to chance which row of an id stays",
-                "make the ids unique at the source, or choose on_conflict: fail or insert",
-            );
-        }
-        for (key, wait) in [
-            ("connect", self.timeouts.connect),
-            ("request", self.timeouts.request),
-            ("wait", self.timeouts.wait),
-        ] {
-            if wait.duration().is_zero() {
-                return Err(Error::config(format!("sink.milvus.timeouts.{key} is 0"))
-                    .help("write a span of time such as 30s"));
-            }
-        }
+        self.on_conflict.check_with(self.on_duplicate_id)?;
+        self.timeouts.check("sink.milvus")?;
         Ok(())
     }
 
@@ -293,9 +219,7 @@ impl Config {
                 _ => None,
             },
         };
-        options.connect_timeout = self.timeouts.connect.duration();
-        options.request_timeout = self.timeouts.request.duration();
-        options.wait_timeout = self.timeouts.wait.duration();
+        self.timeouts.apply(&mut options);
         options.retry_for = self.retry_for.duration();
         Ok(options)
     }

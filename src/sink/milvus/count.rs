@@ -1,9 +1,9 @@
 //! Counting the target's rows, the same way before and after.
 
 use super::target::{Found, Target};
-use super::write::Clash;
 use crate::error::Result;
 use crate::milvus::v2::Client;
+use crate::sink::server::Clash;
 
 /// How a target is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,14 +12,12 @@
 //! | `lookup` | which ids the target holds already |
 //! | `count` | counting the target's rows the same way before and after |
 //! | `check` | what the server fails to check in rows |
-//! | `ids_file` | the ids that were inserted, for whoever wants them |
 //! | `write` | batches to requests, and what to do when one fails |
 
 mod check;
 mod config;
 mod count;
 mod decide;
-mod ids_file;
 mod index;
 mod loads;
 mod lookup;
@@ -27,7 +25,6 @@ mod plan;
 mod prepare;
 mod shape;
 mod target;
-mod wait;
 mod write;
 
 use std::sync::Arc;
@@ -36,15 +33,12 @@ use arrow_array::ArrayRef;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, OnceCell};
 
-pub use config::{
-    Config, IndexChoice, IndexConfig, IndexSpec, OnConflict, OnDuplicateId, SchemaConfig, Timeouts,
-    TlsConfig,
-};
-pub use wait::Wait;
+pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig, TlsConfig};
 
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
+use crate::sink::server::IdsFile;
 use crate::sink::{
     Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
 };
@@ -85,7 +79,7 @@ struct State {
     /// Targets whose ids were asked for, and what was loaded for that.
     lookups: Vec<(target::Target, lookup::Lookup)>,
     /// The file of inserted ids, once rows are about to be inserted.
-    ids_file: Option<ids_file::IdsFile>,
+    ids_file: Option<IdsFile>,
 }
 
 impl Milvus {

@@ -1,6 +1,6 @@
 //! Looking at a target and saying what would happen.
 
-use super::config::{Config, OnConflict, OnDuplicateId};
+use super::config::Config;
 use super::decide::decide;
 use super::index::{NewIndex, for_existing, for_new};
 use super::shape::Shape;
@@ -9,6 +9,7 @@ use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::field::fields_words;
+use crate::sink::server::{OnConflict, OnDuplicateId};
 use crate::sink::{Decision, IdRules, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.

@@ -1,25 +1,24 @@
 //! Doing what the plan said.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::Mutex;
 
 use super::Milvus;
 use super::check::Checks;
-use super::config::{OnConflict, OnDuplicateId};
 use super::count::{Before, CountBy};
-use super::ids_file::IdsFile;
 use super::lookup::Lookup;
 use super::plan::Intent;
 use super::target::Found;
-use super::write::{Clash, MAX_REQUEST, Shared, Table};
+use super::write::{Shared, Table};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
 use crate::milvus::v2::load::Loaded;
 use crate::milvus::v2::partition::DEFAULT_PARTITION;
+use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
 use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
 
 impl Milvus {
@@ -32,7 +31,7 @@ impl Milvus {
         let client = self.client().await?;
         let mut state = self.state.lock().await;
         if let (Some(path), None) = (&self.config.ids_file, &state.ids_file) {
-            state.ids_file = Some(IdsFile::open(path)?);
+            state.ids_file = Some(IdsFile::open(path, "sink.milvus.ids_file")?);
         }
         let mut intent = Intent::form(&self.config, client, table).await?;
         let collection = intent.target.collection.clone();
@@ -44,8 +43,8 @@ impl Milvus {
             return Err(Error::target(format!(
                 "{} changed since it was looked at: the plan was to {}, now it would be to {}",
                 intent.target,
-                verb_of(plan.decision),
-                verb_of(intent.decision)
+                plan.decision.verb(),
+                intent.decision.verb()
             ))
             .help("something else works on it; run again when it rests"));
         }
@@ -109,7 +108,7 @@ impl Milvus {
             clash,
             lookup: Mutex::new(lookup),
             loads: self.loads.clone(),
-            max_request: AtomicUsize::new(MAX_REQUEST),
+            request_size: RequestSize::default(),
             upserted: AtomicBool::new(false),
             ids_file,
             meter,
@@ -236,13 +235,4 @@ async fn replace_partition(client: &Client, collection: &str, partition: &str) -
         client.load_missing(collection, &names, false).await?;
     }
     Ok(())
-}
-
-fn verb_of(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Create => "create it",
-        Decision::Append => "append to it",
-        Decision::Skip => "leave it alone",
-        Decision::Overwrite => "overwrite it",
-    }
 }

@@ -1,43 +1,25 @@
 //! Batches to requests, and what to do when one fails.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::Int64Type;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::check::Checks;
 use super::count::{Before, CountBy};
-use super::ids_file::IdsFile;
 use super::loads::Loads;
 use super::lookup::Lookup;
 use super::target::Target;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
+use crate::milvus::connection::frames::Frames;
 use crate::milvus::v2::Client;
-use crate::milvus::v2::insert::{Frames, InsertHead, Verb};
+use crate::milvus::v2::insert::{InsertHead, Verb};
+use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
-use crate::table::{Place, Split};
-
-/// Largest request that is tried, in bytes: a server takes well from 5 to 15 MB at once (measured
-/// on 2.3.5), and 64 MiB at most.
-pub(super) const MAX_REQUEST: usize = 12 << 20;
-
-/// What is done about rows whose ids are there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Clash {
-    /// There are none, or nobody looks.
-    None,
-    /// They are left out.
-    Skip,
-    /// They take the place of those that are there.
-    Replace,
-}
+use crate::table::Split;
 
 /// An open target.
 pub(super) struct Table {
@@ -62,8 +44,7 @@ pub(super) struct Shared {
     pub lookup: Mutex<Option<Lookup>>,
     /// Everything that was loaded for lookups.
     pub loads: Loads,
-    /// Largest request, in bytes; shrinks when the server says that one was too large.
-    pub max_request: AtomicUsize,
+    pub request_size: RequestSize,
     /// Set when an insert was repeated as an upsert.
     pub upserted: AtomicBool,
     /// Where the ids of inserted rows are added, if anywhere.
@@ -128,7 +109,8 @@ impl SplitWriter for Writer {
                 written.skipped = batch.len() - rows.num_rows() as u64;
             }
         }
-        shared.send(&rows, &batch.place).await?;
+        let way = (&batch.place, &shared.target as _);
+        shared.request_size.send_all(&rows, way, &**shared, &shared.meter).await?;
         if let Some(file) = &shared.ids_file {
             file.add(rows.column(shared.id)).await?;
         }
@@ -141,43 +123,13 @@ impl SplitWriter for Writer {
     }
 }
 
-impl Shared {
-    /// Sends all rows, in as many requests as it takes.
-    async fn send(&self, rows: &RecordBatch, place: &Place) -> Result<()> {
-        let mut left = even_parts(rows, self.max_request.load(Ordering::Relaxed));
-        left.reverse();
-        while let Some(range) = left.pop() {
-            let at = |error: Error| error.at(place_of(&range, place)).at(&self.target);
-            let part = rows.slice(range.start, range.len());
-            let frames = self.head.request(&part).map_err(|error| at(error.into()))?;
-            let limit = self.max_request.load(Ordering::Relaxed);
-            let too_large = if frames.message_len() > limit && range.len() > 1 {
-                true
-            } else {
-                match self.send_frames(&frames).await {
-                    Ok(()) => false,
-                    Err(error)
-                        if error.retry_advice() == Retry::SmallerBatch && range.len() > 1 =>
-                    {
-                        let smaller = frames.message_len() / 2;
-                        self.max_request.fetch_min(smaller, Ordering::Relaxed);
-                        tracing::warn!(%error, bytes = smaller, "Requests are made smaller");
-                        self.meter.retries.add(1);
-                        true
-                    }
-                    Err(error) => return Err(at(error)),
-                }
-            };
-            if too_large {
-                let middle = range.start + range.len() / 2;
-                left.push(middle..range.end);
-                left.push(range.start..middle);
-            }
-        }
-        Ok(())
+#[async_trait]
+impl TakesRows for Shared {
+    fn request(&self, rows: &RecordBatch) -> Result<Frames> {
+        Ok(self.head.request(rows)?)
     }
 
-    async fn send_frames(&self, frames: &Frames) -> Result<()> {
+    async fn send(&self, _: &RecordBatch, frames: &Frames) -> Result<()> {
         let verb = if self.clash == Clash::Replace { Verb::Upsert } else { Verb::Insert };
         let mut in_doubt = false;
         let again = &mut |next: Verb| {
@@ -200,45 +152,4 @@ impl Shared {
             }
         })
     }
-}
-
-/// The rows in parts of about the same size, of at most `limit` bytes each.
-fn even_parts(rows: &RecordBatch, limit: usize) -> Vec<Range<usize>> {
-    let bytes: usize = rows
-        .columns()
-        .iter()
-        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
-        .sum();
-    let count = rows.num_rows();
-    let parts = bytes.div_ceil(limit.max(1)).clamp(1, count.max(1));
-    (0..parts)
-        .map(|part| count * part / parts..count * (part + 1) / parts)
-        .filter(|range| !range.is_empty())
-        .collect()
-}
-
-fn place_of(range: &Range<usize>, place: &Place) -> String {
-    let first = place.row(range.start as u64);
-    let last = place.row(range.end as u64);
-    format!("table {}, split {}, rows {first} to {last}", place.table, place.split)
-}
-
-/// The rows whose ids are not among `existing`, which are sorted.
-fn without(rows: &RecordBatch, id: usize, existing: &ArrayRef) -> Result<RecordBatch> {
-    let ids = rows.column(id);
-    let keep: BooleanArray = if let (Some(ids), Some(existing)) =
-        (ids.as_primitive_opt::<Int64Type>(), existing.as_primitive_opt::<Int64Type>())
-    {
-        let existing = existing.values();
-        ids.values().iter().map(|id| Some(existing.binary_search(id).is_err())).collect()
-    } else if let (Some(ids), Some(existing)) =
-        (ids.as_string_opt::<i32>(), existing.as_string_opt::<i32>())
-    {
-        let existing: Vec<_> = existing.iter().flatten().collect();
-        ids.iter().flatten().map(|id| Some(existing.binary_search(&id).is_err())).collect()
-    } else {
-        return Err(Error::internal("Ids of the target are of another type than the source's"));
-    };
-    filter_record_batch(rows, &keep)
-        .map_err(|error| Error::internal("Cannot leave out rows").because(error))
 }

@@ -5,9 +5,10 @@ use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::*;
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::wire::{field_len, put_header, put_number, put_text, put_varint, varint_len};
+use crate::milvus::connection::frames::Parts;
 use crate::milvus::v2::proto::schema::DataType as Milvus;
-use crate::milvus::v2::{MilvusError, Result};
+use crate::milvus::wire::{field_len, put_header, put_number, put_text, put_varint, varint_len};
+use crate::milvus::{MilvusError, Result};
 
 // Buffers go to the wire as they are; protobuf is little-endian.
 #[cfg(target_endian = "big")]
@@ -24,41 +25,6 @@ pub struct InsertColumn {
     pub data_type: Milvus,
     /// Dimensions, of a vector field.
     pub dim: usize,
-}
-
-/// Bytes of a request: small parts that were written, and buffers that are only referred to.
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    parts: Vec<Bytes>,
-    open: BytesMut,
-    len: usize,
-}
-
-impl Parts {
-    /// The place to write small things to.
-    pub(super) fn out(&mut self) -> &mut BytesMut {
-        &mut self.open
-    }
-
-    /// Appends bytes without copying them.
-    pub(super) fn attach(&mut self, bytes: Bytes) {
-        self.close();
-        self.len += bytes.len();
-        self.parts.push(bytes);
-    }
-
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            self.len += self.open.len();
-            self.parts.push(self.open.split().freeze());
-        }
-    }
-
-    /// All parts, and their length.
-    pub(super) fn finish(mut self) -> (Vec<Bytes>, usize) {
-        self.close();
-        (self.parts, self.len)
-    }
 }
 
 /// The values of a column in their wire form, so that the lengths around them are known.

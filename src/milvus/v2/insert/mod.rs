@@ -7,8 +7,7 @@
 mod column;
 mod frames;
 mod send;
-mod wire;
 
 pub use column::InsertColumn;
-pub use frames::{Frames, InsertHead};
+pub use frames::InsertHead;
 pub use send::Verb;

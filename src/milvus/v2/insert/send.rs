@@ -1,17 +1,13 @@
 //! Sending a request that lies in parts.
 
-use http::header::{CONTENT_TYPE, TE};
-use http::{HeaderValue, Method, Request, Uri, Version};
-use tonic::client::GrpcService;
-use tonic::codec::{Codec, Streaming};
-use tonic_prost::ProstCodec;
-
-use super::frames::Frames;
 use crate::error::Retry;
+use crate::milvus::connection::frames::Frames;
+use crate::milvus::retry::Pauses;
+use crate::milvus::v2::Client;
 use crate::milvus::v2::proto::milvus::MutationResult;
-use crate::milvus::v2::retry::Pauses;
-use crate::milvus::v2::rpc::{Answer, GRACE, path_of};
-use crate::milvus::v2::{Client, MilvusError, Result, connect};
+use crate::milvus::v2::rpc::{Answer, procedure};
+use crate::milvus::v2::status::of_status;
+use crate::milvus::{MilvusError, Result};
 
 /// What a request does with its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +71,10 @@ impl Client {
     /// When the server refuses, or its answer does not come. Never repeated here: that is safe
     /// only for whoever knows whether the ids can be there already.
     pub async fn send_rows(&self, verb: Verb, frames: &Frames) -> Result<u64> {
+        let procedure = procedure(verb.name());
         let limit = self.request_timeout();
-        let answer = tokio::time::timeout(limit, self.exchange(verb, frames))
-            .await
-            .map_err(|_| MilvusError::Deadline { rpc: verb.name(), after: limit })??;
-        if let Some(error) = MilvusError::of_status(verb.name(), answer.status()) {
+        let answer: MutationResult = self.connection().send(procedure, frames, limit).await?;
+        if let Some(error) = of_status(verb.name(), answer.status()) {
             return Err(error);
         }
         let taken = match verb {
@@ -94,62 +89,5 @@ impl Client {
             });
         }
         Ok(taken)
-    }
-
-    async fn exchange(&self, verb: Verb, frames: &Frames) -> Result<MutationResult> {
-        let rpc = verb.name();
-        let failed = |status: tonic::Status| MilvusError::of_grpc(rpc, self.endpoint(), &status);
-        let request = self.http_request(verb, frames)?;
-        let mut channel = self.channel();
-        std::future::poll_fn(|cx| GrpcService::poll_ready(&mut channel, cx))
-            .await
-            .map_err(|error| failed(tonic::Status::from_error(Box::new(error))))?;
-        let response = GrpcService::call(&mut channel, request)
-            .await
-            .map_err(|error| failed(tonic::Status::from_error(Box::new(error))))?;
-        // A refusal without a message has its status in the headers.
-        if let Some(status) = tonic::Status::from_header_map(response.headers())
-            && status.code() != tonic::Code::Ok
-        {
-            return Err(failed(status));
-        }
-        let http_status = response.status();
-        let decoder = ProstCodec::<(), MutationResult>::default().decoder();
-        let mut answers = Streaming::new_response(
-            decoder,
-            response.into_body(),
-            http_status,
-            None,
-            Some(connect::MAX_ANSWER),
-        );
-        let answer = answers.message().await.map_err(failed)?;
-        // The status of the call comes after the message.
-        answers.trailers().await.map_err(failed)?;
-        answer.ok_or_else(|| MilvusError::Lost { rpc, words: "an empty answer".to_owned() })
-    }
-
-    fn http_request(&self, verb: Verb, frames: &Frames) -> Result<Request<tonic::body::Body>> {
-        let malformed = |error: http::Error| MilvusError::Malformed {
-            rpc: verb.name(),
-            words: error.to_string(),
-        };
-        let mut parts = self.origin().into_parts();
-        parts.path_and_query = path_of(verb.name()).parse().ok();
-        let uri = Uri::from_parts(parts).map_err(|error| malformed(error.into()))?;
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .version(Version::HTTP_2)
-            .uri(uri)
-            .body(tonic::body::Body::new(frames.body()))
-            .map_err(malformed)?;
-        *request.headers_mut() = self.metadata().clone().into_headers();
-        let headers = request.headers_mut();
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let limit = format!("{}m", (self.request_timeout() + GRACE).as_millis());
-        if let Ok(limit) = HeaderValue::from_str(&limit) {
-            headers.insert("grpc-timeout", limit);
-        }
-        Ok(request)
     }
 }

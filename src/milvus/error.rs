@@ -6,7 +6,7 @@ use std::time::Duration;
 use tonic::Code;
 
 use crate::error::{Error, Kind, Retry};
-use crate::milvus::v2::proto::common::Status;
+use crate::milvus::Generation;
 
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +22,23 @@ pub enum MilvusError {
         /// What the network said.
         words: String,
     },
-    /// Something answers, but it does not speak the protocol of Milvus 2.x.
-    #[error("{endpoint} is not a Milvus 2.x server: {words}")]
+    /// Something answers, but it does not speak the protocol of any Milvus.
+    #[error("{endpoint} is not a Milvus server: {words}")]
     NotMilvus {
         /// The address.
         endpoint: String,
         /// What it said.
         words: String,
+    },
+    /// A Milvus answers that speaks the protocol of the other generation.
+    #[error("{endpoint} is Milvus {version}, not {expected}")]
+    OtherGeneration {
+        /// The address.
+        endpoint: String,
+        /// What it calls itself.
+        version: String,
+        /// Which generation it was taken for.
+        expected: Generation,
     },
     /// The server refuses the credentials, or what they may do.
     #[error("Milvus denies {rpc}: {words}")]
@@ -43,10 +53,10 @@ pub enum MilvusError {
     Refused {
         /// The call.
         rpc: &'static str,
-        /// `Status.code`, or `error_code` from servers that set only that.
+        /// The server's number for it.
         code: i32,
-        /// True when `code` is an `error_code`, whose numbers mean other things.
-        old: bool,
+        /// True when it says that a collection, database or partition does not exist.
+        missing: bool,
         /// The server's words.
         reason: String,
         /// What may be done about it.
@@ -112,34 +122,7 @@ impl MilvusError {
 
     /// True when the server said that a collection, database or partition does not exist.
     pub fn is_missing(&self) -> bool {
-        // 100 collection, 200 partition, 700 index; 2.2 and earlier say error_code 4 or, on
-        // DescribeCollection, 1 with these words.
-        match self {
-            MilvusError::Refused { code: 100 | 200 | 700, .. } => true,
-            // As a code, 4 is "too many requests"; it means this only as an error_code of old.
-            MilvusError::Refused { code: 4 | 25, old: true, .. } => true,
-            MilvusError::Refused { code: 1, reason, .. } => {
-                reason.contains("can't find collection") || reason.contains("not found")
-            }
-            _ => false,
-        }
-    }
-
-    /// A status in an answer; `None` when it says success.
-    pub(crate) fn of_status(rpc: &'static str, status: Option<&Status>) -> Option<MilvusError> {
-        let Some(status) = status else {
-            return Some(MilvusError::Malformed { rpc, words: "no status".to_owned() });
-        };
-        if status.code == 0 && status.error_code == 0 {
-            return None;
-        }
-        let code = if status.code == 0 { status.error_code } else { status.code };
-        let reason = status.reason.trim().to_owned();
-        if reason.contains("larger than max") {
-            return Some(MilvusError::TooLarge { rpc, words: reason });
-        }
-        let retry = retry_of_code(status.code, status.error_code);
-        Some(MilvusError::Refused { rpc, code, old: status.code == 0, reason, retry })
+        matches!(self, MilvusError::Refused { missing: true, .. })
     }
 
     /// A failure of gRPC or below it.
@@ -156,7 +139,7 @@ impl MilvusError {
             Code::ResourceExhausted => MilvusError::Refused {
                 rpc,
                 code: 8,
-                old: false,
+                missing: false,
                 reason: words,
                 retry: Retry::BackOff,
             },
@@ -168,30 +151,12 @@ impl MilvusError {
             | Code::Unimplemented => MilvusError::Refused {
                 rpc,
                 code: status.code() as i32,
-                old: false,
+                missing: false,
                 reason: words,
                 retry: Retry::No,
             },
             _ => MilvusError::Lost { rpc, words },
         }
-    }
-}
-
-/// Retry advice for a refusal, by the server's codes.
-///
-/// The `retriable` flag of an answer is not to be trusted: 2.3.5 says false for a rate limit. The
-/// codes are those which the server's source marks as retriable.
-fn retry_of_code(code: i32, error_code: i32) -> Retry {
-    const RATE_LIMIT: i32 = 49;
-    const FORCE_DENY: i32 = 48;
-    match code {
-        // Rejected at the door: too many requests, rate limit, quota, time tick delay.
-        4 | 8 | 9 | 12 => Retry::BackOff,
-        _ if matches!(error_code, RATE_LIMIT | FORCE_DENY) => Retry::BackOff,
-        // Not ready, unavailable, no replica, a channel or a message queue in trouble: it can
-        // come from half-way through.
-        2 | 103 | 106 | 202 | 305 | 1002 => Retry::Ambiguous,
-        _ => Retry::No,
     }
 }
 
@@ -233,6 +198,7 @@ impl From<MilvusError> for Error {
             MilvusError::Settings(_) => Kind::Config,
             MilvusError::Unreachable { .. }
             | MilvusError::NotMilvus { .. }
+            | MilvusError::OtherGeneration { .. }
             | MilvusError::Denied { .. } => Kind::Connect,
             _ => Kind::Target,
         };
@@ -242,8 +208,13 @@ impl From<MilvusError> for Error {
                 "check the address, that the server runs, and whether it wants TLS (https://)",
             ),
             MilvusError::NotMilvus { .. } => {
-                wrapped.help("give the gRPC address of a Milvus 2.x server, usually port 19530")
+                wrapped.help("give the gRPC address of a Milvus server, usually port 19530")
             }
+            MilvusError::OtherGeneration { expected, .. } => wrapped.help(format!(
+                "write `{}` in place of `{}`",
+                expected.other().config_key(),
+                expected.config_key()
+            )),
             MilvusError::Denied { .. } => {
                 wrapped.help("check token (or user and password) and the user's privileges")
             }
@@ -255,44 +226,6 @@ impl From<MilvusError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn status(code: i32, error_code: i32, reason: &str) -> Status {
-        Status { code, error_code, reason: reason.to_owned(), ..Status::default() }
-    }
-
-    #[test]
-    fn either_code_is_an_error() {
-        assert!(MilvusError::of_status("Insert", Some(&status(0, 0, ""))).is_none());
-        for (code, error_code) in [(1, 0), (0, 1), (100, 4)] {
-            assert!(
-                MilvusError::of_status("Insert", Some(&status(code, error_code, "x"))).is_some()
-            );
-        }
-        assert!(MilvusError::of_status("Insert", None).is_some());
-    }
-
-    #[test]
-    fn a_rate_limit_backs_off_and_a_refusal_does_not() {
-        let advice = |code, error_code| {
-            MilvusError::of_status("Insert", Some(&status(code, error_code, "words")))
-                .map(|error| error.retry())
-        };
-        assert_eq!(advice(8, 49), Some(Retry::BackOff));
-        assert_eq!(advice(0, 49), Some(Retry::BackOff));
-        assert_eq!(advice(1100, 5), Some(Retry::No));
-        assert_eq!(advice(65535, 1), Some(Retry::No));
-        assert_eq!(advice(106, 1), Some(Retry::Ambiguous));
-    }
-
-    #[test]
-    fn too_many_requests_is_not_a_missing_collection() {
-        let missing = |code, error_code| {
-            MilvusError::of_status("DescribeCollection", Some(&status(code, error_code, "words")))
-                .is_some_and(|error| error.is_missing())
-        };
-        assert!(missing(0, 4) && missing(100, 4) && missing(100, 1));
-        assert!(!missing(4, 0) && !missing(4, 4) && !missing(8, 49));
-    }
 
     #[test]
     fn grpc_codes_after_sending_are_ambiguous() {

@@ -19,6 +19,11 @@ impl Wait {
         Wait(Duration::from_secs(n))
     }
 
+    /// How long a request is tried again, unless the user says otherwise.
+    pub(crate) fn ten_minutes() -> Self {
+        Wait::seconds(600)
+    }
+
     /// The span.
     pub fn duration(self) -> Duration {
         self.0

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-use crate::milvus::v2::error::MilvusError;
+use crate::milvus::MilvusError;
 
 /// The pauses before each further attempt: from a tenth of a second, doubling to ten seconds,
 /// jittered so that parallel writers do not come back all at once. Ends when `limit` has passed

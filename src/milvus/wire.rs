@@ -3,18 +3,18 @@
 use bytes::{BufMut, BytesMut};
 
 /// Wire type of a varint.
-pub(super) const VARINT: u32 = 0;
+pub(crate) const VARINT: u32 = 0;
 /// Wire type of a length-delimited field.
-pub(super) const BYTES: u32 = 2;
+pub(crate) const BYTES: u32 = 2;
 
 /// Length of `value` as a varint.
-pub(super) fn varint_len(value: u64) -> usize {
+pub(crate) fn varint_len(value: u64) -> usize {
     // Seven bits a byte, at least one byte.
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
 /// Writes a varint.
-pub(super) fn put_varint(out: &mut BytesMut, mut value: u64) {
+pub(crate) fn put_varint(out: &mut BytesMut, mut value: u64) {
     while value >= 0x80 {
         out.put_u8((value as u8) | 0x80);
         value >>= 7;
@@ -27,7 +27,7 @@ fn tag(field: u32, wire_type: u32) -> u64 {
 }
 
 /// Writes a varint field, unless it is 0, which is what its absence means.
-pub(super) fn put_number(out: &mut BytesMut, field: u32, value: u64) {
+pub(crate) fn put_number(out: &mut BytesMut, field: u32, value: u64) {
     if value != 0 {
         put_varint(out, tag(field, VARINT));
         put_varint(out, value);
@@ -35,13 +35,13 @@ pub(super) fn put_number(out: &mut BytesMut, field: u32, value: u64) {
 }
 
 /// Writes the tag and the length of a length-delimited field; its bytes follow.
-pub(super) fn put_header(out: &mut BytesMut, field: u32, len: usize) {
+pub(crate) fn put_header(out: &mut BytesMut, field: u32, len: usize) {
     put_varint(out, tag(field, BYTES));
     put_varint(out, len as u64);
 }
 
 /// Writes a string field, unless it is empty.
-pub(super) fn put_text(out: &mut BytesMut, field: u32, text: &str) {
+pub(crate) fn put_text(out: &mut BytesMut, field: u32, text: &str) {
     if !text.is_empty() {
         put_header(out, field, text.len());
         out.put_slice(text.as_bytes());
@@ -49,7 +49,7 @@ pub(super) fn put_text(out: &mut BytesMut, field: u32, text: &str) {
 }
 
 /// Length of a length-delimited field of `len` bytes with its header.
-pub(super) fn field_len(field: u32, len: usize) -> usize {
+pub(crate) fn field_len(field: u32, len: usize) -> usize {
     varint_len(tag(field, BYTES)) + varint_len(len as u64) + len
 }
 

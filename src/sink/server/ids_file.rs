@@ -13,25 +13,23 @@ use crate::flow::blocking;
 
 /// The open file. Cloning shares it.
 #[derive(Debug, Clone)]
-pub(super) struct IdsFile {
+pub(crate) struct IdsFile {
     file: Arc<Mutex<File>>,
     name: Arc<str>,
 }
 
 impl IdsFile {
-    /// Opens the file; ids of an earlier run stay in it.
-    pub(super) fn open(path: &Path) -> Result<IdsFile> {
-        let name: Arc<str> = path.display().to_string().into();
+    /// Opens the file, which the configuration names by `key`; ids of an earlier run stay in it.
+    pub(crate) fn open(path: &Path, key: &str) -> Result<IdsFile> {
+        let name: Arc<str> = format!("{key}, {}", path.display()).into();
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-            Error::config("Cannot write the file of ids")
-                .because(error)
-                .at(format!("sink.milvus.ids_file, {name}"))
+            Error::config("Cannot write the file of ids").because(error).at(&name)
         })?;
         Ok(IdsFile { file: Arc::new(Mutex::new(file)), name })
     }
 
     /// Adds the ids of rows that the server took.
-    pub(super) async fn add(&self, ids: &ArrayRef) -> Result<()> {
+    pub(crate) async fn add(&self, ids: &ArrayRef) -> Result<()> {
         let (file, ids) = (Arc::clone(&self.file), Arc::clone(ids));
         let added = blocking(move || {
             let lines = lines_of(&ids)?;
@@ -39,7 +37,7 @@ impl IdsFile {
             file.write_all(lines.as_bytes())
                 .map_err(|error| Error::target("Cannot write the file of ids").because(error))
         });
-        added.await.map_err(|error| error.at(format!("sink.milvus.ids_file, {}", self.name)))
+        added.await.map_err(|error| error.at(&self.name))
     }
 }
 

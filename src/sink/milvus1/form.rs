@@ -1,0 +1,148 @@
+//! Vectors and metrics as these servers have them: each collection holds an id and one vector.
+
+use arrow::datatypes::DataType;
+
+use super::config::Config;
+use crate::error::{Error, Result};
+use crate::milvus::v1::collection::Collection;
+use crate::sink::TableToWrite;
+use crate::table::{Metric, VectorType};
+
+/// Most dimensions of a vector.
+const MAX_DIM: usize = 32_768;
+
+/// The metrics, in the order of their numbers in the protocol, which begin with 1.
+const METRICS: [Metric; 7] = [
+    Metric::L2,
+    Metric::IP,
+    Metric::Hamming,
+    Metric::Jaccard,
+    Metric::Tanimoto,
+    Metric::Substructure,
+    Metric::Superstructure,
+];
+
+/// What a table's collection is like, and who said so.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    pub collection: Collection,
+    pub metric: Metric,
+    /// Where the metric comes from.
+    pub why: &'static str,
+}
+
+impl Form {
+    /// The collection that is made for a table.
+    pub(super) fn of(config: &Config, name: &str, table: &TableToWrite) -> Result<Form> {
+        let schema = &table.schema;
+        let others: Vec<_> = schema
+            .arrow()
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| *n != schema.id_index() && *n != schema.vector_index())
+            .map(|(_, field)| format!("`{}`", field.name()))
+            .collect();
+        if !others.is_empty() {
+            return Err(Error::config(format!(
+                "Milvus 1.x holds an id and one vector for each row, and the table has more: {}",
+                others.join(", ")
+            ))
+            .help(format!(
+                "leave them out: transforms: [ {{ select: [{}, {}] }} ]",
+                schema.id().name(),
+                schema.vector().name()
+            )));
+        }
+        if *schema.id().data_type() != DataType::Int64 {
+            return Err(Error::config(
+                "Milvus 1.x has integer ids, and those of the table are texts",
+            )
+            .help("give rows new ids: transforms: [ { remap: { strategy: sequential } } ]"));
+        }
+        let column = schema.column();
+        if !matches!(column.vector_type, VectorType::Float32 | VectorType::Binary) {
+            return Err(Error::config(format!("Milvus 1.x has no {} vectors", column.vector_type))
+                .help("change them on the way: transforms: [ { cast: { vector: float32 } } ]"));
+        }
+        if column.dim == 0 || column.dim > MAX_DIM {
+            return Err(Error::config(format!(
+                "The vectors have {} dimensions, Milvus 1.x takes 1 to {MAX_DIM}",
+                column.dim
+            )));
+        }
+        let (metric, why) = metric_of(config, table);
+        if !metric.fits(column.vector_type) || !METRICS.contains(&metric) {
+            let fitting: Vec<_> = METRICS
+                .iter()
+                .filter(|metric| metric.fits(column.vector_type))
+                .map(|metric| metric.name())
+                .collect();
+            return Err(Error::config(format!(
+                "Milvus 1.x has no metric {metric} for {} vectors",
+                column.vector_type
+            ))
+            .help(format!("set sink.milvus1.schema.metric to one of {}", fitting.join(", "))));
+        }
+        let collection = Collection {
+            name: name.to_owned(),
+            dim: i64::try_from(column.dim).unwrap_or(i64::MAX),
+            index_file_size: config.schema.index_file_size,
+            metric: number_of(metric),
+        };
+        Ok(Form { collection, metric, why })
+    }
+
+    /// Checks that a collection which is there takes the rows; says what the user should know.
+    pub(super) fn check_fit(&self, there: &Collection, config: &Config) -> Result<Option<String>> {
+        let metric = usize::try_from(there.metric - 1).ok().and_then(|n| METRICS.get(n)).copied();
+        let Some(metric) = metric else {
+            return Err(Error::target(format!(
+                "The collection has a metric that is unknown here (number {})",
+                there.metric
+            )));
+        };
+        let words = |dim: i64, metric: Metric| {
+            format!("{dim} dimensions of {}", if metric.is_binary() { "bits" } else { "floats" })
+        };
+        if there.dim != self.collection.dim || metric.is_binary() != self.metric.is_binary() {
+            return Err(Error::config(format!(
+                "The vectors have {}, those of the collection {}",
+                words(self.collection.dim, self.metric),
+                words(there.dim, metric)
+            ))
+            .help("write to another collection, or overwrite this one"));
+        }
+        if metric == self.metric {
+            return Ok(None);
+        }
+        if config.schema.metric.is_some() {
+            return Err(Error::config(format!(
+                "The collection has the metric {metric}, the configuration says {}",
+                self.metric
+            ))
+            .help("leave out sink.milvus1.schema.metric, or write to another collection"));
+        }
+        Ok(Some(format!(
+            "metric {metric} stays, although here it is {} ({})",
+            self.metric, self.why
+        )))
+    }
+}
+
+fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
+    match (config.schema.metric, table.metric, table.schema.column().vector_type) {
+        (Some(metric), _, _) => (metric, "as configured"),
+        (None, Some(metric), _) => (metric, "as the source says"),
+        (None, None, VectorType::Binary) => {
+            (Metric::Hamming, "assumed; set sink.milvus1.schema.metric if it is another")
+        }
+        (None, None, _) => (Metric::L2, "assumed; set sink.milvus1.schema.metric if it is another"),
+    }
+}
+
+/// A metric's number in the protocol; 0, which the server refuses, for one that has none.
+pub(super) fn number_of(metric: Metric) -> i32 {
+    let at = METRICS.iter().position(|known| *known == metric);
+    at.and_then(|at| i32::try_from(at + 1).ok()).unwrap_or(0)
+}

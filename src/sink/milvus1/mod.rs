@@ -1,0 +1,113 @@
+//! A live Milvus 0.10 or 1.x server.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `config` | what the user writes |
+//! | `target` | the collection or partition a table goes to, and its state on the server |
+//! | `form` | vectors and metrics as these servers have them |
+//! | `plan`, `prepare` | looking, and doing |
+//! | `write` | batches to requests, and what to do when one fails |
+//! | `replace` | rows in place of those that have their ids |
+
+mod config;
+mod form;
+mod plan;
+mod prepare;
+mod replace;
+mod target;
+mod write;
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
+use tokio::sync::{Mutex, OnceCell};
+
+pub use config::{Config, SchemaConfig};
+
+use crate::error::{Error, Result};
+use crate::flow::Meter;
+use crate::milvus::v1::Client;
+use crate::sink::server::IdsFile;
+use crate::sink::{
+    Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+};
+
+impl SinkFactory for Config {
+    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
+        self.check()?;
+        Ok(Box::new(Milvus1 {
+            config: self.clone(),
+            dry_run: cx.dry_run,
+            client: OnceCell::new(),
+            state: Mutex::default(),
+        }))
+    }
+}
+
+/// The sink: one server, any number of target collections.
+struct Milvus1 {
+    config: Config,
+    /// True when nothing may be made on the server.
+    dry_run: bool,
+    client: OnceCell<Client>,
+    /// Held while a target is prepared, so that tables that share a collection do so in turn.
+    state: Mutex<State>,
+}
+
+/// What the sink remembers of its targets.
+#[derive(Default)]
+struct State {
+    /// Where tables go.
+    claims: Vec<target::Target>,
+    /// Collections that this run created.
+    created: Vec<String>,
+    /// Collections whose rows can be found by their ids.
+    flushed: Vec<String>,
+    /// The file of inserted ids, once rows are about to be inserted.
+    ids_file: Option<IdsFile>,
+}
+
+impl Milvus1 {
+    /// The connection, made when it is first needed.
+    async fn client(&self) -> Result<&Client> {
+        self.client
+            .get_or_try_init(|| async {
+                Client::connect(self.config.options()).await.map_err(Error::from)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Sink for Milvus1 {
+    fn kind(&self) -> &'static str {
+        "milvus1"
+    }
+
+    async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
+        self.make_plan(table).await
+    }
+
+    async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
+        self.look_up(table, ids).await
+    }
+
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        self.make_ready(table, plan, meter).await
+    }
+
+    fn after_cut_off(&self, decision: Decision) -> &'static str {
+        match decision {
+            Decision::Overwrite => "The target is incomplete; the next run starts anew",
+            _ => {
+                "The rows that were written stay; to go on, run again with --set sink.milvus1.on_conflict=skip"
+            }
+        }
+    }
+}

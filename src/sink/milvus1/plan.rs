@@ -1,0 +1,163 @@
+//! Looking at a target and saying what would happen.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Int64Type;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, Int64Array};
+
+use super::config::Config;
+use super::form::Form;
+use super::target::{Found, Target, decide};
+use super::{Milvus1, State};
+use crate::error::{Error, Result};
+use crate::milvus::v1::Client;
+use crate::sink::server::{OnConflict, OnDuplicateId};
+use crate::sink::{Decision, IdRules, TableToWrite, TargetPlan};
+
+/// Everything decided about one target, from its state on the server.
+pub(super) struct Intent {
+    pub target: Target,
+    pub found: Found,
+    pub decision: Decision,
+    pub form: Form,
+    notes: Vec<String>,
+}
+
+impl Intent {
+    pub(super) async fn make(
+        config: &Config,
+        client: &Client,
+        table: &TableToWrite,
+    ) -> Result<Intent> {
+        let target = Target::of(config, table)?;
+        let found = Found::ask(client, &target).await?;
+        let decision = decide(config.mode, &target, &found)?;
+        let form = Form::of(config, &target.collection, table)?;
+        let mut intent = Intent { target, found, decision, form, notes: Vec::new() };
+        intent.notes = intent.notes(config, client)?;
+        Ok(intent)
+    }
+
+    /// True when the collection has to be made (or made anew).
+    pub(super) fn makes_collection(&self) -> bool {
+        match self.decision {
+            Decision::Create => self.found.collection.is_none(),
+            Decision::Overwrite => self.target.partition.is_none(),
+            Decision::Append | Decision::Skip => false,
+        }
+    }
+
+    fn notes(&self, config: &Config, client: &Client) -> Result<Vec<String>> {
+        let Intent { target, found, decision, form, .. } = self;
+        let mut notes = Vec::new();
+        if *decision == Decision::Overwrite {
+            let what = match &target.partition {
+                None => "the collection",
+                Some(_) => "the partition",
+            };
+            notes.push(format!(
+                "{what} is dropped first, because Milvus 1.x can't rename: until the run is complete, the old rows are gone and the new ones incomplete"
+            ));
+        }
+        match &found.collection {
+            Some(there) if !self.makes_collection() => notes.extend(form.check_fit(there, config)?),
+            _ => notes.push(format!(
+                "new collection with {} dimensions, metric {} ({}), index_file_size {} MiB",
+                form.collection.dim, form.metric, form.why, form.collection.index_file_size
+            )),
+        }
+        let by_id =
+            matches!(config.on_conflict, OnConflict::Fail | OnConflict::Skip | OnConflict::Upsert);
+        if *decision == Decision::Append
+            && by_id
+            && target.partition.is_some()
+            && !client.version().scopes_ids_by_partition()
+        {
+            notes.push(format!(
+                "{} looks for ids in all partitions: a row with one of these ids in another partition counts as well",
+                client.version()
+            ));
+        }
+        Ok(notes)
+    }
+}
+
+impl Milvus1 {
+    pub(super) async fn make_plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
+        let client = self.client().await?;
+        let target = Target::of(&self.config, table)?;
+        let found = Found::ask(client, &target).await?;
+        let rows = match found.exists(&target) {
+            true => client.count(&target.collection, target.tag()).await?,
+            false => 0,
+        };
+        if decide(self.config.mode, &target, &found)? == Decision::Skip {
+            return Ok(TargetPlan {
+                target: target.to_string(),
+                decision: Decision::Skip,
+                rows_before: Some(rows),
+                notes: vec![format!("{target} exists and is left alone")],
+                ids: IdRules::default(),
+            });
+        }
+        let intent = Intent::make(&self.config, client, table).await?;
+        self.state.lock().await.claim(&intent.target)?;
+        Ok(TargetPlan {
+            target: intent.target.to_string(),
+            decision: intent.decision,
+            rows_before: Some(rows),
+            notes: intent.notes,
+            ids: IdRules {
+                unique: self.config.on_duplicate_id == OnDuplicateId::Fail,
+                absent: intent.decision == Decision::Append
+                    && self.config.on_conflict == OnConflict::Fail,
+            },
+        })
+    }
+
+    pub(super) async fn look_up(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
+        let client = self.client().await?;
+        let target = Target::of(&self.config, table)?;
+        let mut state = self.state.lock().await;
+        // Rows that were not flushed can't be found. (A server does that by itself each second.)
+        if !self.dry_run && !state.flushed.contains(&target.collection) {
+            client.flush(&target.collection).await?;
+            state.flushed.push(target.collection.clone());
+        }
+        drop(state);
+        existing(client, &target, ids, table.schema.column().row_bytes()).await
+    }
+}
+
+/// Which of `ids` the target holds, sorted and each once.
+pub(super) async fn existing(
+    client: &Client,
+    target: &Target,
+    ids: &ArrayRef,
+    row_bytes: usize,
+) -> Result<ArrayRef> {
+    let Some(ids) = ids.as_primitive_opt::<Int64Type>() else {
+        return Err(Error::internal(format!("Ids can't be {}", ids.data_type())));
+    };
+    let mut existing =
+        client.existing_ids(&target.collection, target.tag(), ids.values(), row_bytes).await?;
+    existing.sort_unstable();
+    existing.dedup();
+    Ok(Arc::new(Int64Array::from(existing)))
+}
+
+impl State {
+    /// Notes a target. Tables that go to one and the same are merged before they get here, but no
+    /// target may be a part of another one.
+    fn claim(&mut self, target: &Target) -> Result<()> {
+        if let Some(taken) = self.claims.iter().find(|taken| taken.overlaps(target)) {
+            return Err(Error::config(format!("One table would go to {taken}, another to {target}"))
+                .help("set sink.milvus1.partition: \"\" sends both to the collection as a whole, a name sends both there"));
+        }
+        if !self.claims.contains(target) {
+            self.claims.push(target.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! Doing what the plan said.
+
+use std::sync::Arc;
+
+use tokio::sync::RwLock;
+
+use super::Milvus1;
+use super::plan::Intent;
+use super::write::{Shared, Table};
+use crate::error::{Error, Result};
+use crate::flow::Meter;
+use crate::milvus::v1::Client;
+use crate::milvus::v1::collection::DEFAULT_PARTITION;
+use crate::milvus::v1::insert::InsertHead;
+use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
+use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
+
+impl Milvus1 {
+    pub(super) async fn make_ready(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        let client = self.client().await?;
+        let mut state = self.state.lock().await;
+        if let (Some(path), None) = (&self.config.ids_file, &state.ids_file) {
+            state.ids_file = Some(IdsFile::open(path, "sink.milvus1.ids_file")?);
+        }
+        let mut intent = Intent::make(&self.config, client, table).await?;
+        let collection = intent.target.collection.clone();
+        // The run's other tables may have made the collection, and its default partition with it.
+        if plan.decision == Decision::Create && state.created.contains(&collection) {
+            intent.decision = Decision::Create;
+        }
+        if intent.decision != plan.decision {
+            return Err(Error::target(format!(
+                "{} changed since it was looked at: the plan was to {}, now it would be to {}",
+                intent.target,
+                plan.decision.verb(),
+                intent.decision.verb()
+            ))
+            .help("something else works on it; run again when it rests"));
+        }
+        make(client, &intent).await?;
+        if intent.makes_collection() {
+            state.created.push(collection.clone());
+        }
+        let ids_file = state.ids_file.clone();
+        drop(state);
+        let clash = match (intent.decision, self.config.on_conflict) {
+            (Decision::Append, OnConflict::Skip) => Clash::Skip,
+            (Decision::Append, OnConflict::Upsert) => Clash::Replace,
+            _ => Clash::None,
+        };
+        // Rows that are replaced may lie in other partitions.
+        let scopes_ids = client.version().scopes_ids_by_partition();
+        let counted = match &intent.target.partition {
+            Some(tag) if scopes_ids || clash != Clash::Replace => Some(tag.clone()),
+            _ => None,
+        };
+        let rows_before = match intent.decision {
+            Decision::Append => {
+                client.flush(&collection).await?;
+                client.count(&collection, counted.as_deref()).await?
+            }
+            _ => 0,
+        };
+        let shared = Shared {
+            client: client.clone(),
+            head: InsertHead {
+                collection,
+                partition: intent.target.partition.clone().unwrap_or_default(),
+                id: table.schema.id_index(),
+                vector: table.schema.vector_index(),
+            },
+            row_bytes: table.schema.column().row_bytes(),
+            clash,
+            can_repeat: self.ids_tell(&intent, scopes_ids),
+            counted,
+            replacing: RwLock::default(),
+            request_size: RequestSize::default(),
+            ids_file,
+            meter,
+            target: intent.target,
+        };
+        Ok(Arc::new(Table { shared: Arc::new(shared), rows_before }))
+    }
+
+    /// True when a row that has an id of the source can only be one that this run has sent, so that
+    /// a look tells whether a request was carried out.
+    fn ids_tell(&self, intent: &Intent, scopes_ids: bool) -> bool {
+        let unique = self.config.on_duplicate_id == OnDuplicateId::Fail;
+        let absent =
+            intent.decision != Decision::Append || self.config.on_conflict != OnConflict::Insert;
+        // An old server would also speak of other partitions' rows.
+        let alone = scopes_ids || intent.target.partition.is_none();
+        unique && absent && alone
+    }
+}
+
+/// Creates, drops, leaves alone.
+async fn make(client: &Client, intent: &Intent) -> Result<()> {
+    let name = &intent.target.collection;
+    if intent.makes_collection() {
+        if intent.decision == Decision::Overwrite {
+            client.drop_collection(name).await?;
+        }
+        client.create_collection(&intent.form.collection).await?;
+    }
+    let Some(tag) = intent.target.tag().filter(|tag| *tag != DEFAULT_PARTITION) else {
+        return Ok(());
+    };
+    match intent.decision {
+        Decision::Overwrite => {
+            client.drop_partition(name, tag).await?;
+            Ok(client.create_partition(name, tag).await?)
+        }
+        Decision::Create => Ok(client.create_partition(name, tag).await?),
+        Decision::Append | Decision::Skip => Ok(()),
+    }
+}

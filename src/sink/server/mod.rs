@@ -1,0 +1,18 @@
+//! What the sinks that write to servers share.
+
+mod conflict;
+mod ids;
+mod ids_file;
+mod requests;
+mod timeouts;
+mod uri;
+mod wait;
+
+pub(crate) use conflict::Clash;
+pub use conflict::{OnConflict, OnDuplicateId};
+pub(crate) use ids::{id_words, without};
+pub(crate) use ids_file::IdsFile;
+pub(crate) use requests::{RequestSize, TakesRows};
+pub use timeouts::Timeouts;
+pub(crate) use uri::check_uri;
+pub use wait::Wait;
