@@ -2,11 +2,29 @@
 
 use std::num::NonZero;
 
-use crate::config::Config;
+use crate::config::{Config, Form, Loaded, Text};
 use crate::error::Result;
 use crate::flow::{MemoryBudget, Pipeline, Settings, Verify};
-use crate::sink::SinkContext;
+use crate::milvus::Generation;
+use crate::sink::{SinkConfig, SinkContext};
 use crate::transform::TransformConfig;
+
+/// Understands a configuration. A file in MilvusDM's form does not say of which generation the Milvus
+/// is that it writes to: then that is asked.
+///
+/// # Errors
+/// [`Kind::Config`](crate::error::Kind::Config) for what is wrong with the configuration,
+/// [`Kind::Connect`](crate::error::Kind::Connect) when the destination can't be asked.
+pub async fn configure(text: &Text, sets: &[String]) -> Result<Loaded> {
+    let loaded = text.parse(sets, Generation::Two)?;
+    let (Form::MilvusDm(_), SinkConfig::Milvus(sink)) = (loaded.form, &loaded.config.sink) else {
+        return Ok(loaded);
+    };
+    match Generation::ask(sink.options()?).await? {
+        Generation::Two => Ok(loaded),
+        older => text.parse(sets, older),
+    }
+}
 
 /// What a pipeline is assembled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

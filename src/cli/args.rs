@@ -8,7 +8,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use crate::config::{self, Config, Size};
+use crate::config::{self, Config, Size, Text};
+use crate::configure;
 use crate::error::Result;
 use crate::flow::Verify;
 
@@ -76,12 +77,17 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// Reads the configuration.
+    /// Reads the configuration, and asks the destination what it is where that is left open.
+    /// What the file says to no effect is logged.
     ///
     /// # Errors
-    /// As [`config::load`].
-    pub fn load(&self) -> Result<Config> {
-        config::load(&self.config, &self.sets)
+    /// As [`configure`].
+    pub async fn load(&self) -> Result<Config> {
+        let loaded = configure(&Text::read(&self.config)?, &self.sets).await?;
+        for note in &loaded.notes {
+            tracing::info!("{note}");
+        }
+        Ok(loaded.config)
     }
 }
 
@@ -119,9 +125,9 @@ impl RunArgs {
     /// Reads the configuration; what the flags say wins over what the file says.
     ///
     /// # Errors
-    /// As [`config::load`].
-    pub fn load(&self) -> Result<Config> {
-        let mut config = self.config.load()?;
+    /// As [`configure`].
+    pub async fn load(&self) -> Result<Config> {
+        let mut config = self.config.load().await?;
         if self.parallelism.is_some() {
             config.run.parallelism = self.parallelism;
         }

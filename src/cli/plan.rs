@@ -19,9 +19,9 @@ const TRIAL: Duration = Duration::from_secs(1);
 /// Asks source and target what a run would do, and prints it. Changes nothing. What would make the
 /// run fail is the error, after the plan is printed.
 pub(super) fn plan(args: &PlanArgs) -> Result<u8> {
-    let config = args.config.load()?;
-    let pipeline = Arc::new(assemble(&config, Purpose::Plan)?);
     runtime::block_on(async {
+        let config = args.config.load().await?;
+        let pipeline = Arc::new(assemble(&config, Purpose::Plan)?);
         let told = tell(&pipeline).await;
         pipeline.close().await;
         told

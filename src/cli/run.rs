@@ -52,7 +52,7 @@ impl Run {
     async fn go(&mut self, args: &RunArgs, log: &LogArgs) -> Result<()> {
         let controls = Controls::default();
         signals::watch(&controls)?;
-        let config = args.load()?;
+        let config = args.load().await?;
         if let Some(dir) = &config.run.log_dir {
             logging::log_to(dir)?;
         }

@@ -12,6 +12,7 @@ use crate::config::set::Override;
 use crate::config::tree::{Location, Origin};
 use crate::config::{Config, check, de, yaml};
 use crate::error::{Error, Result};
+use crate::milvus::Generation;
 
 /// Bytes that a configuration file may have.
 const MAX_FILE: u64 = 4 << 20;
@@ -45,49 +46,67 @@ impl fmt::Display for Form {
     }
 }
 
-/// Reads and checks a configuration. `path` may be `-` for standard input; each of `sets` is a
-/// `key.path=value` that wins over the file. What the file says to no effect is logged.
-///
-/// # Errors
-/// [`Kind::Config`](crate::error::Kind::Config), with the place and the line that is wrong.
-pub fn load(path: &Path, sets: &[String]) -> Result<Config> {
-    let loaded = read(path, sets)?;
-    for note in &loaded.notes {
-        tracing::info!("{note}");
-    }
-    Ok(loaded.config)
+/// The text of a configuration, not understood yet.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// What errors call it.
+    name: String,
+    text: String,
 }
 
-/// As [`load`], with the form and the notes.
-///
-/// # Errors
-/// As [`load`].
-pub fn read(path: &Path, sets: &[String]) -> Result<Loaded> {
-    let (name, text) = if path == Path::new("-") {
-        ("standard input".to_owned(), read_text(io::stdin().lock()))
-    } else {
-        (path.display().to_string(), File::open(path).and_then(read_text))
-    };
-    let text = text.map_err(|error| {
-        let missing = error.kind() == io::ErrorKind::NotFound;
-        let failed = Error::config("Cannot read the configuration").because(error).at(&name);
-        if missing { failed.help("check the path; `-` reads standard input") } else { failed }
-    })?;
-    let text = decode(&text).map_err(|error| error.at(&name))?;
-    parse(text, &name, sets, &|name| std::env::var(name).ok())
+impl Text {
+    /// Reads a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) when it can't be read, or is no text.
+    pub fn read(path: &Path) -> Result<Text> {
+        let (name, bytes) = if path == Path::new("-") {
+            ("standard input".to_owned(), read_bytes(io::stdin().lock()))
+        } else {
+            (path.display().to_string(), File::open(path).and_then(read_bytes))
+        };
+        let bytes = bytes.map_err(|error| {
+            let missing = error.kind() == io::ErrorKind::NotFound;
+            let failed = Error::config("Cannot read the configuration").because(error).at(&name);
+            if missing { failed.help("check the path; `-` reads standard input") } else { failed }
+        })?;
+        let text = decode(&bytes).map_err(|error| error.at(&name))?.to_owned();
+        Ok(Text { name, text })
+    }
+
+    /// Checks the configuration. Each of `sets` is a `key.path=value` that wins over the file. A
+    /// file in MilvusDM's form is read for a destination of this generation.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config), with the place and the line that is wrong.
+    pub fn parse(&self, sets: &[String], destination: Generation) -> Result<Loaded> {
+        let environment: Lookup<'_> = &|name| std::env::var(name).ok();
+        parse(&self.text, &self.name, sets, environment, destination)
+    }
 }
 
 /// Checks a configuration that is in memory. `name` is what errors call it; `env` looks up
 /// environment variables.
 ///
 /// # Errors
-/// As [`load`].
-pub fn parse(text: &str, name: &str, sets: &[String], env: Lookup<'_>) -> Result<Loaded> {
+/// As [`Text::parse`].
+pub fn parse(
+    text: &str,
+    name: &str,
+    sets: &[String],
+    env: Lookup<'_>,
+    destination: Generation,
+) -> Result<Loaded> {
     let texts = Texts { name, file: text, sets };
-    understand(text, sets, env).map_err(|problem| texts.error(problem))
+    understand(text, sets, env, destination).map_err(|problem| texts.error(problem))
 }
 
-fn understand(text: &str, sets: &[String], env: Lookup<'_>) -> Result<Loaded, Problem> {
+fn understand(
+    text: &str,
+    sets: &[String],
+    env: Lookup<'_>,
+    destination: Generation,
+) -> Result<Loaded, Problem> {
     let start = Location { origin: Origin::File, line: 1, column: 1, width: 1 };
     let Some(mut root) = yaml::parse(text, Origin::File)? else {
         return Err(Problem::new("The configuration is empty", start).help(EXAMPLE));
@@ -108,11 +127,13 @@ fn understand(text: &str, sets: &[String], env: Lookup<'_>) -> Result<Loaded, Pr
             sets.into_iter().partition(|set| set.first_key() == task.key());
         own.into_iter().try_for_each(|set| set.apply(&mut root))?;
         env::resolve(&mut root, env)?;
-        (root, notes) = milvusdm::translate(task, &root)?;
+        (root, notes) = milvusdm::translate(task, &root, destination)?;
         form = Form::MilvusDm(task);
         sets = native;
         for set in &mut sets {
             env::resolve(set.value_mut(), env)?;
+            // Whoever writes the flag need not know what the destination is.
+            set.rename_sink(destination);
         }
         sets.into_iter().try_for_each(|set| set.apply(&mut root))?;
     } else {
@@ -130,7 +151,7 @@ const EXAMPLE: &str = "a configuration names a source and a sink:
     source: { hdf5: { paths: [vectors.h5] } }
     sink: { milvus: { uri: http://127.0.0.1:19530, collection: test } }";
 
-fn read_text(input: impl Read) -> io::Result<Vec<u8>> {
+fn read_bytes(input: impl Read) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     input.take(MAX_FILE + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_FILE {

@@ -25,7 +25,7 @@ mod tree;
 mod yaml;
 
 pub use env::Lookup;
-pub use load::{Form, Loaded, load, parse, read};
+pub use load::{Form, Loaded, Text, parse};
 pub use milvusdm::Task;
 pub use native::{Config, OnBadRow, PARALLELISM, RunConfig, StageConfig};
 pub use schema::json_schema;

@@ -3,6 +3,7 @@
 use crate::config::diagnostic::Problem;
 use crate::config::tree::{Key, Location, Node, Origin, Scalar, Value};
 use crate::config::yaml;
+use crate::milvus::Generation;
 
 /// One `--set`, taken apart.
 pub(super) struct Override<'a> {
@@ -50,6 +51,16 @@ impl<'a> Override<'a> {
     /// The first key of the path.
     pub fn first_key(&self) -> &str {
         self.path.first().map_or("", |(key, _)| key)
+    }
+
+    /// Lets a path into the sink of one generation of Milvus be one into the other's.
+    pub fn rename_sink(&mut self, destination: Generation) {
+        if let [(sink, _), (kind, _), ..] = self.path.as_mut_slice()
+            && *sink == "sink"
+            && *kind == destination.other().config_key()
+        {
+            *kind = destination.config_key();
+        }
     }
 
     /// The value, for resolving variables in it.

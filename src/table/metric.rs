@@ -94,6 +94,28 @@ impl Metric {
         }
     }
 
+    /// The metrics of Milvus 0.10 and 1.x, in the order of the numbers that their metadata and
+    /// their protocol have for them, which begin with 1.
+    pub const OF_MILVUS1: [Metric; 7] = [
+        Metric::L2,
+        Metric::IP,
+        Metric::Hamming,
+        Metric::Jaccard,
+        Metric::Tanimoto,
+        Metric::Substructure,
+        Metric::Superstructure,
+    ];
+
+    /// Its number in Milvus 0.10 and 1.x; `None` for a metric that they lack.
+    pub fn milvus1_number(self) -> Option<i32> {
+        (1..).zip(Metric::OF_MILVUS1).find(|(_, metric)| *metric == self).map(|(n, _)| n)
+    }
+
+    /// The metric that has this number in Milvus 0.10 and 1.x.
+    pub fn of_milvus1(number: i64) -> Option<Metric> {
+        (1..).zip(Metric::OF_MILVUS1).find(|(n, _)| *n == number).map(|(_, metric)| metric)
+    }
+
     /// True for metrics of binary (packed bit) vectors.
     pub fn is_binary(self) -> bool {
         matches!(

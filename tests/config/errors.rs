@@ -2,13 +2,15 @@
 
 use vecpipe::Kind;
 use vecpipe::config::parse;
+use vecpipe::milvus::Generation;
 
 const HEAD: &str = "version: 1\nsource: { synthetic: { rows: 1, dim: 4 } }\nsink: { null: {} }\n";
 
 /// The whole error of a configuration.
 fn error(text: &str, sets: &[&str]) -> String {
     let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
-    let error = parse(text, "a.yaml", &sets, &|_| None).expect_err("the configuration is wrong");
+    let error = parse(text, "a.yaml", &sets, &|_| None, Generation::Two)
+        .expect_err("the configuration is wrong");
     assert_eq!(error.kind(), Kind::Config);
     error.to_string()
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use vecpipe::config;
+use vecpipe::milvus::Generation;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,7 +32,9 @@ fn every_config_file_is_valid_and_names_the_schema() {
             "{}",
             path.display()
         );
-        if let Err(error) = config::parse(&text, &path.display().to_string(), &[], &|_| None) {
+        if let Err(error) =
+            config::parse(&text, &path.display().to_string(), &[], &|_| None, Generation::Two)
+        {
             panic!("{error}");
         }
         seen += 1;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use vecpipe::config::{Form, Task, parse};
+use vecpipe::milvus::Generation;
 
 /// `yamls/H2M.yaml` of MilvusDM: its keys, spellings and values.
 const SHIPPED: &str = "\
@@ -25,7 +26,7 @@ H2M:
 
 fn native(text: &str, sets: &[&str]) -> Value {
     let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
-    match parse(text, "H2M.yaml", &sets, &|_| None) {
+    match parse(text, "H2M.yaml", &sets, &|_| None, Generation::Two) {
         Ok(loaded) => serde_json::to_value(loaded.config).expect("a configuration is JSON"),
         Err(error) => panic!("{error}"),
     }
@@ -33,7 +34,7 @@ fn native(text: &str, sets: &[&str]) -> Value {
 
 fn refused(text: &str, sets: &[&str]) -> String {
     let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
-    parse(text, "H2M.yaml", &sets, &|_| None).expect_err("it is wrong").to_string()
+    parse(text, "H2M.yaml", &sets, &|_| None, Generation::Two).expect_err("it is wrong").to_string()
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn the_shipped_h2m_file_means_this() {
     assert_eq!(config["transforms"], json!([{ "rename": { "vector": "embedding" } }]));
     assert_eq!(sink["schema"]["vector"], Value::Null);
 
-    let loaded = parse(SHIPPED, "H2M.yaml", &[], &|_| None).expect("it is fine");
+    let loaded = parse(SHIPPED, "H2M.yaml", &[], &|_| None, Generation::Two).expect("it is fine");
     assert_eq!(loaded.form, Form::MilvusDm(Task::H2m));
     assert_eq!(loaded.notes.len(), 2, "{:?}", loaded.notes);
 }
@@ -202,7 +203,8 @@ fn the_shipped_f2m_file_means_this() {
     assert_eq!((&sink["collection"], &sink["mode"]), (&json!("test"), &json!("append")));
     assert_eq!((&sink["partition"], &sink["ids_file"]), (&Value::Null, &json!("ids.txt")));
     assert_eq!(config["transforms"], json!([{ "rename": { "vector": "embedding" } }]));
-    let loaded = parse(SHIPPED_F2M, "F2M.yaml", &[], &|_| None).expect("it is fine");
+    let loaded =
+        parse(SHIPPED_F2M, "F2M.yaml", &[], &|_| None, Generation::Two).expect("it is fine");
     assert_eq!(loaded.form, Form::MilvusDm(Task::F2m));
 }
 
@@ -251,7 +253,8 @@ M2M:
 
 #[test]
 fn the_shipped_m2m_file_means_this() {
-    let loaded = parse(SHIPPED_M2M, "M2M.yaml", &[], &|_| None).expect("it is fine");
+    let loaded =
+        parse(SHIPPED_M2M, "M2M.yaml", &[], &|_| None, Generation::Two).expect("it is fine");
     assert_eq!(loaded.form, Form::MilvusDm(Task::M2m));
     let config = native(SHIPPED_M2M, &[]);
     let source = &config["source"]["milvus1"];

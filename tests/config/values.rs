@@ -4,7 +4,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vecpipe::config::{Config, load, parse};
+use vecpipe::config::{Config, Text, parse};
+use vecpipe::milvus::Generation;
 
 fn variables(name: &str) -> Option<String> {
     Some(match name {
@@ -20,7 +21,7 @@ fn variables(name: &str) -> Option<String> {
 
 fn understood(text: &str, sets: &[&str]) -> Config {
     let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
-    match parse(text, "a.yaml", &sets, &variables) {
+    match parse(text, "a.yaml", &sets, &variables, Generation::Two) {
         Ok(loaded) => loaded.config,
         Err(error) => panic!("{error}"),
     }
@@ -28,7 +29,7 @@ fn understood(text: &str, sets: &[&str]) -> Config {
 
 fn refused(text: &str, sets: &[&str]) -> String {
     let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
-    parse(text, "a.yaml", &sets, &variables).expect_err("it is wrong").to_string()
+    parse(text, "a.yaml", &sets, &variables, Generation::Two).expect_err("it is wrong").to_string()
 }
 
 fn values(text: &str, sets: &[&str]) -> Value {
@@ -205,7 +206,8 @@ fn secrets_written_out_never_show() {
 fn files_that_cannot_be_read_say_why() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("a.yaml");
-    let words = |path: &Path| load(path, &[]).expect_err("it can't be read").to_string();
+    let load = |path: &Path| Text::read(path)?.parse(&[], Generation::Two);
+    let words = |path: &Path| load(path).expect_err("it can't be read").to_string();
     assert!(words(&file).contains("No such file"), "{}", words(&file));
     assert!(words(dir.path()).starts_with("Cannot read the configuration: "));
     std::fs::write(&file, b"version: 1\nsource: \xff\n").expect("a file is written");
@@ -213,7 +215,7 @@ fn files_that_cannot_be_read_say_why() {
     std::fs::write(&file, vec![b'#'; 5 << 20]).expect("a file is written");
     assert!(words(&file).contains("larger than 4 MiB"));
     std::fs::write(&file, format!("\u{feff}{}", HDF5.replace('\n', "\r\n"))).expect("written");
-    load(&file, &[]).expect("a byte order mark and Windows line ends are fine");
+    load(&file).expect("a byte order mark and Windows line ends are fine");
 }
 
 proptest! {
@@ -221,7 +223,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,80}") {
-        let _ = parse(&text, "a.yaml", std::slice::from_ref(&text), &variables);
+        let _ = parse(&text, "a.yaml", std::slice::from_ref(&text), &variables, Generation::Two);
     }
 
     #[test]
@@ -232,6 +234,6 @@ proptest! {
         let at = good.floor_char_boundary(at % good.len());
         let end = good.floor_char_boundary((at + cut).min(good.len()));
         let text = format!("{}{put}{}", &good[..at], &good[end..]);
-        let _ = parse(&text, "a.yaml", &[format!("sink.milvus.token={put}")], &variables);
+        let _ = parse(&text, "a.yaml", &[format!("sink.milvus.token={put}")], &variables, Generation::Two);
     }
 }

@@ -14,6 +14,8 @@ mod transform;
 #[path = "../common/mod.rs"]
 mod common;
 mod fixtures;
+#[path = "../milvus1_server/mod.rs"]
+mod milvus1_server;
 #[path = "../milvus1/writer.rs"]
 mod milvus1_writer;
 #[allow(dead_code, reason = "it is the Milvus tests', and they use the rest")]
@@ -41,6 +43,7 @@ sink_contract! {
     hdf5_in_small_compressed_files => fixtures::hdf5::sink(json!({ "max_rows_per_file": 300, "gzip": 1 })),
     milvus => fixtures::milvus::sink(Server::milvus(), PROPERTY).await,
     milvus_lite => fixtures::milvus::sink(Server::lite(), PROPERTY).await,
+    milvus1 => fixtures::milvus1::sink().await,
     null => fixtures::null::sink(),
     parquet => fixtures::parquet::sink(),
 }

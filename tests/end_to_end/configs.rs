@@ -4,13 +4,14 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::milvus1_server::Milvus1;
 use crate::support::{Collection, Folder, Server, python, repository, sample};
 use crate::{faiss_cases, milvus1_cases};
 
 type Case = fn(&Server, &str);
 
 /// What is tried with each file.
-const CASES: [(&str, Case); 11] = [
+const CASES: [(&str, Case); 12] = [
     ("f2m.yaml", move_index),
     ("h2m-parquet.yaml", stage_and_load_again),
     ("h2m.yaml", move_files),
@@ -22,6 +23,7 @@ const CASES: [(&str, Case); 11] = [
     ("milvusdm-m2m.yaml", move_directory_as_milvusdm),
     ("parquet-to-milvus.yaml", stage_and_load_again),
     ("to-hdf5.yaml", write_hdf5_and_load_it),
+    ("to-milvus1.yaml", move_into_an_old_server),
 ];
 
 #[test]
@@ -180,6 +182,15 @@ fn move_as_milvusdm(server: &Server, config: &str) {
     folder.run(&["H2M.yaml", "--set", &collection.set()]).table("created");
     let facts = collection.holds(&["a.h5"]);
     assert_eq!((&facts["metric"], &facts["vector_field"]), (&json!("L2"), &json!("embedding")));
+}
+
+fn move_into_an_old_server(_: &Server, config: &str) {
+    let server = Milvus1::start_apart("1.1.1");
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/a.h5");
+    let done = folder.run_with(&[config, "--parallelism", "8"], &[("MILVUS_URI", &server.uri)]);
+    assert_eq!(done.table("created")["target_rows_after"], 2000);
+    assert_eq!(server.rows("news", "_default").len(), 2000);
 }
 
 fn stage_and_load_again(server: &Server, _: &str) {

@@ -12,6 +12,9 @@ mod faiss_cases;
 mod files;
 #[path = "../milvus1/support.rs"]
 mod milvus1_cases;
+#[path = "../milvus1_server/mod.rs"]
+mod milvus1_server;
 mod milvusdm;
+mod old_milvus;
 mod output;
 mod support;

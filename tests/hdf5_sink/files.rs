@@ -6,6 +6,7 @@ use std::path::Path;
 use arrow::compute::concat_batches;
 use serde_json::{Value, json};
 use vecpipe::config::{Form, Task, parse};
+use vecpipe::milvus::Generation;
 use vecpipe::sink::{Completion, Decision};
 use vecpipe::table::{Metric, VectorType};
 
@@ -14,7 +15,7 @@ use crate::support::{floats, names, read, rows_of, sink, to_write, whole, write}
 /// The YAML as the program understands it.
 fn loaded(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap();
-    let loaded = parse(&text, "p.yaml", &[], &|_| None).unwrap();
+    let loaded = parse(&text, "p.yaml", &[], &|_| None, Generation::Two).unwrap();
     assert_eq!(loaded.form, Form::MilvusDm(Task::H2m));
     serde_json::to_value(loaded.config).unwrap()
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::into_milvus::{DEFAULT_PORT, address, one, plain, version_schema};
+use super::into_milvus::{DEFAULT_PORT, address, native, one, plain, version_schema};
 use crate::config::diagnostic::Problem;
-use crate::config::tree::{Node, Value};
+use crate::config::tree::Node;
+use crate::milvus::Generation;
 use crate::sink::Mode;
 
 /// A file in MilvusDM's form: the data directory of an old Milvus into a Milvus.
@@ -102,7 +103,11 @@ struct MysqlParameter {
 }
 
 /// The native form of an M2M file.
-pub(super) fn m2m(config: M2mFile, file: &Node) -> Result<(Node, Vec<String>), Problem> {
+pub(super) fn m2m(
+    config: M2mFile,
+    file: &Node,
+    destination: Generation,
+) -> Result<(Node, Vec<String>), Problem> {
     let M2mFile { m2m } = config;
     let at = |key: &str| file.place(key);
     let has_mysql = m2m.mysql_parameter.is_some();
@@ -120,16 +125,8 @@ pub(super) fn m2m(config: M2mFile, file: &Node) -> Result<(Node, Vec<String>), P
     if m2m.milvus_version.or(m2m.milvus_version_hyphen).is_some() {
         notes.push(super::VERSION_NOTE.to_owned());
     }
-    let rename = one("rename", vec![("vector", Node::text("embedding", file.at))], file.at);
-    let native = Node::map(
-        [
-            ("version", plain("1".to_owned(), file.at)),
-            ("source", source),
-            ("transforms", Node::new(Value::List(vec![rename]), file.at)),
-            ("sink", one("milvus", milvus, file.at)),
-        ],
-        file.at,
-    );
+    let sink = one(destination.config_key(), milvus, file.at);
+    let native = native(source, sink, file.at);
     Ok((native, notes))
 }
 

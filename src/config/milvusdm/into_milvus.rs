@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use super::VERSION_NOTE;
 use crate::config::diagnostic::Problem;
 use crate::config::tree::{Location, Node, Scalar, Value};
+use crate::milvus::Generation;
 use crate::sink::Mode;
 use crate::table::Metric;
 
@@ -118,18 +119,26 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 }
 
 /// The native form of an H2M file.
-pub(super) fn h2m(config: H2mFile, file: &Node) -> Result<(Node, Vec<String>), Problem> {
-    translate("H2M", "hdf5", config.h2m, file)
+pub(super) fn h2m(
+    config: H2mFile,
+    file: &Node,
+    destination: Generation,
+) -> Result<(Node, Vec<String>), Problem> {
+    translate("H2M", "hdf5", config.h2m, file, destination)
 }
 
 /// The native form of an F2M file.
-pub(super) fn f2m(config: F2mFile, file: &Node) -> Result<(Node, Vec<String>), Problem> {
+pub(super) fn f2m(
+    config: F2mFile,
+    file: &Node,
+    destination: Generation,
+) -> Result<(Node, Vec<String>), Problem> {
     if config.f2m.data_dir.as_ref().is_some_and(|dir| !dir.is_empty()) {
         return Err(Problem::new("F2M reads files, not folders", file.place("data_dir"))
             .path("F2M.data_dir")
             .help("name the index files as `data_path`"));
     }
-    translate("F2M", "faiss", config.f2m, file)
+    translate("F2M", "faiss", config.f2m, file, destination)
 }
 
 fn translate(
@@ -137,6 +146,7 @@ fn translate(
     kind: &'static str,
     config: FilesIntoMilvus,
     file: &Node,
+    destination: Generation,
 ) -> Result<(Node, Vec<String>), Problem> {
     let at = |key: &str| file.place(key);
     let parameter = config.collection_parameter.as_ref();
@@ -165,9 +175,6 @@ fn translate(
     if config.milvus_version.or(config.milvus_version_hyphen).is_some() {
         notes.push(VERSION_NOTE.to_owned());
     }
-    if parameter.is_some_and(|parameter| parameter.index_file_size.is_some()) {
-        notes.push(INDEX_FILE_SIZE_NOTE.to_owned());
-    }
     let mut milvus = vec![
         ("uri", Node::text(uri, at("dest_host"))),
         ("collection", Node::text(config.dest_collection_name, at("dest_collection_name"))),
@@ -175,24 +182,31 @@ fn translate(
     if let Some(partition) = config.dest_partition_name.filter(|name| !name.is_empty()) {
         milvus.push(("partition", Node::text(partition, at("dest_partition_name"))));
     }
-    if let Some(metric) = parameter.and_then(|parameter| parameter.metric_type) {
-        let index_type = Node::text(index_type(metric), parameter_at("metric_type"));
-        milvus.push(("index", Node::map([("type", index_type)], file.at)));
+    match destination {
+        Generation::One => {
+            let keys = [("metric_type", "metric"), ("index_file_size", "index_file_size")];
+            let given = keys.iter().filter_map(|(key, name)| {
+                let value = file.get("collection_parameter")?.get(key)?;
+                (!value.is_null()).then(|| (*name, value.clone()))
+            });
+            milvus.push(("schema", Node::map(given, file.at)));
+        }
+        Generation::Two => {
+            if let Some(metric) = parameter.and_then(|parameter| parameter.metric_type) {
+                let index_type = Node::text(index_type(metric), parameter_at("metric_type"));
+                milvus.push(("index", Node::map([("type", index_type)], file.at)));
+            }
+            if parameter.is_some_and(|parameter| parameter.index_file_size.is_some()) {
+                notes.push(INDEX_FILE_SIZE_NOTE.to_owned());
+            }
+        }
     }
     if config.mode.is_some() {
         milvus.extend(file.get("mode").cloned().map(|mode| ("mode", mode)));
     }
 
-    let rename = one("rename", vec![("vector", Node::text("embedding", file.at))], file.at);
-    let native = Node::map(
-        [
-            ("version", plain("1".to_owned(), file.at)),
-            ("source", one(kind, source, file.at)),
-            ("transforms", Node::new(Value::List(vec![rename]), file.at)),
-            ("sink", one("milvus", milvus, file.at)),
-        ],
-        file.at,
-    );
+    let source = one(kind, source, file.at);
+    let native = native(source, one(destination.config_key(), milvus, file.at), file.at);
     Ok((native, notes))
 }
 
@@ -203,6 +217,20 @@ fn index_type(metric: Metric) -> &'static str {
         Metric::Substructure | Metric::Superstructure => "BIN_FLAT",
         _ => "AUTOINDEX",
     }
+}
+
+/// The native form of a move into a Milvus. A new collection has the fields `id` and `embedding`.
+pub(super) fn native(source: Node, sink: Node, at: Location) -> Node {
+    let rename = one("rename", vec![("vector", Node::text("embedding", at))], at);
+    Node::map(
+        [
+            ("version", plain("1".to_owned(), at)),
+            ("source", source),
+            ("transforms", Node::new(Value::List(vec![rename]), at)),
+            ("sink", sink),
+        ],
+        at,
+    )
 }
 
 /// A number or a word, not in quotes.

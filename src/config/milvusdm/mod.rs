@@ -8,13 +8,14 @@
 //!   one or several); `data_dir`, for H2M, is a folder. Exactly one of the two is given; the other
 //!   is absent or empty.
 //! - `milvus_version` and `milvus-version` both occur, with values that don't match the server
-//!   (`1.x` for a 2.x server): noted, not believed.
+//!   (`1.x` for a 2.x server): noted, not believed. Whoever connects asks the destination which
+//!   generation it is; until then it is taken for a Milvus 2.x.
 //! - `mode` is `append`, `skip` or `overwrite`, and applies to the partition where one is named.
 //!   (MilvusDM's `skip` looked at the collection alone for HDF5 and left out partitions that did
 //!   not exist yet.)
 //! - `dest_partition_name` may be empty: no partition.
 //! - `collection_parameter.dimension` counts bits for binary vectors, as Milvus does;
-//!   `index_file_size` is a setting of Milvus 1.x that 2.x servers don't have.
+//!   `index_file_size` is a setting that only Milvus 1.x has.
 //! - What `collection_parameter` says must be what the files say. (MilvusDM took its metric, and
 //!   never looked at the file's.)
 //! - F2M wrote the ids that it inserted into a file of its own; `--set
@@ -36,6 +37,7 @@ pub(super) use self::into_milvus::{F2mFile, H2mFile};
 use crate::config::de;
 use crate::config::diagnostic::Problem;
 use crate::config::tree::Node;
+use crate::milvus::Generation;
 
 /// What a MilvusDM file asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,16 +95,20 @@ impl Task {
 const VERSION_NOTE: &str =
     "The file's milvus_version makes no difference: the destination is asked for its own";
 
-/// The native form of the file, and what of it makes no difference. Values keep the places where
+/// The native form of the file for this destination, and what of it makes no difference. Values keep the places where
 /// they were written.
-pub(super) fn translate(task: Task, root: &Node) -> Result<(Node, Vec<String>), Problem> {
+pub(super) fn translate(
+    task: Task,
+    root: &Node,
+    destination: Generation,
+) -> Result<(Node, Vec<String>), Problem> {
     let Some(file) = root.get(task.key()) else {
         return Err(Problem::new("The configuration is empty", root.at));
     };
     match task {
-        Task::H2m => into_milvus::h2m(de::from_node(root)?, file),
-        Task::F2m => into_milvus::f2m(de::from_node(root)?, file),
-        Task::M2m => from_milvus::m2m(de::from_node(root)?, file),
+        Task::H2m => into_milvus::h2m(de::from_node(root)?, file, destination),
+        Task::F2m => into_milvus::f2m(de::from_node(root)?, file, destination),
+        Task::M2m => from_milvus::m2m(de::from_node(root)?, file, destination),
         Task::M2h => from_milvus::m2h(de::from_node(root)?, file),
     }
 }

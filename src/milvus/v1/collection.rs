@@ -18,7 +18,7 @@ pub struct Collection {
     pub dim: i64,
     /// Size of a segment from which on it is indexed, in MiB.
     pub index_file_size: i64,
-    /// 1 to 7, as in the protocol.
+    /// [`Metric::milvus1_number`](crate::table::Metric::milvus1_number).
     pub metric: i32,
 }
 

@@ -51,15 +51,16 @@ impl InsertHead {
             return Err(wrong());
         };
         let elements = vectors.values();
-        let (field, bytes) = if let Some(floats) = elements.as_primitive_opt::<Float32Type>() {
-            (1, floats.values().inner().as_slice())
+        let (field, width, bytes) = if let Some(floats) = elements.as_primitive_opt::<Float32Type>()
+        {
+            (1, 4, floats.values().inner().as_slice())
         } else if let Some(bits) = elements.as_primitive_opt::<UInt8Type>() {
-            (2, bits.values().inner().as_slice())
+            (2, 1, bits.values().inner().as_slice())
         } else {
             return Err(wrong());
         };
         let nulls = ids.null_count() + vectors.null_count() + elements.null_count();
-        let row_bytes = bytes.len().checked_div(vectors.len()).unwrap_or(0);
+        let row_bytes = usize::try_from(vectors.value_length()).unwrap_or(0) * width;
         if nulls > 0 || row_bytes == 0 {
             return Err(wrong());
         }

@@ -204,7 +204,7 @@ impl Config {
     }
 
     /// The client's options; reads the TLS files.
-    pub(super) fn options(&self) -> Result<Options> {
+    pub(crate) fn options(&self) -> Result<Options> {
         let mut options = Options::new(self.uri.clone());
         options.token = match (&self.user, &self.password) {
             (Some(user), Some(password)) => Some(format!("{user}:{}", password.expose())),

@@ -11,17 +11,6 @@ use crate::table::{Metric, VectorType};
 /// Most dimensions of a vector.
 const MAX_DIM: usize = 32_768;
 
-/// The metrics, in the order of their numbers in the protocol, which begin with 1.
-const METRICS: [Metric; 7] = [
-    Metric::L2,
-    Metric::IP,
-    Metric::Hamming,
-    Metric::Jaccard,
-    Metric::Tanimoto,
-    Metric::Substructure,
-    Metric::Superstructure,
-];
-
 /// What a table's collection is like, and who said so.
 #[derive(Debug, Clone)]
 pub(super) struct Form {
@@ -72,8 +61,9 @@ impl Form {
             )));
         }
         let (metric, why) = metric_of(config, table);
-        if !metric.fits(column.vector_type) || !METRICS.contains(&metric) {
-            let fitting: Vec<_> = METRICS
+        let Some(number) = metric.milvus1_number().filter(|_| metric.fits(column.vector_type))
+        else {
+            let fitting: Vec<_> = Metric::OF_MILVUS1
                 .iter()
                 .filter(|metric| metric.fits(column.vector_type))
                 .map(|metric| metric.name())
@@ -83,20 +73,19 @@ impl Form {
                 column.vector_type
             ))
             .help(format!("set sink.milvus1.schema.metric to one of {}", fitting.join(", "))));
-        }
+        };
         let collection = Collection {
             name: name.to_owned(),
             dim: i64::try_from(column.dim).unwrap_or(i64::MAX),
             index_file_size: config.schema.index_file_size,
-            metric: number_of(metric),
+            metric: number,
         };
         Ok(Form { collection, metric, why })
     }
 
     /// Checks that a collection which is there takes the rows; says what the user should know.
     pub(super) fn check_fit(&self, there: &Collection, config: &Config) -> Result<Option<String>> {
-        let metric = usize::try_from(there.metric - 1).ok().and_then(|n| METRICS.get(n)).copied();
-        let Some(metric) = metric else {
+        let Some(metric) = Metric::of_milvus1(there.metric.into()) else {
             return Err(Error::target(format!(
                 "The collection has a metric that is unknown here (number {})",
                 there.metric
@@ -139,10 +128,4 @@ fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
         }
         (None, None, _) => (Metric::L2, "assumed; set sink.milvus1.schema.metric if it is another"),
     }
-}
-
-/// A metric's number in the protocol; 0, which the server refuses, for one that has none.
-pub(super) fn number_of(metric: Metric) -> i32 {
-    let at = METRICS.iter().position(|known| *known == metric);
-    at.and_then(|at| i32::try_from(at + 1).ok()).unwrap_or(0)
 }

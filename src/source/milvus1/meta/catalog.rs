@@ -134,15 +134,9 @@ fn holds_segments(tables: &Path) -> bool {
 
 fn form_of(table: &TableRow) -> Result<(VectorColumn, Metric)> {
     let place = |error: Error| error.at(format!("collection {}", table.table_id));
-    let metric = match table.metric_type {
-        1 => Metric::L2,
-        2 => Metric::IP,
-        3 => Metric::Hamming,
-        4 => Metric::Jaccard,
-        5 => Metric::Tanimoto,
-        6 => Metric::Substructure,
-        7 => Metric::Superstructure,
-        other => return Err(place(unknown_form(format!("The metric has the number {other}")))),
+    let Some(metric) = Metric::of_milvus1(table.metric_type) else {
+        let what = format!("The metric has the number {}", table.metric_type);
+        return Err(place(unknown_form(what)));
     };
     let vector_type = if metric.is_binary() { VectorType::Binary } else { VectorType::Float32 };
     let dim = usize::try_from(table.dimension).unwrap_or(0);

@@ -1,38 +1,16 @@
-//! What is inside a Milvus server.
-
-use std::path::Path;
+//! What is inside a Milvus 2.x.
 
 use arrow_array::RecordBatch;
 
-use super::v2::collection::Collection;
-use super::v2::field::type_words;
-use super::v2::{Client, Options};
 use crate::error::{Error, Result};
+use crate::milvus::v2::Client;
+use crate::milvus::v2::collection::Collection;
+use crate::milvus::v2::field::type_words;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::words;
 
-/// Inspects the server at `place`; `None` when that is no address of one: neither `http://…` nor
-/// `https://…` nor `host:port`. Credentials may stand before the host (`http://user:password@…`)
-/// or in the environment variable `MILVUS_TOKEN`.
-pub async fn inspect(place: &str) -> Option<Result<Inspection>> {
-    if !is_address(place) {
-        return None;
-    }
-    let mut options = Options::new(place);
-    options.token = std::env::var("MILVUS_TOKEN").ok().filter(|token| !token.is_empty());
-    Some(look(options).await)
-}
-
-fn is_address(place: &str) -> bool {
-    if place.starts_with("http://") || place.starts_with("https://") {
-        return true;
-    }
-    let port = place.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    matches!(port, Some(Ok(_))) && !place.contains('/') && !Path::new(place).exists()
-}
-
-async fn look(options: Options) -> Result<Inspection> {
-    let client = Client::connect(options).await?;
+/// Looks at all collections of the connection's database.
+pub(super) async fn look(client: &Client) -> Result<Inspection> {
     let mut collections = Section {
         title: "Collections".to_owned(),
         header: vec!["collection", "rows", "partitions", "index", "loaded", "description"],
@@ -47,7 +25,7 @@ async fn look(options: Options) -> Result<Inspection> {
     let names = client.collections().await?;
     for name in &names {
         let with_rows = first_rows.is_none();
-        match look_at(&client, name, with_rows).await {
+        match look_at(client, name, with_rows).await {
             Ok(Some(found)) => {
                 collections.rows.push(found.words);
                 fields.rows.extend(found.fields);
@@ -129,19 +107,4 @@ fn field_rows(collection: &Collection) -> impl Iterator<Item = Vec<String>> {
         };
         vec![collection.name.clone(), field.name.clone(), type_words(field), role.to_owned()]
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_told_from_paths() {
-        for place in ["http://h:19530", "https://h:1", "localhost:19530", "10.0.0.1:19530"] {
-            assert!(is_address(place), "{place}");
-        }
-        for place in ["a.h5", "dir/", "c:/data", "a:b", "./x:19530"] {
-            assert!(!is_address(place), "{place}");
-        }
-    }
 }
