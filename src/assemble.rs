@@ -4,7 +4,7 @@ use std::num::NonZero;
 
 use crate::config::{Config, Form, Loaded, Text};
 use crate::error::Result;
-use crate::flow::{MemoryBudget, Pipeline, Settings, Verify};
+use crate::flow::{Identity, MemoryBudget, Pipeline, Settings, Verify};
 use crate::milvus::Generation;
 use crate::sink::{SinkConfig, SinkContext};
 use crate::transform::TransformConfig;
@@ -58,7 +58,20 @@ pub fn assemble(config: &Config, purpose: Purpose) -> Result<Pipeline> {
         state_dir: config.run.state_dir.clone(),
     };
     let budget = MemoryBudget::new(settings.memory);
-    Ok(Pipeline { source, transforms, sink, stage, budget, settings })
+    let identity = identity(config)?;
+    Ok(Pipeline { source, transforms, sink, stage, budget, settings, identity })
+}
+
+/// What makes another run of `config` the same one: its journal is found by this.
+///
+/// # Errors
+/// [`Kind::Internal`](crate::error::Kind::Internal) when the settings can't be written down.
+pub fn identity(config: &Config) -> Result<Identity> {
+    Ok(Identity {
+        source: config.source.clone().into_factory().place(),
+        sink: config.sink.clone().into_factory().place(),
+        settings: config.settings_that_matter()?,
+    })
 }
 
 /// The number of cores this process may use.

@@ -39,5 +39,5 @@ pub mod table;
 pub mod transform;
 pub mod words;
 
-pub use assemble::{Purpose, assemble, configure};
+pub use assemble::{Purpose, assemble, configure, identity};
 pub use error::{Error, Kind, Result};

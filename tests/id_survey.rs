@@ -17,9 +17,12 @@ use common::components::source;
 use common::rows::{batch, write_parquet};
 use serde_json::json;
 use vecpipe::flow::{
-    Controls, Id, IdFindings, MemoryBudget, Meter, Pipeline, Plan, Settings, Verify, survey,
+    Controls, Id, IdFindings, Identity, MemoryBudget, Meter, Pipeline, Plan, Settings, Verify,
+    survey,
 };
-use vecpipe::sink::{Decision, IdRules, Sink, TableToWrite, TableWriter, TargetPlan};
+use vecpipe::sink::{
+    Decision, Granularity, IdRules, Sink, Start, TableToWrite, TableWriter, TargetPlan,
+};
 use vecpipe::{Error, Kind, Result};
 
 /// A sink that only has rules, and holds every id that ends in 7.
@@ -56,10 +59,15 @@ impl Sink for Strict {
         })
     }
 
+    fn granularity(&self) -> Granularity {
+        Granularity::Rows
+    }
+
     async fn prepare(
         &self,
         _: &TableToWrite,
         _: &TargetPlan,
+        _: &Start,
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         Err(Error::internal("A survey writes nothing"))
@@ -91,6 +99,7 @@ fn pipeline(dir: &Path, files: &[ArrayRef], rules: IdRules, memory: u64) -> Arc<
             verify: Verify::None,
             state_dir: dir.join("state"),
         },
+        identity: Identity::default(),
     })
 }
 

@@ -100,7 +100,7 @@ fn sentence(report: &RunReport) -> String {
         RunStatus::Failed => "Failed",
         RunStatus::Interrupted => "Interrupted",
     };
-    match report.advice {
+    match &report.advice {
         Some(advice) => format!("{ended}: {moved}\n{advice}."),
         None => format!("{ended}: {moved}"),
     }

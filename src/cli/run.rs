@@ -6,7 +6,7 @@ use crate::cli::args::{LogArgs, RunArgs};
 use crate::cli::progress::{Progress, Style};
 use crate::cli::{announce, logging, results, runtime, signals};
 use crate::error::{Error, Kind, Result};
-use crate::flow::{self, Controls, Pipeline, Plan, TableRun};
+use crate::flow::{self, Controls, JournalFile, Pipeline, Plan, TableRun};
 use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
 use crate::{Purpose, assemble};
 
@@ -59,23 +59,31 @@ impl Run {
         let pipeline = Arc::new(assemble(&config, Purpose::Run(args.verify.into()))?);
         self.pipeline = Some(Arc::clone(&pipeline));
         let mut metrics = args.metrics.map(MetricsServer::listen).transpose()?;
+        let journal = match args.restart {
+            true => JournalFile::restart(&pipeline.settings.state_dir, &pipeline.identity)?,
+            false => JournalFile::lock(&pipeline.settings.state_dir, &pipeline.identity)?,
+        };
         let plan = tokio::select! {
             biased;
             () = controls.stop.cancelled() => return Err(Error::interrupted()),
-            plan = Plan::make(&pipeline) => plan?,
+            plan = make_plan(&pipeline, &journal) => plan?,
         };
         let checked = check(&pipeline, &plan, &controls).await;
-        if checked.is_ok() {
-            announce::announce(&plan);
-        }
+        let journal = match checked {
+            Ok(()) => {
+                announce::announce(&plan);
+                journal.begin(&pipeline, &plan).await
+            }
+            Err(error) => Err(error),
+        };
         // What was refused is reported table by table, too.
         self.tables = plan.into_tables();
-        checked?;
+        let journal = journal?;
         if let Some(metrics) = &mut metrics {
             metrics.watch(&self.tables, pipeline.budget.clone());
         }
         let progress = Progress::start(&self.tables, Style::choose(log))?;
-        let outcome = flow::run(pipeline, self.tables.clone(), controls).await;
+        let outcome = flow::run(pipeline, self.tables.clone(), journal, controls).await;
         progress.finish().await;
         match outcome.error {
             // Which table happened to notice first says nothing.
@@ -83,6 +91,14 @@ impl Run {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+/// A new plan, or that of the run to go on with.
+async fn make_plan(pipeline: &Pipeline, journal: &JournalFile) -> Result<Plan> {
+    match journal.earlier() {
+        Some(earlier) => Plan::resume(pipeline, earlier).await,
+        None => Plan::make(pipeline).await,
     }
 }
 

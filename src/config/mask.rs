@@ -44,6 +44,21 @@ pub(super) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// Hides secrets in values that are written down: those of sensitive keys, and passwords in
+/// addresses. (Secrets that are known as such show as stars anyway.)
+pub(super) fn values(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) => map.iter_mut().for_each(|(key, value)| match value {
+            Value::String(text) if is_sensitive(key) => *text = STARS.to_owned(),
+            other => values(other),
+        }),
+        Value::Array(items) => items.iter_mut().for_each(values),
+        Value::String(text) => *text = user_info_hidden(text),
+        _ => {}
+    }
+}
+
 /// True for keys whose values must not show.
 pub(super) fn is_sensitive(key: &str) -> bool {
     let key = key.to_lowercase();
@@ -217,6 +232,19 @@ mod tests {
         assert_eq!(flag("a.token=${T}", 1).as_deref(), Some("a.token=${T}"));
         assert_eq!(flag("a.token=x\ny", 2).as_deref(), Some("*"));
         assert_eq!(flag("sink={token: abc}", 1).as_deref(), Some("sink={token: ***}"));
+    }
+
+    #[test]
+    fn values_that_are_written_down_hold_no_secret() {
+        let mut value = serde_json::json!({
+            "token": "abc", "list": [{ "my_password": "def" }], "uri": "http://root:Milvus@h:1",
+            "token_file": null, "dir": "out",
+        });
+        values(&mut value);
+        assert_eq!(
+            value.to_string(),
+            r#"{"token":"***","list":[{"my_password":"***"}],"uri":"http://***********@h:1","token_file":null,"dir":"out"}"#
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod diagnostic;
 mod env;
 mod load;
 mod mask;
+mod matter;
 mod milvusdm;
 mod native;
 mod schema;

@@ -35,6 +35,19 @@ impl Batch {
         columns.map(|c| c.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum()
     }
 
+    /// The first `rows` rows, and the others. Both keep the permit.
+    pub fn split_at(self, rows: u64) -> (Batch, Batch) {
+        let here = usize::try_from(rows).unwrap_or(usize::MAX).min(self.rows.num_rows());
+        let mut place = self.place.clone();
+        place.advance(here as u64);
+        let rest = Batch {
+            rows: self.rows.slice(here, self.rows.num_rows() - here),
+            place,
+            permit: self.permit.clone(),
+        };
+        (Batch { rows: self.rows.slice(0, here), ..self }, rest)
+    }
+
     /// True when there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.num_rows() == 0

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::flow::Batch;
-use crate::table::TableSchema;
+use crate::table::{Place, TableSchema};
 use crate::transform::dedupe::Keep;
 use crate::transform::{IdEffect, NewIds, SplitContext, Transform, TransformFactory};
 
@@ -53,6 +53,19 @@ impl Chain {
     /// The first error of a transform.
     pub fn apply(&self, batch: Batch, cx: &SplitContext) -> Result<Batch> {
         self.0.iter().try_fold(batch, |batch, transform| transform.apply(batch, cx))
+    }
+
+    /// True when one of them writes something beside the table.
+    pub fn writes_beside(&self) -> bool {
+        self.0.iter().any(|transform| transform.writes_beside())
+    }
+
+    /// Called when all rows of the split at `place` have passed.
+    ///
+    /// # Errors
+    /// The first error of a transform.
+    pub fn finish_split(&self, place: &Place) -> Result<()> {
+        self.0.iter().try_for_each(|transform| transform.finish_split(place))
     }
 
     /// Passes a batch of ids alone through the first `steps` of them.

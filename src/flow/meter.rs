@@ -2,8 +2,11 @@
 //! and the report.
 
 use std::iter::Sum;
+use std::ops::{Add, AddAssign};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 /// A counter that many tasks add to.
 #[derive(Debug, Default)]
@@ -56,6 +59,8 @@ pub struct Meter {
     pub rows_written: Counter,
     /// Of those, rows that took the place of one the target held already.
     pub rows_replaced: Counter,
+    /// Of the skipped and the replaced, those that an interrupted run may have written.
+    pub rows_uncertain: Counter,
     /// Requests that were sent again.
     pub retries: Counter,
     /// Reader threads reading and decoding.
@@ -73,6 +78,20 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// Adds counts of rows, bytes and retries; times are the clocks' own.
+    pub fn add(&self, totals: &Totals) {
+        self.rows_read.add(totals.rows_read);
+        self.bytes_read.add(totals.bytes_read);
+        self.rows_deduplicated.add(totals.rows_deduplicated);
+        self.rows_remapped.add(totals.rows_remapped);
+        self.rows_rejected.add(totals.rows_rejected);
+        self.rows_skipped.add(totals.rows_skipped);
+        self.rows_written.add(totals.rows_written);
+        self.rows_replaced.add(totals.rows_replaced);
+        self.rows_uncertain.add(totals.rows_uncertain);
+        self.retries.add(totals.retries);
+    }
+
     /// All counters at this moment. They are read one after the other, so that a total may be a
     /// batch ahead of another while rows move.
     pub fn totals(&self) -> Totals {
@@ -85,6 +104,7 @@ impl Meter {
             rows_skipped: self.rows_skipped.get(),
             rows_written: self.rows_written.get(),
             rows_replaced: self.rows_replaced.get(),
+            rows_uncertain: self.rows_uncertain.get(),
             retries: self.retries.get(),
             times: Times {
                 reading: self.reading.get(),
@@ -96,8 +116,10 @@ impl Meter {
     }
 }
 
-/// The counters of a [`Meter`], or of several added up, at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The counters of a [`Meter`], or of several added up, at one moment. The journal keeps them, but
+/// for the times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the fields are those of `Meter`")]
 pub struct Totals {
     pub rows_read: u64,
@@ -108,36 +130,58 @@ pub struct Totals {
     pub rows_skipped: u64,
     pub rows_written: u64,
     pub rows_replaced: u64,
+    pub rows_uncertain: u64,
     pub retries: u64,
+    #[serde(skip)]
     pub times: Times,
 }
 
 impl Totals {
+    /// Rows that came out of the transforms.
+    pub fn rows_transformed(&self) -> u64 {
+        self.rows_read.saturating_sub(self.rows_deduplicated + self.rows_rejected)
+    }
+
     /// Rows that need no more work: written, or left out for one of the reasons there are.
     pub fn rows_done(&self) -> u64 {
         self.rows_written + self.rows_skipped + self.rows_rejected + self.rows_deduplicated
     }
 }
 
+impl Add for Totals {
+    type Output = Totals;
+
+    fn add(self, other: Totals) -> Totals {
+        Totals {
+            rows_read: self.rows_read + other.rows_read,
+            bytes_read: self.bytes_read + other.bytes_read,
+            rows_deduplicated: self.rows_deduplicated + other.rows_deduplicated,
+            rows_remapped: self.rows_remapped + other.rows_remapped,
+            rows_rejected: self.rows_rejected + other.rows_rejected,
+            rows_skipped: self.rows_skipped + other.rows_skipped,
+            rows_written: self.rows_written + other.rows_written,
+            rows_replaced: self.rows_replaced + other.rows_replaced,
+            rows_uncertain: self.rows_uncertain + other.rows_uncertain,
+            retries: self.retries + other.retries,
+            times: Times {
+                reading: self.times.reading + other.times.reading,
+                transforming: self.times.transforming + other.times.transforming,
+                waiting_for_target: self.times.waiting_for_target + other.times.waiting_for_target,
+                waiting_for_source: self.times.waiting_for_source + other.times.waiting_for_source,
+            },
+        }
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Totals) {
+        *self = *self + other;
+    }
+}
+
 impl Sum for Totals {
     fn sum<I: Iterator<Item = Totals>>(totals: I) -> Totals {
-        totals.fold(Totals::default(), |a, b| Totals {
-            rows_read: a.rows_read + b.rows_read,
-            bytes_read: a.bytes_read + b.bytes_read,
-            rows_deduplicated: a.rows_deduplicated + b.rows_deduplicated,
-            rows_remapped: a.rows_remapped + b.rows_remapped,
-            rows_rejected: a.rows_rejected + b.rows_rejected,
-            rows_skipped: a.rows_skipped + b.rows_skipped,
-            rows_written: a.rows_written + b.rows_written,
-            rows_replaced: a.rows_replaced + b.rows_replaced,
-            retries: a.retries + b.retries,
-            times: Times {
-                reading: a.times.reading + b.times.reading,
-                transforming: a.times.transforming + b.times.transforming,
-                waiting_for_target: a.times.waiting_for_target + b.times.waiting_for_target,
-                waiting_for_source: a.times.waiting_for_source + b.times.waiting_for_source,
-            },
-        })
+        totals.fold(Totals::default(), Add::add)
     }
 }
 

@@ -5,6 +5,7 @@ mod batch;
 mod blocking;
 mod budget;
 mod chain;
+mod journal;
 mod meter;
 mod pipeline;
 mod plan;
@@ -17,6 +18,11 @@ pub use batch::{Batch, BatchStream};
 pub(crate) use blocking::blocking;
 pub use budget::{MemoryBudget, Permit};
 pub use chain::Chain;
+pub(crate) use journal::private_folder;
+pub use journal::{
+    Change, EarlierRun, Ended, Identity, Journal, JournalFile, Memo, SavedPlan, SavedTable,
+    SavedTarget, SplitProgress, Standing, TargetProgress,
+};
 pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan, TargetSplit, TargetTable};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::flow::{BatchSize, MemoryBudget, ReadContext};
+use crate::flow::{BatchSize, Identity, MemoryBudget, ReadContext};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::transform::TransformFactory;
@@ -23,6 +23,8 @@ pub struct Pipeline {
     pub budget: MemoryBudget,
     /// How it runs.
     pub settings: Settings,
+    /// What makes another run the same one.
+    pub identity: Identity,
 }
 
 impl Pipeline {
@@ -65,7 +67,7 @@ pub struct Settings {
     pub batch_rows: Option<usize>,
     /// What is compared afterwards.
     pub verify: Verify,
-    /// Folder for what the run keeps on disk while it works.
+    /// Folder for the journal, and for what the run keeps on disk while it works.
     pub state_dir: PathBuf,
 }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 use crate::flow::{Pipeline, TableRun, TableState, Totals, Verify};
 use crate::report::{cpu_time, peak_rss_bytes};
 use crate::sink::Decision;
+use crate::words;
 
 /// The exit code of a run that is done but had to put rows aside.
 const ROWS_REJECTED: u8 = 4;
@@ -49,6 +50,8 @@ pub struct RunReport {
     pub sink_kind: Option<&'static str>,
     /// When it began (RFC 3339, UTC).
     pub started_at: String,
+    /// True when it went on with an interrupted run. The tables' rows are those of both.
+    pub resumed: bool,
     /// Seconds from start to end, planning included.
     pub duration_s: f64,
     /// Bytes of record batches that came from the source.
@@ -65,9 +68,9 @@ pub struct RunReport {
     pub memory_bytes: Option<u64>,
     /// Where the time of all tables' readers and workers went.
     pub times_s: Times,
-    /// What to do after a run that was cut off while it wrote.
+    /// What the next run would do, after one that ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub advice: Option<&'static str>,
+    pub advice: Option<String>,
     /// One entry a table, in source order; empty when the run ended before there was a plan.
     pub tables: Vec<TableReport>,
 }
@@ -138,6 +141,8 @@ pub struct TableReport {
     pub rows_written: u64,
     /// Of those, rows that took the place of one the target held.
     pub rows_replaced: u64,
+    /// Of the rows written, those that interrupted runs of the same plan wrote.
+    pub rows_resumed: u64,
     /// Bytes of record batches that came from the source.
     pub bytes_read: u64,
     /// Requests that were sent again.
@@ -171,12 +176,31 @@ pub enum TableStatus {
     LeftAlone,
 }
 
-/// What to do about the first table that was cut off.
-fn advice(pipeline: &Pipeline, tables: &[Arc<TableRun>]) -> Option<&'static str> {
-    let cut_off = tables.iter().find(|table| {
-        table.target.completion.get().is_none() && table.meter.totals().rows_written > 0
-    })?;
-    Some(pipeline.sink.after_cut_off(cut_off.target.plan.plan.decision))
+/// What the next run would do after one that ended early; nothing where it would start anew anyway.
+fn advice(tables: &[Arc<TableRun>], error: &Error) -> Option<String> {
+    if !tables.iter().any(|table| table.target.is_prepared()) {
+        return None;
+    }
+    if error.kind() == Kind::Differ {
+        return Some(
+            "Running the same command again compares once more; --restart moves all rows again"
+                .to_owned(),
+        );
+    }
+    let (mut splits, mut finished, mut rows) = (0, 0, 0);
+    for (n, table) in tables.iter().enumerate().filter(|(_, table)| table.plan.moves()) {
+        if table.target.plan.tables.first() == Some(&n) {
+            splits += table.target.plan.splits.len() as u64;
+            finished += table.target.splits_finished();
+        }
+        rows += table.meter.totals().rows_done();
+    }
+    Some(format!(
+        "{} of {} done, {}; run the same command again to go on",
+        words::count(finished),
+        words::plural(splits, "split"),
+        words::plural(rows, "row"),
+    ))
 }
 
 impl RunReport {
@@ -190,6 +214,7 @@ impl RunReport {
     ) -> Self {
         let verify = pipeline.map_or(Verify::None, |pipeline| pipeline.settings.verify);
         let totals: Totals = tables.iter().map(|table| table.meter.totals()).sum();
+        let earlier: Totals = tables.iter().map(|table| table.earlier).sum();
         let (status, exit_code) = match error {
             Some(error) if error.kind() == Kind::Interrupted => {
                 (RunStatus::Interrupted, error.exit_code())
@@ -210,15 +235,16 @@ impl RunReport {
             source_kind: pipeline.map(|pipeline| pipeline.source.kind()),
             sink_kind: pipeline.map(|pipeline| pipeline.sink.kind()),
             started_at: rfc3339(started.wall),
+            resumed: tables.iter().any(|table| table.target.plan.resumed),
             duration_s: seconds(started.clock.elapsed()),
-            bytes_read: totals.bytes_read,
-            retries: totals.retries,
+            bytes_read: totals.bytes_read - earlier.bytes_read,
+            retries: totals.retries - earlier.retries,
             peak_rss_bytes: peak_rss_bytes(),
             cpu_s: cpu_time().map(seconds),
             parallelism: pipeline.map(|pipeline| pipeline.settings.parallelism),
             memory_bytes: pipeline.map(|pipeline| pipeline.settings.memory),
             times_s: totals.times.into(),
-            advice: pipeline.filter(|_| error.is_some()).and_then(|p| advice(p, tables)),
+            advice: error.and_then(|error| advice(tables, error)),
             tables: tables.iter().map(|table| TableReport::new(table, verify)).collect(),
         }
     }
@@ -264,6 +290,7 @@ impl TableReport {
             rows_skipped: totals.rows_skipped,
             rows_written: totals.rows_written,
             rows_replaced: totals.rows_replaced,
+            rows_resumed: run.earlier.rows_written,
             bytes_read: totals.bytes_read,
             retries: totals.retries,
             target_rows_before: match target.decision {

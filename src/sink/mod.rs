@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::flow::{Batch, Meter};
+use crate::flow::{Batch, Meter, SplitProgress};
 use crate::registry::registry;
 use crate::table::{Metric, Split, TableSchema};
 
@@ -61,6 +61,9 @@ pub trait SinkFactory {
     /// # Errors
     /// [`Kind::Config`](crate::error::Kind::Config) when the settings contradict each other.
     fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>>;
+
+    /// Where rows go, in a form that stays the same between two runs: the journal is found by it.
+    fn place(&self) -> String;
 }
 
 /// A table that is about to be written: what the source says, after all transforms. Several tables
@@ -108,7 +111,7 @@ impl Decision {
 }
 
 /// What a sink would do with one table; nothing has been changed yet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetPlan {
     /// The target by name, for people: `collection test, partition p1`.
     pub target: String,
@@ -141,15 +144,72 @@ pub struct Written {
     pub skipped: u64,
     /// Of `rows`, those that took the place of one that the target held.
     pub replaced: u64,
+    /// Of `skipped` and `replaced`, those that an interrupted run may have written itself
+    /// ([`SplitWriter::repeat`]).
+    pub uncertain: u64,
 }
 
 /// What the target holds when a table is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Completion {
     /// Rows that it held before the first write, counted the same way; 0 for a new target.
     pub rows_before: u64,
     /// Rows that it holds now, as the target itself counts them.
     pub rows_after: u64,
+}
+
+/// The smallest thing that stays in a target when the program is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granularity {
+    /// Each row that was acknowledged. Rows of a write that was cut off may be there or not, and
+    /// come again by [`SplitWriter::repeat`].
+    Rows,
+    /// Each split that was finished; of any other nothing.
+    Splits,
+}
+
+/// Whether a target has been prepared before.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// By no run of this plan.
+    Fresh,
+    /// Perhaps: a run was cut off before it wrote a row, or was told that it may. What it made
+    /// may be there.
+    Again,
+    /// It has, and rows may be there.
+    GoOn(Earlier),
+}
+
+/// What an interrupted run left of one target.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// What [`TableWriter::memo`] gave then.
+    pub memo: serde_json::Value,
+    /// How far each split of the target is.
+    pub splits: Vec<EarlierSplit>,
+}
+
+/// How far an interrupted run came with one split.
+#[derive(Debug, Clone, Copy)]
+pub struct EarlierSplit {
+    /// Rows of the target's splits before it.
+    pub first_row: u64,
+    /// Rows in it.
+    pub rows: u64,
+    /// How far it is.
+    pub progress: SplitProgress,
+}
+
+impl Earlier {
+    /// Reads [`memo`](Self::memo) back as the sink's own type.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::error::Kind::Internal) when another sink wrote it.
+    pub fn memo<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        T::deserialize(&self.memo).map_err(|error| {
+            Error::internal("The journal's notes on a target are not this sink's").because(error)
+        })
+    }
 }
 
 /// A place that rows go to.
@@ -173,8 +233,21 @@ pub trait Sink: Send + Sync {
         Err(Error::internal(format!("The sink {} can't look up ids", self.kind())))
     }
 
+    /// What stays when the program is killed.
+    fn granularity(&self) -> Granularity;
+
+    /// Which of the splits that an interrupted run finished are still there, one answer a split of
+    /// `earlier`. Changes nothing. The others are written again, from their first row on.
+    ///
+    /// # Errors
+    /// When the target can't be looked at.
+    async fn kept(&self, _: &TableToWrite, _: &TargetPlan, earlier: &Earlier) -> Result<Vec<bool>> {
+        Ok(vec![true; earlier.splits.len()])
+    }
+
     /// Does what the plan said: creates, drops, leaves alone. Not called for
-    /// [`Decision::Skip`].
+    /// [`Decision::Skip`]. With [`Start::GoOn`] it has been done, and the target is opened as the
+    /// interrupted run left it.
     ///
     /// # Errors
     /// When the target refuses.
@@ -182,13 +255,9 @@ pub trait Sink: Send + Sync {
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
+        start: &Start,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>>;
-
-    /// What the user does when a run with this decision was cut off: one sentence.
-    fn after_cut_off(&self, _: Decision) -> &'static str {
-        "The next run starts from the first row again"
-    }
 
     /// Called once at the very end, however the plan or run ended: gives back what was taken only
     /// to look, for example a collection that was loaded to be asked for ids.
@@ -198,7 +267,14 @@ pub trait Sink: Send + Sync {
 /// An open target table. Splits are written at the same time, each by its own writer.
 #[async_trait]
 pub trait TableWriter: Send + Sync {
-    /// Opens a writer for one split, from row 0 of it.
+    /// What a run that goes on with the target has to know of it; kept in the journal before the
+    /// first row is written. No secrets.
+    fn memo(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Opens a writer for one split. Where single rows count ([`Granularity::Rows`]), the first
+    /// batch may begin at any row of it.
     ///
     /// # Errors
     /// When the target refuses.
@@ -221,6 +297,15 @@ pub trait SplitWriter: Send {
     /// # Errors
     /// When the target refuses or the outcome is unknown.
     async fn write(&mut self, batch: Batch) -> Result<Written>;
+
+    /// Writes a batch that an interrupted run may have written: all of its rows, some, or none. No
+    /// row may be there twice afterwards.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); and when the target can't tell what is there.
+    async fn repeat(&mut self, batch: Batch) -> Result<Written> {
+        Err(Error::internal("Rows can't be written again one by one").at(&batch.place))
+    }
 
     /// Ends the split: what was written is durable when this returns.
     ///

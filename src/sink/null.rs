@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::sink::{
-    Completion, Decision, IdRules, Sink, SinkContext, SinkFactory, SplitWriter, TableToWrite,
-    TableWriter, TargetPlan, Written,
+    Completion, Decision, Granularity, IdRules, Sink, SinkContext, SinkFactory, SplitWriter, Start,
+    TableToWrite, TableWriter, TargetPlan, Written,
 };
 use crate::table::Split;
 
@@ -34,6 +34,10 @@ pub struct Config {
 impl SinkFactory for Config {
     fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
         Ok(Box::new(Null { config: self.clone() }))
+    }
+
+    fn place(&self) -> String {
+        "nowhere".to_owned()
     }
 }
 
@@ -57,18 +61,31 @@ impl Sink for Null {
         })
     }
 
+    fn granularity(&self) -> Granularity {
+        Granularity::Rows
+    }
+
     async fn prepare(
         &self,
         _: &TableToWrite,
         _: &TargetPlan,
+        start: &Start,
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
-        Ok(Arc::new(Table { config: self.config.clone(), rows: Arc::default() }))
+        let earlier = match start {
+            Start::GoOn(earlier) => {
+                earlier.splits.iter().map(|s| s.progress.totals.rows_written).sum()
+            }
+            Start::Fresh | Start::Again => 0,
+        };
+        Ok(Arc::new(Table { config: self.config.clone(), earlier, rows: Arc::default() }))
     }
 }
 
 struct Table {
     config: Config,
+    /// Rows that an interrupted run was rid of.
+    earlier: u64,
     rows: Arc<AtomicU64>,
 }
 
@@ -79,7 +96,10 @@ impl TableWriter for Table {
     }
 
     async fn complete(&self) -> Result<Completion> {
-        Ok(Completion { rows_before: 0, rows_after: self.rows.load(Ordering::Acquire) })
+        Ok(Completion {
+            rows_before: 0,
+            rows_after: self.earlier + self.rows.load(Ordering::Acquire),
+        })
     }
 }
 
@@ -104,6 +124,11 @@ impl SplitWriter for Writer {
             }
             _ => Ok(Written { rows, ..Written::default() }),
         }
+    }
+
+    /// What was forgotten is not there twice.
+    async fn repeat(&mut self, batch: Batch) -> Result<Written> {
+        self.write(batch).await
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {

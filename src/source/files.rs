@@ -35,6 +35,11 @@ impl Stamp {
         Ok(Stamp { size: facts.size(), modified })
     }
 
+    /// Last modification, in nanoseconds since 1970.
+    pub fn modified(&self) -> i64 {
+        self.modified
+    }
+
     /// Checks that the file is still the one that was planned.
     ///
     /// # Errors

@@ -24,9 +24,12 @@ registry! {
 
 mod cut;
 mod files;
+mod fingerprint;
 pub mod inspect;
 mod map;
 mod rows;
+
+pub use fingerprint::Fingerprint;
 
 /// A source's configuration, which is also its factory.
 pub trait SourceFactory {
@@ -35,6 +38,10 @@ pub trait SourceFactory {
     /// # Errors
     /// [`Kind::Config`](crate::error::Kind::Config) when the settings contradict each other.
     fn build(&self) -> Result<Box<dyn Source>>;
+
+    /// Where rows come from, in a form that stays the same between two runs: the journal is found
+    /// by it.
+    fn place(&self) -> String;
 }
 
 /// A table as its source describes it.
@@ -80,6 +87,13 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Whatever keeps the source from being read as configured.
     async fn tables(&self) -> Result<Vec<SourceTable>>;
+
+    /// What `table` is recognised by, without reading all of it: a run that goes on where another
+    /// one stopped must find the same rows.
+    ///
+    /// # Errors
+    /// Whatever keeps the source from being looked at.
+    async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint>;
 
     /// Opens `split` from `from_row` on (0 is its first row; its row count is a valid start and
     /// yields nothing). The same rows in the same order each time, whatever the batch size and

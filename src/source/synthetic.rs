@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
-use crate::source::{Columns, Source, SourceFactory, SourceTable};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Place, Split, TableSchema, VectorColumn, VectorType};
 
 /// Made-up rows: ids counted from `first_id` or random, float32 vectors that depend on the seed and
@@ -80,6 +80,10 @@ impl SourceFactory for Config {
         let schema = TableSchema::of_vectors("id", "vector", column);
         Ok(Box::new(Synthetic { config: self.clone(), schema }))
     }
+
+    fn place(&self) -> String {
+        format!("synthetic {}", self.table)
+    }
 }
 
 struct Synthetic {
@@ -121,6 +125,10 @@ impl Source for Synthetic {
             splits,
             notes: Vec::new(),
         }])
+    }
+
+    async fn fingerprint(&self, _: &SourceTable) -> Result<Fingerprint> {
+        Ok(Fingerprint::of_settings())
     }
 
     fn open(

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::flow::{Batch, Meter, SplitLeftOut};
+use crate::flow::{Batch, Meter, SplitLeftOut, Totals};
 use crate::registry::registry;
-use crate::table::TableSchema;
+use crate::table::{Place, TableSchema};
 
 registry! {
     /// What happens to rows on the way.
@@ -33,12 +33,17 @@ pub trait TransformFactory: Send + Sync {
     /// [`Kind::Config`](crate::error::Kind::Config) when it can't be applied to such a table.
     fn plan(&self, input: &TableSchema) -> Result<Box<dyn Transform>>;
 
-    /// Called once when all tables have moved: makes whole what was written beside them. Not called
-    /// after a run that failed. May block.
+    /// Called before [`plan`](Self::plan) when an interrupted run is gone on with: what it wrote
+    /// beside the tables is kept.
+    fn resume(&self) {}
+
+    /// Called once when all tables have moved: makes whole what was written beside them. `totals`
+    /// tells what became of all rows, those of interrupted runs too. Not called after a run that
+    /// failed. May block.
     ///
     /// # Errors
     /// When that can't be done.
-    fn finish(&self) -> Result<()> {
+    fn finish(&self, _totals: &Totals) -> Result<()> {
         Ok(())
     }
 }
@@ -58,6 +63,21 @@ pub trait Transform: Send + Sync {
     /// What it does to ids.
     fn ids(&self) -> IdEffect {
         IdEffect::Same
+    }
+
+    /// True when it writes something of its own beside the table. Then all rows of a split pass in
+    /// one go, and when they have, [`finish_split`](Self::finish_split) is called; a split that was
+    /// cut off passes once more, from its first row on.
+    fn writes_beside(&self) -> bool {
+        false
+    }
+
+    /// Makes durable what was written beside the rows of one split. May block.
+    ///
+    /// # Errors
+    /// When that can't be done.
+    fn finish_split(&self, _: &Place) -> Result<()> {
+        Ok(())
     }
 
     /// Does to a batch of the id column alone what [`apply`](Self::apply) does to ids, and nothing

@@ -9,7 +9,9 @@ pub mod rows;
 
 use std::sync::Arc;
 
-use vecpipe::flow::{Controls, MemoryBudget, Outcome, Pipeline, Plan, Settings, TableRun, Verify};
+use vecpipe::flow::{
+    Controls, Identity, Journal, MemoryBudget, Outcome, Pipeline, Plan, Settings, TableRun, Verify,
+};
 use vecpipe::sink::Sink;
 use vecpipe::source::Source;
 
@@ -33,9 +35,11 @@ pub async fn run_pipeline(
 ) -> (Vec<Arc<TableRun>>, Outcome) {
     let budget = MemoryBudget::new(settings.memory);
     let transforms = Vec::new();
-    let pipeline = Arc::new(Pipeline { source, transforms, sink, stage: None, budget, settings });
+    let identity = Identity::default();
+    let pipeline =
+        Arc::new(Pipeline { source, transforms, sink, stage: None, budget, settings, identity });
     let plan = Plan::make(&pipeline).await.expect("a plan");
     let tables = plan.into_tables();
-    let outcome = vecpipe::flow::run(pipeline, tables.clone(), controls).await;
+    let outcome = vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), controls).await;
     (tables, outcome)
 }

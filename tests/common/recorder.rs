@@ -1,6 +1,7 @@
-//! A sink that remembers every id it was given, and can be told to misbehave.
+//! A sink that remembers every id it was given, and can be told to misbehave. What it remembers
+//! outlives the run, as a server's rows do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,8 @@ use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use vecpipe::flow::{Batch, Meter};
 use vecpipe::sink::{
-    Completion, Decision, IdRules, Sink, SplitWriter, TableToWrite, TableWriter, TargetPlan,
-    Written,
+    Completion, Decision, Earlier, Granularity, IdRules, Sink, SplitWriter, Start, TableToWrite,
+    TableWriter, TargetPlan, Written,
 };
 use vecpipe::table::Split;
 use vecpipe::{Error, Result};
@@ -20,6 +21,10 @@ use vecpipe::{Error, Result};
 pub enum Fault {
     /// Returns an error.
     Fail(u64),
+    /// Takes the batch, and returns an error all the same: its answer was lost.
+    FailAfter(u64),
+    /// Takes half of the batch, and returns an error.
+    FailWithin(u64),
     /// Panics.
     Panic(u64),
     /// Never answers.
@@ -33,8 +38,12 @@ pub enum Fault {
 pub struct Record {
     pub times: BTreeMap<i64, u32>,
     pub splits: BTreeMap<u32, Vec<i64>>,
+    /// Splits that were finished, where splits count.
+    pub finished: BTreeSet<u32>,
     pub rows: u64,
     pub acknowledged: u64,
+    /// Rows that came again because nobody knew.
+    pub repeated: u64,
     pub completed: u32,
     pub failed: Option<Instant>,
 }
@@ -45,6 +54,8 @@ pub struct Recorder {
     pub record: Arc<Mutex<Record>>,
     pub fault: Option<Fault>,
     pub delay: Option<Duration>,
+    /// Keeps whole splits alone.
+    pub by_splits: bool,
 }
 
 impl Recorder {
@@ -69,10 +80,21 @@ impl Sink for Recorder {
         })
     }
 
+    fn granularity(&self) -> Granularity {
+        if self.by_splits { Granularity::Splits } else { Granularity::Rows }
+    }
+
+    async fn kept(&self, _: &TableToWrite, _: &TargetPlan, earlier: &Earlier) -> Result<Vec<bool>> {
+        let record = self.record();
+        let kept = |n: u32| !self.by_splits || record.finished.contains(&n);
+        Ok((0..earlier.splits.len()).map(|n| kept(n as u32)).collect())
+    }
+
     async fn prepare(
         &self,
         _: &TableToWrite,
         _: &TargetPlan,
+        _: &Start,
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         Ok(Arc::new(self.clone()))
@@ -82,6 +104,13 @@ impl Sink for Recorder {
 #[async_trait]
 impl TableWriter for Recorder {
     async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
+        let mut record = self.record();
+        if self.by_splits {
+            assert!(!record.finished.contains(&split.index), "a finished split comes again");
+            for id in record.splits.remove(&split.index).unwrap_or_default() {
+                record.times.remove(&id);
+            }
+        }
         Ok(Box::new(Writer { recorder: self.clone(), split: split.index }))
     }
 
@@ -100,9 +129,8 @@ struct Writer {
     split: u32,
 }
 
-#[async_trait]
-impl SplitWriter for Writer {
-    async fn write(&mut self, batch: Batch) -> Result<Written> {
+impl Writer {
+    async fn take(&self, batch: Batch, again: bool) -> Result<Written> {
         if let Some(delay) = self.recorder.delay {
             tokio::time::sleep(delay).await;
         }
@@ -112,10 +140,20 @@ impl SplitWriter for Writer {
             record.rows += rows;
             record.rows
         };
+        let failed = || {
+            self.recorder.record().failed.get_or_insert_with(Instant::now);
+            Err(Error::target("told to fail").at(&batch.place))
+        };
+        let ids = batch.rows.column(0).as_primitive::<Int64Type>().values();
         match self.recorder.fault {
-            Some(Fault::Fail(n)) if reached >= n => {
-                self.recorder.record().failed.get_or_insert_with(Instant::now);
-                return Err(Error::target("told to fail").at(&batch.place));
+            Some(Fault::Fail(n)) if reached >= n => return failed(),
+            Some(Fault::FailAfter(n)) if reached >= n => {
+                self.keep(ids, again);
+                return failed();
+            }
+            Some(Fault::FailWithin(n)) if reached >= n => {
+                self.keep(&ids[..ids.len() / 2], again);
+                return failed();
             }
             Some(Fault::Panic(n)) if reached >= n => panic!("told to panic"),
             Some(Fault::Hang(n)) if reached >= n => std::future::pending().await,
@@ -124,16 +162,40 @@ impl SplitWriter for Writer {
             }
             _ => {}
         }
-        let mut record = self.recorder.record();
-        for &id in batch.rows.column(0).as_primitive::<Int64Type>().values() {
-            *record.times.entry(id).or_default() += 1;
-            record.splits.entry(self.split).or_default().push(id);
-        }
-        record.acknowledged += rows;
+        self.keep(ids, again);
+        self.recorder.record().acknowledged += rows;
         Ok(Written { rows, ..Written::default() })
     }
 
+    fn keep(&self, ids: &[i64], again: bool) {
+        let mut record = self.recorder.record();
+        for &id in ids {
+            if again {
+                record.repeated += 1;
+                // An id that is there keeps its place, as with an upsert.
+                if record.times.contains_key(&id) {
+                    continue;
+                }
+            }
+            *record.times.entry(id).or_default() += 1;
+            record.splits.entry(self.split).or_default().push(id);
+        }
+    }
+}
+
+#[async_trait]
+impl SplitWriter for Writer {
+    async fn write(&mut self, batch: Batch) -> Result<Written> {
+        self.take(batch, false).await
+    }
+
+    async fn repeat(&mut self, batch: Batch) -> Result<Written> {
+        assert!(!self.recorder.by_splits, "whole splits are never in doubt");
+        self.take(batch, true).await
+    }
+
     async fn finish(self: Box<Self>) -> Result<()> {
+        self.recorder.record().finished.insert(self.split);
         Ok(())
     }
 }

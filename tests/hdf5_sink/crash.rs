@@ -28,7 +28,8 @@ async fn the_old_file_stays_until_the_new_one_is_whole() {
     let table = TableToWrite { rows: 30, ..table };
     let sink = sink(settings);
     let plan = sink.plan(&table).await.unwrap();
-    let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let writer =
+        sink.prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
     for (split, part) in splits(&parts).iter().zip(&parts) {
         let mut split = writer.open_split(split).await.unwrap();
         split.write(in_flight(&part.batches[0])).await.unwrap();
@@ -50,7 +51,10 @@ async fn a_table_that_is_given_up_leaves_nothing() {
     let table = TableToWrite { rows: 50, ..to_write(&schema, "test", None) };
     let given_up = sink(settings(dir.path(), "append"));
     let plan = given_up.plan(&table).await.unwrap();
-    let writer = given_up.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let writer = given_up
+        .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
+        .await
+        .unwrap();
     let parts = whole(std::slice::from_ref(&rows));
     let mut split = writer.open_split(&splits(&parts)[0]).await.unwrap();
     split.write(in_flight(&rows.slice(0, 30))).await.unwrap();

@@ -98,7 +98,10 @@ async fn values_that_hdf5_lacks_are_named() {
         let table = TableToWrite { rows: 3, ..to_write(&schema, "test", None) };
         let sink = sink(json!({ "dir": dir.path() }));
         let plan = sink.plan(&table).await.unwrap();
-        let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+        let writer = sink
+            .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
+            .await
+            .unwrap();
         let parts = whole(std::slice::from_ref(&rows));
         let mut split = writer.open_split(&splits(&parts)[0]).await.unwrap();
         let error = split.write(in_flight(&rows)).await.unwrap_err();
@@ -124,7 +127,8 @@ async fn more_rows_than_planned_are_a_defect_and_overwrite_nothing() {
     let table = TableToWrite { rows: 10, ..to_write(&schema, "test", None) };
     let sink = sink(json!({ "dir": dir.path() }));
     let plan = sink.plan(&table).await.unwrap();
-    let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let writer =
+        sink.prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
     let mut split = splits(&whole(&[rows.slice(0, 4)])).remove(0);
     let mut first = writer.open_split(&split).await.unwrap();
     let error = first.write(in_flight(&rows)).await.unwrap_err().to_string();
@@ -180,7 +184,11 @@ async fn an_unwritable_folder_is_told_so() {
     let table = to_write(&schema, "test", None);
     let sink = sink(json!({ "dir": dir.path().join("out/below") }));
     let error = match sink.plan(&table).await {
-        Ok(plan) => sink.prepare(&table, &plan, Arc::default()).await.err().unwrap(),
+        Ok(plan) => sink
+            .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
+            .await
+            .err()
+            .unwrap(),
         Err(error) => error,
     };
     assert!(error.to_string().contains("Not a directory"), "{error}");

@@ -105,7 +105,8 @@ pub async fn write(
     let rows = parts.iter().map(|part| part.planned).sum();
     let table = TableToWrite { rows, ..table.clone() };
     let plan = sink.plan(&table).await.unwrap();
-    let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let writer =
+        sink.prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
     // In reverse, because splits end in any order.
     for (split, part) in splits(parts).iter().zip(parts).rev() {
         let mut split_writer = writer.open_split(split).await.unwrap();

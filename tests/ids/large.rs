@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vecpipe::flow::{Controls, MemoryBudget, Pipeline, Plan, Settings, Verify, check_ids};
+use vecpipe::flow::{
+    Controls, Identity, Journal, MemoryBudget, Pipeline, Plan, Settings, Verify, check_ids,
+};
 
 use crate::common::components::{sink, source, transform};
 
@@ -45,6 +47,7 @@ async fn two_hundred_million_random_ids_are_deduped_in_512_mib() {
             verify: Verify::Count,
             state_dir: dir.path().join("state"),
         },
+        identity: Identity::default(),
     });
     let (peak, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let watch = std::thread::spawn({
@@ -62,7 +65,8 @@ async fn two_hundred_million_random_ids_are_deduped_in_512_mib() {
     let surveyed = start.elapsed();
     let left_out = plan.targets[0].left_out.get().unwrap().rows();
     let tables = plan.into_tables();
-    let outcome = vecpipe::flow::run(pipeline, tables.clone(), Controls::default()).await;
+    let outcome =
+        vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), Controls::default()).await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     ended.store(true, Ordering::Relaxed);
     watch.join().unwrap();

@@ -1,7 +1,7 @@
 //! Several tables of the source in one target.
 
 use serde_json::json;
-use vecpipe::flow::{Controls, Plan, TableState, survey};
+use vecpipe::flow::{Controls, Journal, Plan, TableState, survey};
 use vecpipe::report::{RunReport, Started};
 use vecpipe::table::Metric;
 
@@ -113,7 +113,10 @@ fn a_run_without_the_survey_does_not_dedupe_by_guess() {
     let error = runtime.block_on(async {
         let plan = Plan::make(&pipeline).await.unwrap();
         let tables = plan.into_tables();
-        vecpipe::flow::run(pipeline, tables, Controls::default()).await.error.unwrap()
+        vecpipe::flow::run(pipeline, tables, Journal::none(), Controls::default())
+            .await
+            .error
+            .unwrap()
     });
     assert!(error.to_string().starts_with("`dedupe` needs the survey"), "{error}");
     assert!(case.sink.rows.lock().unwrap().is_empty());

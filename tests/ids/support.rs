@@ -11,14 +11,14 @@ use arrow_array::{
 use async_trait::async_trait;
 use serde_json::Value;
 use vecpipe::flow::{
-    Batch, BatchStream, Controls, MemoryBudget, Meter, Pipeline, Plan, ReadContext, Settings,
-    TableRun, Verify, check_ids,
+    Batch, BatchStream, Controls, Identity, Journal, MemoryBudget, Meter, Pipeline, Plan,
+    ReadContext, Settings, TableRun, Verify, check_ids,
 };
 use vecpipe::sink::{
-    Completion, Decision, IdRules, Sink, SplitWriter, TableToWrite, TableWriter, TargetPlan,
-    Written,
+    Completion, Decision, Granularity, IdRules, Sink, SplitWriter, Start, TableToWrite,
+    TableWriter, TargetPlan, Written,
 };
-use vecpipe::source::{Columns, Source, SourceTable};
+use vecpipe::source::{Columns, Fingerprint, Source, SourceTable};
 use vecpipe::table::{
     Metric, Place, Split, TableSchema, VectorColumn, VectorType, id_field, vector_field,
 };
@@ -52,6 +52,10 @@ impl Source for Tables {
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         Ok(self.0.iter().map(describe).collect())
+    }
+
+    async fn fingerprint(&self, _: &SourceTable) -> Result<Fingerprint> {
+        Ok(Fingerprint::of_settings())
     }
 
     fn open(
@@ -187,10 +191,15 @@ impl Sink for Gather {
         Ok(Arc::new(Int64Array::from_iter_values(ids.filter(|id| id % 10 == 7))))
     }
 
+    fn granularity(&self) -> Granularity {
+        Granularity::Rows
+    }
+
     async fn prepare(
         &self,
         table: &TableToWrite,
         _: &TargetPlan,
+        _: &Start,
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         let call = format!("prepare {} of {} rows", table.name, table.rows);
@@ -265,6 +274,7 @@ impl Case {
                 verify: Verify::Count,
                 state_dir: dir.join("state"),
             },
+            identity: Identity::default(),
         })
     }
 
@@ -276,7 +286,9 @@ impl Case {
             let plan = Plan::make(&pipeline).await?;
             check_ids(&pipeline, &plan, &Controls::default()).await?;
             let tables = plan.into_tables();
-            let outcome = vecpipe::flow::run(pipeline, tables.clone(), Controls::default()).await;
+            let outcome =
+                vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), Controls::default())
+                    .await;
             outcome.error.map_or(Ok(tables), Err)
         });
         drop(runtime);

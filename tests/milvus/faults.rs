@@ -126,7 +126,10 @@ async fn a_request_that_is_too_large_is_sent_in_parts_and_the_size_remembered() 
     proxy.limit(10_000);
     let sink = sink(&proxy.uri, json!({}));
     let plan = sink.plan(&table(&name)).await.unwrap();
-    let writer = sink.prepare(&table(&name), &plan, Default::default()).await.unwrap();
+    let writer = sink
+        .prepare(&table(&name), &plan, &vecpipe::sink::Start::Fresh, Default::default())
+        .await
+        .unwrap();
     let write = async |ids| {
         let split = vecpipe::table::Split {
             index: 0,

@@ -258,8 +258,8 @@ async fn tables_of_one_run_may_share_a_collection_by_partitions() {
         let error = sink.plan(&table("c")).await.unwrap_err();
         assert!(error.to_string().contains("One table would go to"), "{error}");
         let (a, b) = futures::join!(
-            sink.prepare(&a, &plan_a, Arc::default()),
-            sink.prepare(&b, &plan_b, Arc::default())
+            sink.prepare(&a, &plan_a, &vecpipe::sink::Start::Fresh, Arc::default()),
+            sink.prepare(&b, &plan_b, &vecpipe::sink::Start::Fresh, Arc::default())
         );
         let (a, b) = (a.unwrap(), b.unwrap());
         assert_eq!(a.complete().await.unwrap().rows_before, 0);

@@ -134,7 +134,8 @@ pub async fn move_rows(
         }
     }
     let meter = Arc::new(Meter::default());
-    let writer = sink.prepare(table, &plan, Arc::clone(&meter)).await?;
+    let writer =
+        sink.prepare(table, &plan, &vecpipe::sink::Start::Fresh, Arc::clone(&meter)).await?;
     let writes = batches.into_iter().enumerate().map(|(index, rows)| {
         let writer = Arc::clone(&writer);
         let index = u32::try_from(index).expect("few batches");

@@ -148,7 +148,8 @@ async fn nothing_is_visible_before_the_table_is_complete() {
     let sink = sink(settings.clone());
     let plan = sink.plan(&table).await.unwrap();
     assert_eq!((plan.decision, plan.rows_before), (Decision::Overwrite, Some(40)));
-    let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let writer =
+        sink.prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
     let mut one = writer.open_split(&split(0)).await.unwrap();
     let mut two = writer.open_split(&split(1)).await.unwrap();
     let (_, new) = floats(1000, 30);
@@ -188,7 +189,10 @@ async fn parts_that_became_visible_before_a_kill_are_not_the_table() {
         }
         let killed = sink(settings("overwrite"));
         let plan = killed.plan(&table).await.unwrap();
-        let writer = killed.prepare(&table, &plan, Arc::default()).await.unwrap();
+        let writer = killed
+            .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
+            .await
+            .unwrap();
         for index in 0..2 {
             let mut split = writer.open_split(&split(index)).await.unwrap();
             split.write(in_flight(&old)).await.unwrap();
@@ -225,7 +229,8 @@ async fn an_abandoned_part_is_removed_and_a_finished_one_is_swept() {
     let settings = json!({ "dir": dir.path(), "mode": "append" });
     let first = sink(settings.clone());
     let plan = first.plan(&table).await.unwrap();
-    let writer = first.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let writer =
+        first.prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
     let mut finished = writer.open_split(&split(0)).await.unwrap();
     finished.write(in_flight(&rows)).await.unwrap();
     finished.finish().await.unwrap();
@@ -333,7 +338,11 @@ async fn an_unwritable_folder_is_told_so() {
     let table = to_write(&schema, "test", None);
     let sink = sink(json!({ "dir": dir.path().join("out/below") }));
     let error = match sink.plan(&table).await {
-        Ok(plan) => sink.prepare(&table, &plan, Arc::default()).await.err().unwrap(),
+        Ok(plan) => sink
+            .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
+            .await
+            .err()
+            .unwrap(),
         Err(error) => error,
     };
     assert!(error.to_string().contains("Not a directory"), "{error}");
@@ -371,7 +380,8 @@ async fn a_part_with_a_failed_write_is_never_finished() {
     let table = to_write(&schema, "test", None);
     let sink = sink(json!({ "dir": dir.path() }));
     let plan = sink.plan(&table).await.unwrap();
-    let writer = sink.prepare(&table, &plan, Arc::default()).await.unwrap();
+    let writer =
+        sink.prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
     let mut part = writer.open_split(&split(0)).await.unwrap();
     part.write(in_flight(&rows)).await.unwrap();
     assert!(part.write(in_flight(&other)).await.is_err());

@@ -75,7 +75,8 @@ pub async fn write(
     splits: &[&[RecordBatch]],
 ) -> (TargetPlan, Completion) {
     let plan = sink.plan(table).await.unwrap();
-    let writer = sink.prepare(table, &plan, Arc::default()).await.unwrap();
+    let writer =
+        sink.prepare(table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
     // In reverse, because splits end in any order.
     for (index, batches) in splits.iter().enumerate().rev() {
         let mut split_writer = writer.open_split(&split(index as u32)).await.unwrap();

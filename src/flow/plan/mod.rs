@@ -1,6 +1,7 @@
 //! The plan: which tables, in which splits, into which targets. Making it changes nothing.
 
 mod merge;
+mod resume;
 mod target;
 
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// One entry a target, in the order of their first tables.
     pub targets: Vec<Arc<TargetTable>>,
+    /// When the run that it goes on with was begun (RFC 3339, UTC); none for a new run.
+    pub resumes: Option<String>,
 }
 
 /// What happens to one table of the source.
@@ -62,12 +65,16 @@ impl Plan {
             targets.push(Arc::new(TargetTable::make(pipeline, &alone, members).await?));
         }
         merge::check_stages(&targets)?;
+        Ok(Plan::of(alone, target_of, targets))
+    }
+
+    fn of(alone: Vec<Alone>, target_of: Vec<usize>, targets: Vec<Arc<TargetTable>>) -> Plan {
         let tables = alone.into_iter().zip(target_of).map(|(table, target)| TablePlan {
             source: table.source,
             transforms: table.transforms,
             target: Arc::clone(&targets[target]),
         });
-        Ok(Plan { tables: tables.collect(), targets })
+        Plan { tables: tables.collect(), targets, resumes: None }
     }
 
     /// Rows that the source announces for tables that move.
@@ -90,20 +97,31 @@ impl TablePlan {
 
 impl Alone {
     async fn make(pipeline: &Pipeline, source: SourceTable) -> Result<Alone> {
-        let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)?;
-        let write = TableToWrite {
-            name: source.name.clone(),
-            collection: source.collection.clone(),
-            partition: source.partition.clone(),
-            schema,
-            metric: source.metric,
-            rows: source.rows,
-        };
+        let (transforms, write) = transformed(pipeline, &source)?;
         let target = pipeline.sink.plan(&write).await?;
+        Ok(Alone { source, transforms, write, target })
+    }
+
+    fn planned(pipeline: &Pipeline, source: SourceTable, target: TargetPlan) -> Result<Alone> {
+        let (transforms, write) = transformed(pipeline, &source)?;
         Ok(Alone { source, transforms, write, target })
     }
 
     fn moves(&self) -> bool {
         self.target.decision != Decision::Skip
     }
+}
+
+/// The table as it leaves the transforms.
+fn transformed(pipeline: &Pipeline, source: &SourceTable) -> Result<(Chain, TableToWrite)> {
+    let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)?;
+    let write = TableToWrite {
+        name: source.name.clone(),
+        collection: source.collection.clone(),
+        partition: source.partition.clone(),
+        schema,
+        metric: source.metric,
+        rows: source.rows,
+    };
+    Ok((transforms, write))
 }

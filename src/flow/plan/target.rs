@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
+
 use super::{Alone, merge};
 use crate::error::{Error, Result};
-use crate::flow::{LeftOut, Pipeline};
-use crate::sink::{Decision, TableToWrite, TargetPlan};
+use crate::flow::{LeftOut, Pipeline, SavedTarget, SplitProgress, TargetProgress, Totals};
+use crate::sink::{Decision, Earlier, EarlierSplit, Granularity, TableToWrite, TargetPlan};
 use crate::table::Split;
 
 /// A target, and what goes into it: one table of the source, or several one after the other, which
@@ -21,6 +23,10 @@ pub struct TargetTable {
     pub tables: Vec<usize>,
     /// The splits of all its tables, in source order.
     pub splits: Vec<TargetSplit>,
+    /// How far an interrupted run came with it.
+    pub progress: TargetProgress,
+    /// True when an interrupted run may have begun to prepare it.
+    pub resumed: bool,
     /// Rows that `dedupe` leaves out, once the ids have been looked at.
     pub left_out: OnceLock<Arc<LeftOut>>,
 }
@@ -47,10 +53,10 @@ impl TargetTable {
         tables: Vec<usize>,
     ) -> Result<TargetTable> {
         let members: Vec<_> = tables.iter().map(|table| &all[*table]).collect();
-        let (write, plan) = match members[..] {
-            [table] => (table.write.clone(), table.target.clone()),
+        let write = as_written(&members)?;
+        let plan = match members[..] {
+            [table] => table.target.clone(),
             _ => {
-                let write = merge::merged(&members)?;
                 let mut plan = pipeline.sink.plan(&write).await?;
                 if plan.target != members[0].target.target {
                     return Err(Error::internal(format!(
@@ -61,20 +67,95 @@ impl TargetTable {
                 let names: Vec<_> =
                     members.iter().map(|table| table.source.name.as_str()).collect();
                 plan.notes.insert(0, format!("merged: {}", merge::joined(&names, 20)));
-                (write, plan)
+                plan
             }
         };
         let stage = match &pipeline.stage {
             Some(stage) => Some(stage.plan(&write).await?),
             None => None,
         };
+        Ok(TargetTable::of(all, tables, write, plan, stage))
+    }
+
+    fn of(
+        all: &[Alone],
+        tables: Vec<usize>,
+        write: TableToWrite,
+        plan: TargetPlan,
+        stage: Option<TargetPlan>,
+    ) -> TargetTable {
         let splits = splits_of(all, &tables);
-        Ok(TargetTable { write, plan, stage, tables, splits, left_out: OnceLock::new() })
+        let progress = TargetProgress::none(splits.len());
+        TargetTable {
+            write,
+            plan,
+            stage,
+            tables,
+            splits,
+            progress,
+            resumed: false,
+            left_out: OnceLock::new(),
+        }
+    }
+
+    /// The target as `saved` says it was planned. Of what an interrupted run did, what the sink and
+    /// the stage still hold is kept.
+    pub(super) async fn resume(
+        pipeline: &Pipeline,
+        all: &[Alone],
+        saved: &SavedTarget,
+        progress: &TargetProgress,
+    ) -> Result<TargetTable> {
+        let members: Vec<_> = saved.tables.iter().map(|table| &all[*table]).collect();
+        let (plan, stage) = (saved.plan.clone(), saved.stage.clone());
+        let write = as_written(&members)?;
+        let mut target = TargetTable::of(all, saved.tables.clone(), write, plan, stage);
+        target.progress = progress.clone();
+        target.resumed = true;
+        if target.progress.completion.is_some() {
+            return Ok(target);
+        }
+        let Some(memo) = target.progress.memo.clone() else { return Ok(target) };
+        let TargetTable { write, plan, stage, .. } = &target;
+        let kept = pipeline.sink.kept(write, plan, &target.earlier(memo.sink)).await?;
+        let staged = match (&pipeline.stage, stage) {
+            (Some(sink), Some(plan)) if plan.decision != Decision::Skip => {
+                sink.kept(write, plan, &target.earlier(memo.stage)).await?
+            }
+            _ => vec![true; kept.len()],
+        };
+        let by_rows = pipeline.sink.granularity() == Granularity::Rows;
+        for ((split, kept), staged) in target.progress.splits.iter_mut().zip(kept).zip(staged) {
+            if split.finished && !kept || !split.finished && !by_rows {
+                *split = SplitProgress::default();
+            }
+            split.finished &= staged;
+        }
+        Ok(target)
     }
 
     /// False when the target is left alone.
     pub fn moves(&self) -> bool {
         self.plan.decision != Decision::Skip
+    }
+
+    /// True when an interrupted run has completed it.
+    pub fn is_complete(&self) -> bool {
+        self.progress.completion.is_some()
+    }
+
+    /// What sink or stage is told of interrupted runs, along with what it noted then.
+    pub(in crate::flow) fn earlier(&self, memo: Value) -> Earlier {
+        let splits = self.splits.iter().zip(&self.progress.splits).map(|(split, progress)| {
+            EarlierSplit { first_row: split.first_row, rows: split.rows, progress: *progress }
+        });
+        Earlier { memo, splits: splits.collect() }
+    }
+
+    /// What interrupted runs did with the rows of one of its tables, given by number.
+    pub fn totals_before(&self, table: usize) -> Totals {
+        let splits = self.splits.iter().zip(&self.progress.splits);
+        splits.filter(|(split, _)| split.table == table).map(|(_, done)| done.totals).sum()
     }
 
     /// True when several tables of the source go here.
@@ -87,6 +168,13 @@ impl TargetSplit {
     /// The split as the sink sees it.
     pub fn as_written(&self, source: &Split) -> Split {
         Split { index: self.index, first_row: self.first_row, ..source.clone() }
+    }
+}
+
+fn as_written(members: &[&Alone]) -> Result<TableToWrite> {
+    match members {
+        [table] => Ok(table.write.clone()),
+        _ => merge::merged(members),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Running a plan: workers take splits in order, move their batches, and complete the targets.
 
+mod log;
 mod split;
 mod state;
 mod verify;
@@ -8,13 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
 use crate::flow::plan::TargetTable;
-use crate::flow::{Pipeline, ReadContext, Verify, blocking};
-use crate::sink::Decision;
+use crate::flow::{Change, Ended, Journal, Memo, Pipeline, ReadContext, Totals, Verify, blocking};
+use crate::sink::{Decision, Start};
+use state::Opened;
 use verify::verify_count;
 
 pub use state::{TableRun, TableState, TargetRun};
@@ -45,16 +48,35 @@ struct Run {
     next: AtomicUsize,
     /// What all splits are read with, but for what is a table's own.
     cx: ReadContext,
+    journal: Journal,
     controls: Controls,
 }
 
-/// Moves the rows of all tables of a plan.
+/// Moves the rows of all tables of a plan, and notes in the journal how far that is.
 ///
 /// `parallelism` workers each take the next split, read it, transform its batches and write them
 /// one after the other. The first error, or a panic of anything in a worker, ends all others.
 pub async fn run(
     pipeline: Arc<Pipeline>,
     tables: Vec<Arc<TableRun>>,
+    journal: Journal,
+    controls: Controls,
+) -> Outcome {
+    let mut outcome = move_all(pipeline, tables, journal.clone(), controls).await;
+    // Nothing of the run is left that could note anything later.
+    if let Err(error) = journal.end(Ended::now(outcome.error.as_ref())).await {
+        match &outcome.error {
+            Some(_) => tracing::error!("{error}"),
+            None => outcome.error = Some(error),
+        }
+    }
+    outcome
+}
+
+async fn move_all(
+    pipeline: Arc<Pipeline>,
+    tables: Vec<Arc<TableRun>>,
+    journal: Journal,
     controls: Controls,
 ) -> Outcome {
     let parallelism = pipeline.settings.parallelism.max(1);
@@ -65,7 +87,7 @@ pub async fn run(
     let targets = targets_of(&tables);
     let work = work_of(&targets);
     let next = AtomicUsize::new(0);
-    let run = Arc::new(Run { pipeline, tables, targets, work, next, cx, controls });
+    let run = Arc::new(Run { pipeline, tables, targets, work, next, cx, journal, controls });
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.min(run.work.len()) {
         workers.spawn(worker(Arc::clone(&run)));
@@ -89,7 +111,8 @@ pub async fn run(
     }
     if outcome.error.is_none() {
         let pipeline = Arc::clone(&run.pipeline);
-        let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish());
+        let totals: Totals = run.tables.iter().map(|table| table.meter.totals()).sum();
+        let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish(&totals));
         outcome.error = blocking(finish).await.err();
     }
     outcome
@@ -103,12 +126,14 @@ fn targets_of(tables: &[Arc<TableRun>]) -> Vec<Arc<TargetRun>> {
 
 fn work_of(targets: &[Arc<TargetRun>]) -> Vec<(usize, Option<usize>)> {
     let mut work = Vec::new();
-    for (t, target) in targets.iter().enumerate().filter(|(_, target)| target.plan.moves()) {
-        let splits = target.plan.splits.len();
-        if splits == 0 {
+    let to_do = |target: &TargetRun| target.plan.moves() && !target.plan.is_complete();
+    for (t, target) in targets.iter().enumerate().filter(|(_, target)| to_do(target)) {
+        let splits = target.plan.progress.splits.iter().enumerate();
+        let before = work.len();
+        work.extend(splits.filter(|(_, split)| !split.finished).map(|(s, _)| (t, Some(s))));
+        if work.len() == before {
             work.push((t, None));
         }
-        work.extend((0..splits).map(|s| (t, Some(s))));
     }
     work
 }
@@ -141,19 +166,19 @@ async fn overdue(stop: &CancellationToken) {
 }
 
 impl Run {
-    async fn take(&self, target: usize, split: Option<usize>) -> Result<()> {
-        let target = &self.targets[target];
+    async fn take(&self, number: usize, split: Option<usize>) -> Result<()> {
+        let target = &self.targets[number];
         let place = |error: Error| error.at(format!("table {}", target.plan.write.name));
-        self.prepare(target).await.map_err(place)?;
+        target.opened.get_or_try_init(|| self.prepare(number, target)).await.map_err(place)?;
         if let Some(split) = split {
             let table = &self.tables[target.plan.splits[split].table].plan.source.name;
             let place = |error: Error| error.at(format!("table {table}"));
-            self.move_split(target, split).await.map_err(place)?;
+            self.move_split(number, split).await.map_err(place)?;
             if target.splits_left.fetch_sub(1, Ordering::AcqRel) > 1 {
                 return Ok(());
             }
         }
-        self.complete(target).await.map_err(place)
+        self.complete(number, target).await.map_err(place)
     }
 
     /// The tables of a target.
@@ -161,42 +186,51 @@ impl Run {
         target.plan.tables.iter().map(|table| &self.tables[*table])
     }
 
-    async fn prepare(&self, target: &TargetRun) -> Result<()> {
-        let TargetTable { write, plan, stage, .. } = &*target.plan;
+    async fn prepare(&self, number: usize, target: &TargetRun) -> Result<Opened> {
+        let TargetTable { write, plan, stage, progress, .. } = &*target.plan;
+        let resumed = target.plan.resumed;
+        let start = |note: fn(&Memo) -> &Value| match &progress.memo {
+            Some(memo) => Start::GoOn(target.plan.earlier(note(memo).clone())),
+            None if resumed => Start::Again,
+            None => Start::Fresh,
+        };
         // What the sink counts by itself is counted with the first table.
-        let meter = || self.tables_of(target).next().map(|table| Arc::clone(&table.meter));
-        target
-            .writer
-            .get_or_try_init(|| {
-                self.pipeline.sink.prepare(write, plan, meter().unwrap_or_default())
-            })
+        let meter = self.tables_of(target).next().map(|table| Arc::clone(&table.meter));
+        let beside = match (&self.pipeline.stage, stage) {
+            (Some(sink), Some(plan)) if plan.decision != Decision::Skip => Some((sink, plan)),
+            _ => None,
+        };
+        let sink = self
+            .pipeline
+            .sink
+            .prepare(write, plan, &start(|memo| &memo.sink), meter.unwrap_or_default())
             .await?;
-        target
-            .stage
-            .get_or_try_init(|| async {
-                match (&self.pipeline.stage, stage) {
-                    (Some(sink), Some(plan)) if plan.decision != Decision::Skip => {
-                        sink.prepare(write, plan, Arc::default()).await.map(Some)
-                    }
-                    _ => Ok(None),
-                }
-            })
-            .await?;
-        Ok(())
+        let stage = match beside {
+            Some((stage, plan)) => {
+                let start = start(|memo| &memo.stage);
+                Some(stage.prepare(write, plan, &start, Arc::default()).await?)
+            }
+            None => None,
+        };
+        if progress.memo.is_none() {
+            let stage = stage.as_ref().map(|stage| stage.memo()).unwrap_or_default();
+            let memo = Memo { sink: sink.memo(), stage };
+            self.journal.record(Change::Prepared(number, memo)).await?;
+        }
+        Ok(Opened { sink, stage })
     }
 
-    async fn complete(&self, target: &TargetRun) -> Result<()> {
-        if let Some(Some(stage)) = target.stage.get() {
+    async fn complete(&self, number: usize, target: &TargetRun) -> Result<()> {
+        let Opened { sink, stage } = target.opened()?;
+        if let Some(stage) = stage {
             stage.complete().await.map_err(|error| error.at("stage"))?;
         }
-        let Some(writer) = target.writer.get() else {
-            return Err(Error::internal("A target was completed before it was prepared"));
-        };
-        let completion = writer.complete().await?;
+        let completion = sink.complete().await?;
         let _ = target.completion.set(completion);
         if self.pipeline.settings.verify == Verify::Count {
             verify_count(&target.plan.plan.target, self.tables_of(target), completion)?;
         }
+        self.journal.record(Change::Completed(number, completion)).await?;
         self.tables_of(target).for_each(|table| table.meter.done.store(true, Ordering::Release));
         Ok(())
     }

@@ -6,31 +6,45 @@ use std::time::Instant;
 use futures::StreamExt;
 
 use super::Run;
-use super::state::{TableRun, TargetRun};
+use super::log::{Fate, SplitLog};
+use super::state::{Opened, TableRun, TargetRun};
 use crate::error::{Error, Result};
 use crate::flow::survey::{not_surveyed, placed};
-use crate::flow::{Batch, ReadContext, TargetSplit, blocking};
-use crate::sink::{SplitWriter, Written};
+use crate::flow::{Batch, Chain, Meter, ReadContext, TargetSplit, Totals, blocking};
+use crate::sink::{Granularity, SplitWriter, Written};
 use crate::source::Columns;
-use crate::table::Split;
+use crate::table::{Place, Split};
 use crate::transform::SplitContext;
 
 impl Run {
-    pub(super) async fn move_split(&self, target: &TargetRun, number: usize) -> Result<()> {
+    pub(super) async fn move_split(&self, target_number: usize, number: usize) -> Result<()> {
+        let target = &self.targets[target_number];
+        let opened = target.opened()?;
         let split = &target.plan.splits[number];
         let table = &self.tables[split.table];
         let source = &table.plan.source.splits[split.split];
+        let earlier = target.plan.progress.splits[number];
+        let by_rows = self.pipeline.sink.granularity() == Granularity::Rows;
+        let mut moving = Moving {
+            table,
+            split,
+            transforming: split_context(table, target, number).await?,
+            log: SplitLog::new(&self.journal, (target_number, number), by_rows, earlier),
+            writer: Tee::open(opened, &split.as_written(source)).await?,
+        };
         let meter = &table.meter;
         let cx = ReadContext {
             cancel: self.controls.cancel.child_token(),
             meter: Arc::clone(meter),
             ..self.cx.clone()
         };
-        let transforming = split_context(table, target, number).await?;
-        let mut writer = Tee::open(target, &split.as_written(source)).await?;
+        // Who writes whole splits needs all rows again.
+        let again = opened.stage.is_some() || table.plan.transforms.writes_beside();
+        let from_row = if again { 0 } else { earlier.settled };
+        let table_source = &table.plan.source;
         let mut batches =
-            self.pipeline.source.open(&table.plan.source, source, 0, Columns::All, &cx)?;
-        let mut rows = 0;
+            self.pipeline.source.open(table_source, source, from_row, Columns::All, &cx)?;
+        let mut end = from_row;
         loop {
             let waiting_since = Instant::now();
             let next = tokio::select! {
@@ -39,31 +53,98 @@ impl Run {
                 next = batches.next() => next,
             };
             meter.waiting_for_source.add_since(waiting_since);
-            let Some(batch) = next.transpose()? else { break };
-            rows += batch.len();
-            meter.rows_read.add(batch.len());
-            meter.bytes_read.add(batch.bytes());
-            let transforming_since = Instant::now();
-            let batch = transform(table, split, &transforming, batch).await?;
-            meter.transforming.add_since(transforming_since);
-            if batch.is_empty() {
-                continue;
+            let mut next = next.transpose()?;
+            if next.is_none() {
+                break;
             }
-            let writing_since = Instant::now();
-            let written = writer.write(batch).await?;
-            meter.writing.add_since(writing_since);
-            meter.rows_written.add(written.rows);
-            meter.rows_skipped.add(written.skipped);
-            meter.rows_replaced.add(written.replaced);
+            while let Some(batch) = next {
+                let (batch, fate, rest) = moving.log.cut(batch);
+                end += batch.len();
+                moving.pass(batch, fate).await?;
+                next = rest;
+            }
         }
-        if rows != split.rows {
+        if end != split.rows {
             return Err(Error::source(format!(
-                "Split {} was planned with {} rows, but {rows} came",
+                "Split {} was planned with {} rows, but {end} came",
                 source.index, split.rows
             ))
             .help("the source changed while it was read; run again when it rests"));
         }
-        writer.finish().await
+        moving.finish(Place::of(&table_source.name, source, 0)).await
+    }
+}
+
+/// A split on its way.
+struct Moving<'a> {
+    table: &'a TableRun,
+    split: &'a TargetSplit,
+    transforming: SplitContext,
+    log: SplitLog<'a>,
+    writer: Tee,
+}
+
+impl Moving<'_> {
+    /// Transforms a batch and writes it, and notes that in the journal.
+    async fn pass(&mut self, batch: Batch, fate: Fate) -> Result<()> {
+        let meter = &self.table.meter;
+        let end = batch.place.first_row + batch.len();
+        let (rows_read, bytes_read) = (batch.len(), batch.bytes());
+        let read = Totals { rows_read, bytes_read, ..Totals::default() };
+        if fate != Fate::Settled {
+            meter.add(&read);
+        }
+        let transforming_since = Instant::now();
+        let chain = self.table.plan.transforms.clone();
+        let batch = placed(batch, self.split);
+        let (batch, transformed) = transform(chain, &self.transforming, batch).await?;
+        meter.transforming.add_since(transforming_since);
+        if fate == Fate::Settled {
+            return self.writer.stage(batch).await;
+        }
+        meter.add(&transformed);
+        let mut written = Totals::default();
+        if !batch.is_empty() {
+            self.log.sending(end).await?;
+            let writing_since = Instant::now();
+            written = of_written(self.writer.write(batch, fate).await?);
+            meter.writing.add_since(writing_since);
+            meter.add(&written);
+        }
+        self.log.settled(end, read + transformed + written);
+        Ok(())
+    }
+
+    async fn finish(self, place: Place) -> Result<()> {
+        self.writer.finish().await?;
+        let chain = self.table.plan.transforms.clone();
+        if chain.writes_beside() {
+            blocking(move || chain.finish_split(&place)).await?;
+        }
+        self.log.finished().await
+    }
+}
+
+/// Transforms compute, and may write to files: not where other splits wait to be moved on. Gives
+/// what they counted, too.
+async fn transform(chain: Chain, cx: &SplitContext, batch: Batch) -> Result<(Batch, Totals)> {
+    if chain.is_empty() {
+        return Ok((batch, Totals::default()));
+    }
+    let meter = Arc::new(Meter::default());
+    let cx = SplitContext { meter: Arc::clone(&meter), ..cx.clone() };
+    let batch = blocking(move || chain.apply(batch, &cx)).await?;
+    Ok((batch, meter.totals()))
+}
+
+fn of_written(written: Written) -> Totals {
+    let Written { rows, skipped, replaced, uncertain } = written;
+    Totals {
+        rows_written: rows,
+        rows_skipped: skipped,
+        rows_replaced: replaced,
+        rows_uncertain: uncertain,
+        ..Totals::default()
     }
 }
 
@@ -82,21 +163,6 @@ async fn split_context(
     Ok(SplitContext { meter, left_out })
 }
 
-/// Transforms compute, and may write to files: not where other splits wait to be moved on.
-async fn transform(
-    table: &TableRun,
-    split: &TargetSplit,
-    cx: &SplitContext,
-    batch: Batch,
-) -> Result<Batch> {
-    if table.plan.transforms.is_empty() {
-        return Ok(batch);
-    }
-    let (chain, cx) = (table.plan.transforms.clone(), cx.clone());
-    let batch = placed(batch, split);
-    blocking(move || chain.apply(batch, &cx)).await
-}
-
 /// The writers of one split: the sink's, and the stage's beside it.
 struct Tee {
     main: Box<dyn SplitWriter>,
@@ -104,28 +170,39 @@ struct Tee {
 }
 
 impl Tee {
-    async fn open(target: &TargetRun, split: &Split) -> Result<Tee> {
-        let Some(writer) = target.writer.get() else {
-            return Err(Error::internal("A split was opened before its target was prepared"));
-        };
-        let main = writer.open_split(split).await?;
-        let stage = match target.stage.get() {
-            Some(Some(stage)) => Some(stage.open_split(split).await?),
-            _ => None,
+    async fn open(opened: &Opened, split: &Split) -> Result<Tee> {
+        let main = opened.sink.open_split(split).await?;
+        let stage = match &opened.stage {
+            Some(stage) => Some(stage.open_split(split).await?),
+            None => None,
         };
         Ok(Tee { main, stage })
     }
 
-    async fn write(&mut self, batch: Batch) -> Result<Written> {
-        let Some(stage) = &mut self.stage else { return self.main.write(batch).await };
+    async fn write(&mut self, batch: Batch, fate: Fate) -> Result<Written> {
+        let main = async |main: &mut dyn SplitWriter, batch| match fate {
+            Fate::InDoubt => main.repeat(batch).await,
+            Fate::New | Fate::Settled => main.write(batch).await,
+        };
+        let Some(stage) = &mut self.stage else { return main(&mut *self.main, batch).await };
         let copy = Batch {
             rows: batch.rows.clone(),
             place: batch.place.clone(),
             permit: batch.permit.clone(),
         };
         let staged = async { stage.write(copy).await.map_err(|error| error.at("stage")) };
-        let (written, _) = tokio::try_join!(self.main.write(batch), staged)?;
+        let (written, _) = tokio::try_join!(main(&mut *self.main, batch), staged)?;
         Ok(written)
+    }
+
+    /// Writes rows that the sink has to the stage alone.
+    async fn stage(&mut self, batch: Batch) -> Result<()> {
+        match &mut self.stage {
+            Some(stage) if !batch.is_empty() => {
+                stage.write(batch).await.map(drop).map_err(|error| error.at("stage"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn finish(self) -> Result<()> {

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OnceCell;
 
-use crate::flow::Meter;
+use crate::error::{Error, Result};
 use crate::flow::plan::{Plan, TablePlan, TargetTable};
+use crate::flow::{Meter, Totals};
 use crate::sink::{Completion, TableWriter};
 
 /// How one table of the source is getting on. The engine writes it; progress, metrics and reports
@@ -14,6 +15,8 @@ use crate::sink::{Completion, TableWriter};
 pub struct TableRun {
     /// What was planned.
     pub plan: TablePlan,
+    /// What interrupted runs had done; the meter counts on from there.
+    pub earlier: Totals,
     /// Counters.
     pub meter: Arc<Meter>,
     /// Its target, which tables that are merged share.
@@ -26,21 +29,35 @@ pub struct TargetRun {
     pub plan: Arc<TargetTable>,
     /// What it held at the end, once it is complete.
     pub completion: OnceLock<Completion>,
-    pub(super) writer: OnceCell<Arc<dyn TableWriter>>,
-    pub(super) stage: OnceCell<Option<Arc<dyn TableWriter>>>,
+    pub(super) opened: OnceCell<Opened>,
     pub(super) splits_left: AtomicUsize,
+}
+
+/// A target that has been prepared.
+pub(super) struct Opened {
+    pub sink: Arc<dyn TableWriter>,
+    pub stage: Option<Arc<dyn TableWriter>>,
 }
 
 impl TargetRun {
     fn new(plan: Arc<TargetTable>) -> Self {
-        let splits_left = AtomicUsize::new(plan.splits.len());
-        TargetRun {
-            plan,
-            completion: OnceLock::new(),
-            writer: OnceCell::new(),
-            stage: OnceCell::new(),
-            splits_left,
-        }
+        let completion = plan.progress.completion.map_or_else(OnceLock::new, OnceLock::from);
+        let splits_left = AtomicUsize::new(plan.splits.len() - plan.progress.finished());
+        TargetRun { plan, completion, opened: OnceCell::new(), splits_left }
+    }
+
+    /// True once something may have changed at the target, by this run or an interrupted one.
+    pub fn is_prepared(&self) -> bool {
+        self.opened.get().is_some() || self.plan.progress.memo.is_some()
+    }
+
+    /// Splits that need no more work.
+    pub fn splits_finished(&self) -> u64 {
+        (self.plan.splits.len() - self.splits_left.load(Ordering::Acquire)) as u64
+    }
+
+    pub(super) fn opened(&self) -> Result<&Opened> {
+        self.opened.get().ok_or_else(|| Error::internal("A target was used before it was prepared"))
     }
 }
 
@@ -51,7 +68,7 @@ impl TableRun {
             TableState::LeftAlone
         } else if self.meter.done.load(Ordering::Acquire) {
             TableState::Done
-        } else if self.target.writer.get().is_none() {
+        } else if self.target.opened.get().is_none() {
             TableState::Waiting
         } else if self.target.splits_left.load(Ordering::Acquire) == 0 {
             TableState::Completing
@@ -89,10 +106,15 @@ impl Plan {
         }
         let tables = self.tables.into_iter().zip(targets);
         tables
-            .map(|(plan, target)| {
+            .enumerate()
+            .map(|(n, (plan, target))| {
                 let target =
                     target.unwrap_or_else(|| Arc::new(TargetRun::new(Arc::clone(&plan.target))));
-                Arc::new(TableRun { plan, meter: Arc::default(), target })
+                let earlier = target.plan.totals_before(n);
+                let meter = Arc::new(Meter::default());
+                meter.add(&earlier);
+                meter.done.store(target.plan.is_complete(), Ordering::Release);
+                Arc::new(TableRun { plan, earlier, meter, target })
             })
             .collect()
     }

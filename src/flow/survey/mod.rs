@@ -58,12 +58,15 @@ async fn survey_target(
 ) -> Result<IdFindings> {
     let pass = || Pass::new(pipeline, plan, target, controls);
     let first = target.tables.first().map(|table| &plan.tables[*table].transforms);
-    let dedupe = first.and_then(|chain| chain.dedupe()).filter(|_| target.moves());
+    let at_work = target.moves() && !target.is_complete();
+    let dedupe = first.and_then(|chain| chain.dedupe()).filter(|_| at_work);
     if let (Some((step, keep)), None) = (dedupe, target.left_out.get()) {
         let left_out = repeated::left_out(&pass()?, step, keep).await?;
         let _ = target.left_out.set(Arc::new(left_out));
     }
-    match Asked::of(plan, target) {
+    // Of rows that an interrupted run wrote, the target holds the ids by now.
+    let untouched = at_work && target.progress.memo.is_none();
+    match Asked::of(plan, target).filter(|_| untouched) {
         Some(asked) => look::look(&pass()?, asked).await,
         None => Ok(IdFindings::default()),
     }

@@ -9,8 +9,10 @@ mod h2m;
 mod names;
 mod pieces;
 mod place;
+mod resume;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -23,13 +25,15 @@ use self::dataset::Storage;
 use self::file::{TableFile, count_rows};
 use self::names::Names;
 use self::pieces::Pieces;
-use self::place::{Unfinished, look, not_listed, put_in_place, sweep};
+use self::place::{Unfinished, list_mark, look, not_listed, put_in_place, sweep_all};
+use self::resume::Memo;
 use self::table::{Open, Table};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::sink::files::disk::io_error;
 use crate::sink::{
-    Decision, IdRules, Mode, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+    Decision, Earlier, Granularity, IdRules, Mode, Sink, SinkContext, SinkFactory, Start,
+    TableToWrite, TableWriter, TargetPlan,
 };
 use crate::table::VectorType;
 
@@ -75,6 +79,10 @@ impl SinkFactory for Config {
         let storage = Storage { gzip: self.gzip, writers: cx.parallelism };
         Ok(Box::new(Hdf5 { config: self.clone(), storage }))
     }
+
+    fn place(&self) -> String {
+        format!("hdf5 {:?}", self.dir)
+    }
 }
 
 struct Hdf5 {
@@ -106,25 +114,47 @@ impl Sink for Hdf5 {
         Ok(TargetPlan { target, decision, rows_before, notes, ids })
     }
 
-    fn after_cut_off(&self, _: Decision) -> &'static str {
-        "The table is as it was; the next run removes the unfinished files and starts from the first row"
+    fn granularity(&self) -> Granularity {
+        Granularity::Splits
+    }
+
+    async fn kept(
+        &self,
+        table: &TableToWrite,
+        _: &TargetPlan,
+        earlier: &Earlier,
+    ) -> Result<Vec<bool>> {
+        let (opening, earlier) = (self.opening(table)?, earlier.clone());
+        blocking(move || opening.kept(&earlier)).await
     }
 
     async fn prepare(
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
+        start: &Start,
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
-        let names = self.names(table)?;
-        let (config, storage) = (self.config.clone(), self.storage);
-        let (table, decision) = (table.clone(), plan.decision);
-        let open = blocking(move || open(&config, storage, names, table, decision)).await?;
-        Ok(Arc::new(Table(Arc::new(open))))
+        let (opening, decision, start) = (self.opening(table)?, plan.decision, start.clone());
+        blocking(move || match start {
+            Start::GoOn(earlier) => opening.go_on(decision, &earlier),
+            Start::Fresh | Start::Again => opening.begin(decision),
+        })
+        .await
     }
 }
 
 impl Hdf5 {
+    fn opening(&self, table: &TableToWrite) -> Result<Opening> {
+        Ok(Opening {
+            config: self.config.clone(),
+            storage: self.storage,
+            names: self.names(table)?,
+            columns: columns(&table.schema)?,
+            table: table.clone(),
+        })
+    }
+
     fn names(&self, table: &TableToWrite) -> Result<Names> {
         Names::of(&self.config.dir, &table.collection, table.partition.as_deref())
     }
@@ -157,44 +187,77 @@ fn decide(mode: Mode, names: &Names, columns: &[Column]) -> Result<(Decision, u6
     }
 }
 
-/// Does what was planned: finishes what an earlier run left, and writes the old rows again where
-/// new ones follow them.
-fn open(
-    config: &Config,
+/// All it takes to open a table.
+struct Opening {
+    config: Config,
     storage: Storage,
     names: Names,
+    columns: Vec<Column>,
     table: TableToWrite,
-    decision: Decision,
-) -> Result<Open> {
-    let columns = columns(&table.schema)?;
-    let (now, rows_there) = decide(config.mode, &names, &columns)?;
-    if now != decision || decision == Decision::Skip {
-        return Err(Error::target("The target changed since the plan was made")
-            .at(names.list().display())
-            .help("make sure that nothing else writes there, then run again"));
-    }
-    std::fs::create_dir_all(names.folder())
-        .map_err(|error| io_error("create the folder", names.folder(), error))?;
-    let content = look(&names)?;
-    if content.half_renamed {
-        put_in_place(&names, content.listed.as_deref().unwrap_or_default())?;
-    }
-    sweep(&names)?;
-    let unfinished = Unfinished::of(&names);
-    let rows_before = if decision == Decision::Append { rows_there } else { 0 };
-    let planned = rows_before.saturating_add(table.rows);
-    let pieces =
-        Pieces::new(names.clone(), columns.clone(), storage, planned, config.max_rows_per_file);
-    if decision == Decision::Append {
-        let mut row = 0;
-        for name in content.listed.iter().flatten() {
-            let old = TableFile::open(names.path(name), &columns, false)?;
-            let rows = old.rows()?;
-            pieces.copy(&old, 0, row, rows)?;
-            row += rows;
+}
+
+impl Opening {
+    /// Does what was planned: finishes what an earlier run left, and writes the old rows again where
+    /// new ones follow them.
+    fn begin(self, decision: Decision) -> Result<Arc<dyn TableWriter>> {
+        let Opening { config, names, columns, .. } = &self;
+        let (now, rows_there) = decide(config.mode, names, columns)?;
+        if now != decision || decision == Decision::Skip {
+            return Err(Error::target("The target changed since the plan was made")
+                .at(names.list().display())
+                .help("make sure that nothing else writes there, then run again"));
         }
+        std::fs::create_dir_all(names.folder())
+            .map_err(|error| io_error("create the folder", names.folder(), error))?;
+        let content = look(names)?;
+        if content.half_renamed {
+            put_in_place(names, content.listed.as_deref().unwrap_or_default())?;
+        }
+        sweep_all(names)?;
+        let rows_before = if decision == Decision::Append { rows_there } else { 0 };
+        let memo = Memo { rows_before, old_list: list_mark(names)? };
+        let pieces = self.pieces(&memo);
+        self.open(decision, memo, pieces, BTreeMap::new())
     }
-    let filled = Mutex::new((rows_before > 0).then_some((0, rows_before)).into_iter().collect());
-    let unfinished = Mutex::new(Some(unfinished));
-    Ok(Open { table, names, columns, pieces, unfinished, rows_before, filled })
+
+    /// The files, of which none has been made.
+    fn pieces(&self, memo: &Memo) -> Pieces {
+        let planned = memo.rows_before.saturating_add(self.table.rows);
+        let (names, columns) = (self.names.clone(), self.columns.clone());
+        Pieces::new(names, columns, self.storage, planned, self.config.max_rows_per_file)
+    }
+
+    /// Opens the table, of which these stretches are written already.
+    fn open(
+        self,
+        decision: Decision,
+        memo: Memo,
+        pieces: Pieces,
+        mut filled: BTreeMap<u64, u64>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        let Opening { names, columns, table, .. } = self;
+        let unfinished = Mutex::new(Some(Unfinished::of(&names)));
+        if decision == Decision::Append {
+            let mut row = 0;
+            for name in look(&names)?.listed.iter().flatten() {
+                let old = TableFile::open(names.path(name), &columns, false)?;
+                let rows = old.rows()?;
+                pieces.copy(&old, 0, row, rows)?;
+                row += rows;
+            }
+        }
+        if memo.rows_before > 0 {
+            filled.insert(0, memo.rows_before);
+        }
+        let filled = Mutex::new(filled);
+        Ok(Arc::new(Table(Arc::new(Open {
+            table,
+            names,
+            columns,
+            pieces,
+            unfinished,
+            memo,
+            filled,
+        }))))
+    }
 }

@@ -13,8 +13,8 @@ const DEFAULT_STEM: &str = "_default";
 /// Digits of a file's number, at least.
 const DIGITS: usize = 5;
 /// Bytes that a stem must leave for what is put around it: `..` and `.yaml.tmp`, or `.`,
-/// `-18446744073709551615` and `.h5.tmp`.
-const LONGEST_AFFIX: usize = 29;
+/// `-18446744073709551615` and `.h5.whole`.
+const LONGEST_AFFIX: usize = 31;
 
 /// Where a table's files lie, and what all their names begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum File {
     Rows,
     /// Rows, or a list, that are not in place.
     Unfinished,
+    /// A whole file of rows of a table that is not in place.
+    Whole,
 }
 
 impl Names {
@@ -95,6 +97,11 @@ impl Names {
         self.folder.join(format!(".{name}.tmp"))
     }
 
+    /// The path of the file that is called `name` while it is whole, but its table is not.
+    pub fn whole(&self, name: &str) -> PathBuf {
+        self.folder.join(format!(".{name}.whole"))
+    }
+
     /// The YAML, which lists the files of the table.
     pub fn list(&self) -> PathBuf {
         self.folder.join(format!("{}.yaml", self.stem))
@@ -110,10 +117,11 @@ impl Names {
         if name == format!("..{}.yaml.tmp", self.stem) {
             return Some(File::Unfinished);
         }
-        let hidden = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
-        let (rows, file) = match hidden {
-            Some(rows) => (rows, File::Unfinished),
-            None => (name, File::Rows),
+        let hidden = |end| name.strip_prefix('.').and_then(|name| name.strip_suffix(end));
+        let (rows, file) = match (hidden(".tmp"), hidden(".whole")) {
+            (Some(rows), _) => (rows, File::Unfinished),
+            (_, Some(rows)) => (rows, File::Whole),
+            (None, None) => (name, File::Rows),
         };
         let rest = rows.strip_prefix(&self.stem)?.strip_suffix(".h5")?;
         let ours = match rest.strip_prefix('-') {
@@ -143,9 +151,12 @@ mod tests {
         assert_eq!(names(None).rows(1), ["_default.h5"]);
         for name in ["p.h5", "p-00001.h5", "p-123456.h5"] {
             assert_eq!(p.parse(name), Some(File::Rows), "{name}");
-            let hidden = p.unfinished(name);
-            let hidden = hidden.file_name().unwrap().to_str().unwrap();
-            assert_eq!(p.parse(hidden), Some(File::Unfinished), "{hidden}");
+            for (hidden, file) in
+                [(p.unfinished(name), File::Unfinished), (p.whole(name), File::Whole)]
+            {
+                let hidden = hidden.file_name().unwrap().to_str().unwrap();
+                assert_eq!(p.parse(hidden), Some(file), "{hidden}");
+            }
         }
         assert_eq!(p.parse("..p.yaml.tmp"), Some(File::Unfinished));
         for foreign in [

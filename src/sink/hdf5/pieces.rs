@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::sink::files::disk::io_error;
+use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::hdf5::columns::Column;
 use crate::sink::hdf5::dataset::Storage;
 use crate::sink::hdf5::file::TableFile;
@@ -34,6 +34,8 @@ struct State {
     coming: BTreeMap<u64, Coming>,
     /// Files that have been made.
     made: BTreeSet<u64>,
+    /// Files that an interrupted run left whole: their rows are there, and stay as they are.
+    kept: BTreeSet<u64>,
 }
 
 struct Coming {
@@ -64,12 +66,53 @@ impl Pieces {
         Pieces { names, columns, storage, planned, rows_per_file, state: Mutex::default() }
     }
 
+    /// Those files that an interrupted run left whole.
+    pub fn whole(&self) -> BTreeSet<u64> {
+        let indices = 0..self.planned.div_ceil(self.rows_per_file);
+        indices.filter(|index| self.names.whole(&self.names.numbered(*index)).exists()).collect()
+    }
+
+    /// Keeps these whole files: rows that belong there are not written again.
+    pub fn keep(&self, whole: BTreeSet<u64>) {
+        let mut state = self.state();
+        state.made.extend(&whole);
+        state.kept = whole;
+    }
+
+    /// True when all of these rows lie in `whole` files.
+    ///
+    /// # Errors
+    /// When the table was planned to be shorter.
+    pub fn lie_in(&self, whole: &BTreeSet<u64>, first: u64, rows: u64) -> Result<bool> {
+        Ok(self.stretches(first, rows)?.iter().all(|stretch| whole.contains(&stretch.file)))
+    }
+
+    /// From here on all files may change, and none counts as whole any more.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn open_all(&self) -> Result<()> {
+        let made = {
+            let mut state = self.state();
+            state.kept.clear();
+            state.made.clone()
+        };
+        for name in made.into_iter().map(|index| self.names.numbered(index)) {
+            let (whole, open) = (self.names.whole(&name), self.names.unfinished(&name));
+            if whole.exists() {
+                fs::rename(&whole, &open)
+                    .map_err(|error| io_error("rename the finished file", &whole, error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes `rows` from row `first` of the table on.
     ///
     /// # Errors
     /// When the file system refuses, or the table was planned to be shorter.
     pub fn write(&self, first: u64, rows: &RecordBatch) -> Result<()> {
-        for stretch in self.stretches(first, rows.num_rows() as u64)? {
+        for stretch in self.missing(first, rows.num_rows() as u64)? {
             let slice = rows.slice(small(stretch.offset), small(stretch.rows));
             self.file(stretch.file)?.write(stretch.row, &slice)?;
             self.came(&stretch)?;
@@ -82,7 +125,7 @@ impl Pieces {
     /// # Errors
     /// When they can't be read or written.
     pub fn copy(&self, source: &TableFile, from: u64, to: u64, rows: u64) -> Result<()> {
-        for stretch in self.stretches(to, rows)? {
+        for stretch in self.missing(to, rows)? {
             let file = self.file(stretch.file)?;
             source.copy(from + stretch.offset, &file, stretch.row, stretch.rows)?;
             drop(file);
@@ -96,7 +139,7 @@ impl Pieces {
     /// # Errors
     /// When a file that is whole with that can't be closed.
     pub fn skip(&self, first: u64, rows: u64) -> Result<()> {
-        self.stretches(first, rows)?.iter().try_for_each(|stretch| self.came(stretch))
+        self.missing(first, rows)?.iter().try_for_each(|stretch| self.came(stretch))
     }
 
     /// Moves rows towards the start of the table, once all have come.
@@ -134,6 +177,14 @@ impl Pieces {
                 .map_err(|error| io_error("remove the empty file", &path, error))?;
         }
         Ok(count)
+    }
+
+    /// The stretches that lie in no kept file.
+    fn missing(&self, first: u64, rows: u64) -> Result<Vec<Stretch>> {
+        let mut stretches = self.stretches(first, rows)?;
+        let state = self.state();
+        stretches.retain(|stretch| !state.kept.contains(&stretch.file));
+        Ok(stretches)
     }
 
     fn stretches(&self, first: u64, rows: u64) -> Result<Vec<Stretch>> {
@@ -191,7 +242,14 @@ impl Pieces {
             coming.rows_left = coming.rows_left.saturating_sub(stretch.rows);
             if coming.rows_left > 0 { None } else { state.coming.remove(&stretch.file) }
         };
-        whole.map_or(Ok(()), close)
+        // Without a row there is no file.
+        let Some(whole) = whole.filter(|whole| whole.file.is_some()) else { return Ok(()) };
+        close(whole)?;
+        let name = self.names.numbered(stretch.file);
+        let (open, whole) = (self.names.unfinished(&name), self.names.whole(&name));
+        fs::rename(&open, &whole)
+            .map_err(|error| io_error("rename the finished file", &open, error))?;
+        sync_folder(self.names.folder())
     }
 
     fn close_all_but(&self, kept: &[u64]) -> Result<()> {

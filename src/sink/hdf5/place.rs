@@ -6,12 +6,16 @@
 //! 3. `p.yaml` is removed, the new files get their names, the old ones that have none of these
 //!    names are removed, and `.p.yaml` becomes `p.yaml`.
 //!
+//! While a table is written, its whole files are called `.p-00001.h5.whole`: a run that goes on
+//! with it keeps them.
+//!
 //! A program that ends before step 2 leaves the old table and hidden files, which the next run
-//! removes. One that ends within step 3 leaves `.p.yaml`, and the next run does the rest of it. So
-//! files without `p.yaml` beside them are no whole table.
+//! removes or goes on with. One that ends within step 3 leaves `.p.yaml`, and the next run does the
+//! rest of it. So files without `p.yaml` beside them are no whole table.
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -99,12 +103,33 @@ pub fn put_in_place(names: &Names, listed: &[String]) -> Result<()> {
     sync_folder(names.folder())
 }
 
-/// Removes what runs that did not complete left behind.
+/// Removes the files that runs which did not complete left half-written.
 ///
 /// # Errors
 /// When the file system refuses.
 pub fn sweep(names: &Names) -> Result<()> {
     files(names, File::Unfinished)?.iter().try_for_each(|name| remove(names.path(name)))
+}
+
+/// Removes the whole files, too, that such runs left to be gone on with.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn sweep_all(names: &Names) -> Result<()> {
+    sweep(names)?;
+    files(names, File::Whole)?.iter().try_for_each(|name| remove(names.path(name)))
+}
+
+/// Tells the list of a table from any other one: nothing where there is none.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn list_mark(names: &Names) -> Result<Option<(u64, i64, i64)>> {
+    match fs::metadata(names.list()) {
+        Ok(facts) => Ok(Some((facts.ino(), facts.mtime(), facts.mtime_nsec()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error("look at the list", &names.list(), error)),
+    }
 }
 
 /// Removes the hidden files of a run when it is given up.

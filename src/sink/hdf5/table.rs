@@ -16,6 +16,7 @@ use crate::sink::hdf5::h2m;
 use crate::sink::hdf5::names::Names;
 use crate::sink::hdf5::pieces::Pieces;
 use crate::sink::hdf5::place::{self, Unfinished};
+use crate::sink::hdf5::resume::Memo;
 use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
 use crate::table::Split;
 
@@ -31,8 +32,8 @@ pub(super) struct Open {
     pub pieces: Pieces,
     /// Removes the files of a table that is given up.
     pub unfinished: Mutex<Option<Unfinished>>,
-    /// Rows that were there before, and come first.
-    pub rows_before: u64,
+    /// What was there before.
+    pub memo: Memo,
     /// Stretches of rows that are written: the first one, and the number of them.
     pub filled: Mutex<BTreeMap<u64, u64>>,
 }
@@ -42,10 +43,15 @@ pub(super) struct Table(pub Arc<Open>);
 
 #[async_trait]
 impl TableWriter for Table {
+    fn memo(&self) -> serde_json::Value {
+        // Plain numbers, which always serialise.
+        serde_json::to_value(&self.0.memo).unwrap_or_default()
+    }
+
     async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
         Ok(Box::new(Writer {
             open: Arc::clone(&self.0),
-            first: self.0.rows_before + split.first_row,
+            first: self.0.memo.rows_before + split.first_row,
             planned: split.rows,
             written: 0,
             broken: false,
@@ -66,6 +72,7 @@ impl Open {
     }
 
     fn complete(&self) -> Result<Completion> {
+        self.pieces.open_all()?;
         let rows = self.close_gaps()?;
         let count = self.pieces.end(rows)?;
         let files = self.names.rows(count);
@@ -85,7 +92,7 @@ impl Open {
         for name in &files {
             rows_after += count_rows(&self.names.path(name), &self.columns)?;
         }
-        Ok(Completion { rows_before: self.rows_before, rows_after })
+        Ok(Completion { rows_before: self.memo.rows_before, rows_after })
     }
 
     /// Moves rows down over those that did not come, in their order; gives the number of rows.

@@ -40,7 +40,7 @@ use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::sink::server::IdsFile;
 use crate::sink::{
-    Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+    Granularity, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -54,6 +54,11 @@ impl SinkFactory for Config {
             loads: loads::Loads::default(),
             state: Mutex::default(),
         }))
+    }
+
+    fn place(&self) -> String {
+        let Config { uri, database, collection, partition, .. } = self;
+        format!("milvus {uri} {database:?} {collection:?} {partition:?}")
     }
 }
 
@@ -112,18 +117,14 @@ impl Sink for Milvus {
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
+        _: &Start,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         self.make_ready(table, plan, meter).await
     }
 
-    fn after_cut_off(&self, decision: Decision) -> &'static str {
-        match decision {
-            Decision::Overwrite => "The target is incomplete; the next run starts anew",
-            _ => {
-                "The rows that were written stay; to go on, run again with --set sink.milvus.on_conflict=skip"
-            }
-        }
+    fn granularity(&self) -> Granularity {
+        Granularity::Rows
     }
 
     async fn close(&self) {

@@ -7,6 +7,7 @@ mod folder;
 pub mod manifest;
 mod part;
 pub mod properties;
+mod resume;
 mod table;
 
 use std::path::PathBuf;
@@ -21,10 +22,12 @@ use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::sink::files::disk;
 use crate::sink::{
-    Decision, IdRules, Mode, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+    Decision, Earlier, Granularity, IdRules, Mode, Sink, SinkContext, SinkFactory, Start,
+    TableToWrite, TableWriter, TargetPlan,
 };
 use folder::{Content, Folder, count_rows, footer};
 use manifest::Manifest;
+use resume::Memo;
 
 /// Parquet files: `<dir>/<table>/<partition or _default>/part-*.parquet` and a `manifest.json`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +68,10 @@ impl SinkFactory for Config {
         }
         Ok(Box::new(Parquet { config: self.clone(), manifest_lock: Arc::default() }))
     }
+
+    fn place(&self) -> String {
+        format!("parquet {:?}", self.dir)
+    }
 }
 
 struct Parquet {
@@ -92,14 +99,29 @@ impl Sink for Parquet {
         })
     }
 
-    fn after_cut_off(&self, _: Decision) -> &'static str {
-        "The table is as it was; the next run removes the unfinished files and starts from the first row"
+    fn granularity(&self) -> Granularity {
+        Granularity::Splits
+    }
+
+    async fn kept(
+        &self,
+        table: &TableToWrite,
+        _: &TargetPlan,
+        earlier: &Earlier,
+    ) -> Result<Vec<bool>> {
+        let (folder, earlier) = (self.folder(table)?, earlier.clone());
+        blocking(move || {
+            let parts = resume::finished_parts(&folder, &earlier)?;
+            Ok(parts.into_iter().map(|part| part.is_some()).collect())
+        })
+        .await
     }
 
     async fn prepare(
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
+        start: &Start,
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         let folder = self.folder(table)?;
@@ -107,7 +129,23 @@ impl Sink for Parquet {
             .map_err(|error| Error::target("Parquet can't hold these columns").because(error))?;
         let (mode, table, decision) = (self.config.mode, table.clone(), plan.decision);
         let manifest_lock = Arc::clone(&self.manifest_lock);
+        let earlier = match start {
+            Start::GoOn(earlier) => Some(earlier.clone()),
+            Start::Fresh | Start::Again => None,
+        };
         let open = blocking(move || {
+            if let Some(earlier) = earlier {
+                let (memo, finished) = resume::go_on(&folder, &earlier)?;
+                let finished = Mutex::new(finished);
+                return Ok(table::Open {
+                    table,
+                    folder,
+                    properties,
+                    memo,
+                    manifest_lock,
+                    finished,
+                });
+            }
             let (now, rows_before) = decide(mode, &folder, table.schema.arrow())?;
             if now != decision || decision == Decision::Skip {
                 return Err(Error::target("The target changed since the plan was made")
@@ -135,17 +173,14 @@ impl Sink for Parquet {
             let listed = listed.map(|partition| partition.files).unwrap_or_default();
             let overwrite = decision == Decision::Overwrite;
             let old = listed.iter().map(|file| file.name.clone()).chain(unlisted);
-            Ok(table::Open {
+            let memo = Memo {
                 replaced: if overwrite { old.collect() } else { Vec::new() },
                 kept: if overwrite { Vec::new() } else { listed },
                 rows_before: if overwrite { 0 } else { rows_before },
                 first_part: next_part,
-                table,
-                folder,
-                properties,
-                manifest_lock,
-                finished: Mutex::default(),
-            })
+            };
+            let finished = Mutex::default();
+            Ok(table::Open { table, folder, properties, memo, manifest_lock, finished })
         })
         .await?;
         Ok(Arc::new(table::Table(Arc::new(open))))

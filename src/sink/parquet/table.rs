@@ -16,6 +16,7 @@ use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::parquet::folder::{Folder, Part, count_rows};
 use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns};
 use crate::sink::parquet::part::{FinishedPart, PartWriter};
+use crate::sink::parquet::resume::Memo;
 use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
 use crate::table::Split;
 
@@ -27,14 +28,8 @@ pub(super) struct Open {
     pub folder: Folder,
     /// How it is encoded.
     pub properties: WriterProperties,
-    /// Number of the part of split 0.
-    pub first_part: u64,
-    /// Files that stay beside the new ones.
-    pub kept: Vec<PartFile>,
-    /// Files that go when the new ones are in place.
-    pub replaced: Vec<String>,
-    /// Rows in the files that stay.
-    pub rows_before: u64,
+    /// What was there before.
+    pub memo: Memo,
     /// Held while a manifest is changed: partitions of one table share it.
     pub manifest_lock: Arc<Mutex<()>>,
     /// Parts that are finished, by number.
@@ -46,8 +41,13 @@ pub(super) struct Table(pub Arc<Open>);
 
 #[async_trait]
 impl TableWriter for Table {
+    fn memo(&self) -> serde_json::Value {
+        // Plain numbers and names, which always serialise.
+        serde_json::to_value(&self.0.memo).unwrap_or_default()
+    }
+
     async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
-        let number = self.0.first_part + u64::from(split.index);
+        let number = self.0.memo.first_part + u64::from(split.index);
         Ok(Box::new(Writer { open: Arc::clone(&self.0), number, part: State::Empty }))
     }
 
@@ -72,23 +72,29 @@ impl Open {
     /// the manifest finds the old table or the new one, whole, whenever the program ends.
     fn complete(&self) -> Result<Completion> {
         let mut parts = self.finished.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if parts.is_empty() && self.kept.is_empty() {
+        if parts.is_empty() && self.memo.kept.is_empty() {
             // A table without rows still has a schema, and readers look for it in a file.
-            let part = self.create_part(self.first_part)?.finish()?;
+            let part = self.create_part(self.memo.first_part)?.finish()?;
             parts.insert(part.number, part.file);
         }
         let path = self.folder.path();
         for number in parts.keys() {
-            let (from, to) = (Part::Finished.name(*number), Part::Complete.name(*number));
-            fs::rename(path.join(from), path.join(&to))
-                .map_err(|error| io_error("rename the finished part", &path.join(&to), error))?;
+            let [from, to] =
+                [Part::Finished, Part::Complete].map(|part| path.join(part.name(*number)));
+            match fs::rename(from, &to) {
+                // An interrupted run came as far as this.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && to.exists() => {}
+                done => {
+                    done.map_err(|error| io_error("rename the finished part", &to, error))?;
+                }
+            }
         }
         sync_folder(&path)?;
-        let files: Vec<_> = self.kept.iter().cloned().chain(parts.into_values()).collect();
+        let files: Vec<_> = self.memo.kept.iter().cloned().chain(parts.into_values()).collect();
         let partition = self.partition(files)?;
         let rows_after = count_rows(&path, &partition)?;
         self.list(partition)?;
-        for name in &self.replaced {
+        for name in &self.memo.replaced {
             let old = path.join(name);
             match fs::remove_file(&old) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -97,7 +103,7 @@ impl Open {
                 _ => {}
             }
         }
-        Ok(Completion { rows_before: self.rows_before, rows_after })
+        Ok(Completion { rows_before: self.memo.rows_before, rows_after })
     }
 
     fn partition(&self, files: Vec<PartFile>) -> Result<Partition> {

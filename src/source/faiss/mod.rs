@@ -25,7 +25,7 @@ use self::plan::Location;
 use self::reader::Job;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
-use crate::source::{Columns, Source, SourceFactory, SourceTable, files};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files};
 use crate::table::{Metric, Place, Split};
 
 /// Faiss index files. All files together are one table, in the order in which they are named.
@@ -65,6 +65,10 @@ impl SourceFactory for Config {
         }
         Ok(Box::new(Faiss { config: self.clone() }))
     }
+
+    fn place(&self) -> String {
+        format!("faiss {:?}", self.paths)
+    }
 }
 
 struct Faiss {
@@ -80,6 +84,10 @@ impl Source for Faiss {
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         let config = self.config.clone();
         blocking(move || plan::plan(&config)).await.map(|table| vec![table])
+    }
+
+    async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
+        Fingerprint::of_files(table, Location::files).await
     }
 
     fn open(

@@ -32,6 +32,12 @@ pub struct Location {
 }
 
 impl Location {
+    /// The files that the rows lie in.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let lists = self.lists.iter().map(|(path, _)| path.clone());
+        std::iter::once(self.file.clone()).chain(lists).collect()
+    }
+
     /// Checks that the files are still those that were planned.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use self::reader::Job;
 use self::storage::ChunkMaps;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
-use crate::source::{Columns, Source, SourceFactory, SourceTable, files};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files};
 use crate::table::{Metric, Place, Split};
 
 /// HDF5 files: a dataset of vectors and, perhaps, one of ids. All files together are one table, in
@@ -87,6 +87,10 @@ impl SourceFactory for Config {
         }
         Ok(Box::new(Hdf5 { config: self.clone(), maps: ChunkMaps::default() }))
     }
+
+    fn place(&self) -> String {
+        format!("hdf5 {:?} {:?}", self.paths, self.dir)
+    }
 }
 
 struct Hdf5 {
@@ -103,6 +107,10 @@ impl Source for Hdf5 {
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         let (config, maps) = (self.config.clone(), self.maps.clone());
         blocking(move || plan::plan(&config, &maps)).await.map(|table| vec![table])
+    }
+
+    async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
+        Fingerprint::of_files(table, |location: &Location| [location.file.clone()]).await
     }
 
     fn open(

@@ -28,7 +28,7 @@ use self::plan::Location;
 use self::reader::Job;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
-use crate::source::{Columns, Source, SourceFactory, SourceTable};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
 
 /// The data directory of a Milvus 0.10 or 1.x server. Each partition of each collection is a table.
@@ -72,6 +72,10 @@ impl SourceFactory for Config {
         }
         Ok(Box::new(Milvus1 { config: self.clone() }))
     }
+
+    fn place(&self) -> String {
+        format!("milvus1 {:?} {:?}", self.path, self.collections)
+    }
 }
 
 struct Milvus1 {
@@ -86,6 +90,10 @@ impl Source for Milvus1 {
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         plan::plan(&self.config).await
+    }
+
+    async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
+        Fingerprint::of_files(table, |location: &Location| location.files.paths()).await
     }
 
     fn open(

@@ -53,6 +53,12 @@ impl SegmentFiles {
         Ok(SegmentFiles { folder, id: id.to_owned(), vectors, ids, deleted })
     }
 
+    /// The files that are there.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let deleted = self.deleted.map(|_| self.folder.join(DELETED));
+        [self.vectors_path(), self.ids_path()].into_iter().chain(deleted).collect()
+    }
+
     fn vectors_path(&self) -> PathBuf {
         self.folder.join(format!("{}.rv", self.id))
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
-use crate::source::{Columns, Source, SourceFactory, SourceTable};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Place, Split};
 
 pub use inspect::inspect;
@@ -46,6 +46,10 @@ impl SourceFactory for Config {
         }
         Ok(Box::new(Parquet { config: self.clone() }))
     }
+
+    fn place(&self) -> String {
+        format!("parquet {:?}", self.paths)
+    }
 }
 
 struct Parquet {
@@ -65,6 +69,11 @@ impl Source for Parquet {
             found.into_iter().map(|found| tables::table(&config, found)).collect()
         })
         .await
+    }
+
+    async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
+        let file = |location: &tables::Location| [location.path.clone().into()];
+        Fingerprint::of_files(table, file).await
     }
 
     fn open(

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
-use crate::flow::Batch;
+use crate::flow::{Batch, Totals};
 use crate::table::{Place, TableSchema};
 use crate::transform::{IdEffect, NewIds, SplitContext, Transform, TransformFactory};
 use file::IdFile;
@@ -84,8 +84,12 @@ impl TransformFactory for Config {
         }))
     }
 
-    fn finish(&self) -> Result<()> {
-        self.open.finish()
+    fn resume(&self) {
+        self.open.resume();
+    }
+
+    fn finish(&self, totals: &Totals) -> Result<()> {
+        self.open.finish(totals.rows_remapped)
     }
 }
 
@@ -140,12 +144,20 @@ impl Transform for Remap {
         let (index, rows) = (self.output.id_index(), batch.len());
         let old = batch.rows.column(index);
         let new = self.make.new_ids(old, &batch.place)?;
-        self.file.add(&batch.place.table, old, &new)?;
+        self.file.add(&batch.place, old, &new)?;
         let mut columns = batch.rows.columns().to_vec();
         columns[index] = new;
         let batch = with_columns(batch, self.output.arrow(), columns)?;
         cx.meter.rows_remapped.add(rows);
         Ok(batch)
+    }
+
+    fn writes_beside(&self) -> bool {
+        true
+    }
+
+    fn finish_split(&self, place: &Place) -> Result<()> {
+        self.file.finish_split(place)
     }
 
     fn apply_ids(&self, ids: Batch, _: &SplitContext) -> Result<Batch> {

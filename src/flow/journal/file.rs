@@ -1,0 +1,218 @@
+//! The journal's place on disk.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::identity::Identity;
+use super::lock::Lock;
+use super::progress::{Change, Ended, TargetProgress};
+use super::saved::{SavedPlan, differs};
+use super::store::{Head, Store, damaged};
+use super::writer::Journal;
+use crate::error::{Error, Result};
+use crate::flow::{Pipeline, Plan, blocking};
+
+/// A run that a journal tells of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EarlierRun {
+    /// When it was begun (RFC 3339, UTC).
+    pub started: String,
+    /// How the last attempt at it ended; none when it was cut off, or is at work.
+    pub ended: Option<Ended>,
+    /// What was planned.
+    pub plan: SavedPlan,
+    /// How far each target is.
+    pub targets: Vec<TargetProgress>,
+}
+
+/// What there is to say of the last run, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The run.
+    pub run: EarlierRun,
+    /// True while it is at work.
+    pub at_work: bool,
+}
+
+/// The journal of a pipeline, locked: no other run of it can be at work.
+#[derive(Debug)]
+pub struct JournalFile {
+    path: PathBuf,
+    lock: Lock,
+    earlier: Option<EarlierRun>,
+}
+
+impl JournalFile {
+    /// Locks the journal of `identity` in `state_dir` and reads what an earlier run left in it.
+    ///
+    /// # Errors
+    /// When another run is at work, the journal is damaged, or the disk refuses.
+    pub fn lock(state_dir: &Path, identity: &Identity) -> Result<JournalFile> {
+        private_folder(state_dir).map_err(|error| {
+            Error::config("Cannot make the folder for the state of runs")
+                .because(error)
+                .at(state_dir.display())
+                .help("set run.state_dir to a folder that this user may write to")
+        })?;
+        let path = journal_path(state_dir, identity);
+        let lock = Lock::take(&lock_path(&path))?;
+        let earlier = read(&path)?.filter(EarlierRun::is_resumable);
+        Ok(JournalFile { path, lock, earlier })
+    }
+
+    /// The same, with whatever an earlier run left forgotten.
+    ///
+    /// # Errors
+    /// When another run is at work, or the disk refuses.
+    pub fn restart(state_dir: &Path, identity: &Identity) -> Result<JournalFile> {
+        let _ = private_folder(state_dir);
+        let path = journal_path(state_dir, identity);
+        let lock = Lock::take(&lock_path(&path))?;
+        remove(&path)?;
+        Ok(JournalFile { path, lock, earlier: None })
+    }
+
+    /// The run to go on with, if there is one.
+    pub fn earlier(&self) -> Option<&EarlierRun> {
+        self.earlier.as_ref()
+    }
+
+    /// Begins to write: `plan` was made new, or read from this journal.
+    ///
+    /// # Errors
+    /// When the source can't be looked at, or the disk refuses.
+    pub async fn begin(self, pipeline: &Pipeline, plan: &Plan) -> Result<Journal> {
+        let saved = match &self.earlier {
+            Some(_) => None,
+            None => Some(SavedPlan::of(&*pipeline.source, &pipeline.identity, plan).await?),
+        };
+        let progress = plan.targets.iter().map(|target| target.progress.clone()).collect();
+        blocking(move || self.open(saved, progress)).await
+    }
+
+    fn open(self, saved: Option<SavedPlan>, progress: Vec<TargetProgress>) -> Result<Journal> {
+        let store = match saved {
+            None => {
+                let mut store = Store::open(&self.path)?
+                    .ok_or_else(|| Error::internal("The journal went away while it was read"))?;
+                store.reopen()?;
+                // What the target lost since is not finished any more.
+                let splits = progress.iter().enumerate().flat_map(|(t, target)| {
+                    target.splits.iter().enumerate().map(move |(s, p)| Change::Split(t, s, *p))
+                });
+                store.write(splits.collect::<Vec<_>>().iter())?;
+                store
+            }
+            Some(plan) => {
+                remove(&self.path)?;
+                let plan = serde_json::to_string(&plan).map_err(|error| {
+                    Error::internal("The plan can't be written down").because(error)
+                })?;
+                private_file(&self.path).map_err(|error| disk("make", &self.path, error))?;
+                let started = now();
+                Store::create(&self.path, &Head { started, plan, ended: None })?
+            }
+        };
+        Journal::start(store, self.path, self.lock)
+    }
+}
+
+impl EarlierRun {
+    /// What the journal of `identity` tells of the last run, without a look at source or target.
+    ///
+    /// # Errors
+    /// When it is damaged, or can't be read.
+    pub fn find(state_dir: &Path, identity: &Identity) -> Result<Option<Standing>> {
+        let path = journal_path(state_dir, identity);
+        let at_work = Lock::is_taken(&lock_path(&path))?;
+        Ok(read(&path)?.map(|run| Standing { run, at_work }))
+    }
+
+    /// True when it did not move everything, and came as far as to touch a target.
+    pub fn is_resumable(&self) -> bool {
+        !self.is_done() && self.targets.iter().any(|target| target.memo.is_some())
+    }
+
+    /// True when it moved everything.
+    pub fn is_done(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended.error.is_none())
+    }
+
+    /// The error of a run that differs from it in `differences`.
+    pub fn differs(&self, differences: &[String]) -> Error {
+        differs(&self.started, differences)
+    }
+}
+
+impl Ended {
+    /// A run that ended now.
+    pub fn now(error: Option<&Error>) -> Ended {
+        let interrupted =
+            error.is_some_and(|error| error.kind() == crate::error::Kind::Interrupted);
+        Ended { at: now(), error: error.map(ToString::to_string), interrupted }
+    }
+}
+
+fn read(path: &Path) -> Result<Option<EarlierRun>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let Some(store) = Store::open(path)? else { return Ok(None) };
+    let read = || {
+        let Some(head) = store.head()? else { return Ok(None) };
+        let plan: SavedPlan =
+            serde_json::from_str(&head.plan).map_err(|error| damaged(error.to_string()))?;
+        let targets = store.progress(&plan.splits())?;
+        Ok(Some(EarlierRun { started: head.started, ended: head.ended, plan, targets }))
+    };
+    read().map_err(|error: Error| error.at(path.display()))
+}
+
+fn journal_path(state_dir: &Path, identity: &Identity) -> PathBuf {
+    state_dir.join(format!("{}.journal", identity.file_stem()))
+}
+
+fn lock_path(journal: &Path) -> PathBuf {
+    journal.with_extension("lock")
+}
+
+/// Removes a journal, with the files that SQLite keeps beside it.
+fn remove(path: &Path) -> Result<()> {
+    for beside in ["journal-wal", "journal-shm", "journal"] {
+        match fs::remove_file(path.with_extension(beside)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(disk("remove", path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder that only its owner may look into; one that is there stays as it is.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file that only its owner may read. SQLite gives the files beside it the same rights.
+fn private_file(path: &Path) -> io::Result<()> {
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map(drop)
+}
+
+fn disk(doing: &str, path: &Path, error: io::Error) -> Error {
+    Error::internal(format!("Cannot {doing} the journal"))
+        .because(error)
+        .at(path.display())
+        .help("there must be room in run.state_dir, and it must be writable")
+}
+
+/// Whole seconds: the fraction would only make the time harder to read.
+fn now() -> String {
+    let now = OffsetDateTime::now_utc().replace_nanosecond(0);
+    now.ok().and_then(|now| now.format(&Rfc3339).ok()).unwrap_or_default()
+}

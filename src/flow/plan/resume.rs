@@ -1,0 +1,76 @@
+//! The plan of a run that goes on where another one stopped: read back, never made anew.
+
+use std::sync::Arc;
+
+use super::{Alone, Plan, TargetTable};
+use crate::error::{Error, Result};
+use crate::flow::{EarlierRun, Pipeline, SavedTable};
+use crate::source::{Source, SourceTable};
+
+impl Plan {
+    /// Reads the plan of an interrupted run back, with how far it came.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) when the settings or the source are not what
+    /// they were; and when source or target can't be looked at.
+    pub async fn resume(pipeline: &Pipeline, earlier: &EarlierRun) -> Result<Plan> {
+        let saved = &earlier.plan;
+        let settings = saved.settings_differ(&pipeline.identity);
+        if !settings.is_empty() {
+            return Err(earlier.differs(&settings));
+        }
+        let (sources, now) = look(&*pipeline.source).await?;
+        let source = saved.source_differs(&now);
+        if !source.is_empty() {
+            return Err(earlier.differs(&source));
+        }
+        pipeline.transforms.iter().for_each(|transform| transform.resume());
+        let mut alone = Vec::new();
+        let mut target_of = vec![0; sources.len()];
+        for (t, target) in saved.targets.iter().enumerate() {
+            for table in &target.tables {
+                *target_of.get_mut(*table).ok_or_else(broken)? = t;
+            }
+        }
+        for ((source, table), target) in sources.into_iter().zip(&saved.tables).zip(&target_of) {
+            let source = SourceTable { splits: table.splits.clone(), ..source };
+            let plan = saved.targets.get(*target).ok_or_else(broken)?.plan.clone();
+            alone.push(Alone::planned(pipeline, source, plan)?);
+        }
+        let mut targets = Vec::new();
+        for (target, progress) in saved.targets.iter().zip(&earlier.targets) {
+            let target = TargetTable::resume(pipeline, &alone, target, progress).await?;
+            targets.push(Arc::new(target));
+        }
+        let plan = Plan::of(alone, target_of, targets);
+        Ok(Plan { resumes: Some(earlier.started.clone()), ..plan })
+    }
+}
+
+impl EarlierRun {
+    /// How this run differs from what `pipeline` would do now; nothing when it can be gone on with.
+    ///
+    /// # Errors
+    /// When the source can't be looked at.
+    pub async fn differences(&self, pipeline: &Pipeline) -> Result<Vec<String>> {
+        let mut all = self.plan.settings_differ(&pipeline.identity);
+        if all.is_empty() {
+            all = self.plan.source_differs(&look(&*pipeline.source).await?.1);
+        }
+        Ok(all)
+    }
+}
+
+/// The source's tables as they are now, and what they are recognised by.
+async fn look(source: &dyn Source) -> Result<(Vec<SourceTable>, Vec<SavedTable>)> {
+    let tables = source.tables().await?;
+    let mut saved = Vec::new();
+    for table in &tables {
+        saved.push(SavedTable::of(source, table).await?);
+    }
+    Ok((tables, saved))
+}
+
+fn broken() -> Error {
+    Error::internal("The journal's plan names tables that it lacks")
+}

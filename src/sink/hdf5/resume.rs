@@ -1,0 +1,105 @@
+//! A table that an interrupted run began: its whole files are kept. A file of HDF5 is whole or
+//! nothing, so a split is kept when all files that it lies in are whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::Opening;
+use super::columns::Column;
+use super::file::count_rows;
+use super::names::Names;
+use super::place::{list_mark, look, put_in_place, sweep};
+use crate::error::{Error, Result};
+use crate::flow::blocking;
+use crate::sink::{Completion, Decision, Earlier, EarlierSplit, SplitWriter, TableWriter};
+use crate::table::Split;
+
+/// What was there before the first row was written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Memo {
+    /// Rows that come first in the new table.
+    pub rows_before: u64,
+    /// What the list of the old table is told by.
+    pub old_list: Option<(u64, i64, i64)>,
+}
+
+impl Memo {
+    /// True when the new table has taken the place of the old one, or all that is missing is names:
+    /// then it was whole.
+    fn is_committed(&self, names: &Names) -> Result<bool> {
+        let list = list_mark(names)?;
+        Ok(look(names)?.half_renamed || list.is_some() && list != self.old_list)
+    }
+}
+
+impl Opening {
+    /// Which finished splits are still there.
+    pub fn kept(&self, earlier: &Earlier) -> Result<Vec<bool>> {
+        let memo: Memo = earlier.memo()?;
+        if memo.is_committed(&self.names)? {
+            return Ok(vec![true; earlier.splits.len()]);
+        }
+        let pieces = self.pieces(&memo);
+        let whole = pieces.whole();
+        let mut kept = Vec::new();
+        for EarlierSplit { first_row, rows, progress } in &earlier.splits {
+            let first = memo.rows_before + first_row;
+            kept.push(progress.finished && pieces.lie_in(&whole, first, *rows)?);
+        }
+        Ok(kept)
+    }
+
+    /// Opens the table as it was left.
+    pub fn go_on(self, decision: Decision, earlier: &Earlier) -> Result<Arc<dyn TableWriter>> {
+        let memo: Memo = earlier.memo()?;
+        if memo.is_committed(&self.names)? {
+            let content = look(&self.names)?;
+            if content.half_renamed {
+                put_in_place(&self.names, content.listed.as_deref().unwrap_or_default())?;
+            }
+            let Opening { names, columns, .. } = self;
+            return Ok(Arc::new(InPlace { names, columns, memo }));
+        }
+        sweep(&self.names)?;
+        let pieces = self.pieces(&memo);
+        let whole = pieces.whole();
+        let mut filled = BTreeMap::new();
+        for split in earlier.splits.iter().filter(|split| split.progress.finished) {
+            let written = split.progress.totals.rows_transformed();
+            if written > 0 {
+                filled.insert(memo.rows_before + split.first_row, written);
+            }
+        }
+        pieces.keep(whole);
+        self.open(decision, memo, pieces, filled)
+    }
+}
+
+/// A table that is complete but for being counted.
+struct InPlace {
+    names: Names,
+    columns: Vec<Column>,
+    memo: Memo,
+}
+
+#[async_trait]
+impl TableWriter for InPlace {
+    async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
+        Err(Error::internal(format!("Split {} is in place already", split.index)))
+    }
+
+    async fn complete(&self) -> Result<Completion> {
+        let (names, columns) = (self.names.clone(), self.columns.clone());
+        let rows_before = self.memo.rows_before;
+        blocking(move || {
+            let paths = look(&names)?.paths(&names);
+            let rows = paths.iter().map(|path| count_rows(path, &columns));
+            let rows_after = rows.sum::<Result<u64>>()?;
+            Ok(Completion { rows_before, rows_after })
+        })
+        .await
+    }
+}

@@ -1,0 +1,10 @@
+//! The journal: runs that end anywhere, and others that go on with them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod file;
+mod plan;
+mod resume;
+mod support;
