@@ -63,6 +63,14 @@ pub fn whole_time(duration: Duration) -> String {
     }
 }
 
+/// A moment that is given as RFC 3339 in UTC: `2026-11-25 21:03:05 UTC`.
+pub fn moment(rfc3339: &str) -> String {
+    match rfc3339.split_once('T').and_then(|(day, time)| Some((day, time.strip_suffix('Z')?))) {
+        Some((day, time)) => format!("{day} {time} UTC"),
+        None => rfc3339.to_owned(),
+    }
+}
+
 /// `1 row`, `2 rows`, `1,000 rows`.
 pub fn plural(n: u64, one: &str) -> String {
     format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
@@ -85,6 +93,12 @@ mod tests {
         assert_eq!(numbers, ["0", "987", "1.00 k", "12.3 k", "1.23 M", "10.0 M"]);
         let sizes = [0.0, 1.0, 1500.0, 536_870_912.0, 4e18].map(bytes);
         assert_eq!(sizes, ["0 B", "1 B", "1.50 kB", "537 MB", "4000 PB"]);
+    }
+
+    #[test]
+    fn moments_are_read_at_a_glance() {
+        assert_eq!(moment("2026-11-25T21:03:05Z"), "2026-11-25 21:03:05 UTC");
+        assert_eq!(moment("yesterday"), "yesterday");
     }
 
     #[test]

@@ -13,6 +13,18 @@ pub(super) fn announce(plan: &Plan) {
     if plan.tables.is_empty() {
         tracing::warn!("The source holds no table: nothing to move");
     }
+    if let Some(started) = &plan.resumes {
+        let finished = plan.targets.iter().map(|target| target.progress.finished() as u64).sum();
+        let splits = plan.targets.iter().map(|target| target.splits.len() as u64).sum();
+        let rows = plan.targets.iter().map(|target| target.progress.settled()).sum();
+        tracing::info!(
+            "Resuming the run of {}: {} of {}, {} are there already",
+            words::moment(started),
+            words::count(finished),
+            words::plural(splits, "split"),
+            words::plural(rows, "row"),
+        );
+    }
     for (n, target) in plan.targets.iter().enumerate() {
         let say = |text: &str| {
             let text = clean(text);
@@ -21,7 +33,7 @@ pub(super) fn announce(plan: &Plan) {
         let text = sentence(target);
         match target.plan.decision {
             // Rows are about to be lost, as configured: said even when little is.
-            Decision::Overwrite if target.plan.rows_before != Some(0) => {
+            Decision::Overwrite if target.plan.rows_before != Some(0) && !begun(target) => {
                 tracing::warn!("{}", clean(&text));
             }
             _ => say(&text),
@@ -39,7 +51,24 @@ pub(super) fn announce(plan: &Plan) {
     }
 }
 
+/// True when an interrupted run has changed the target as planned.
+fn begun(target: &TargetTable) -> bool {
+    target.progress.memo.is_some()
+}
+
 fn sentence(target: &TargetTable) -> String {
+    if target.is_complete() {
+        return format!("{} is complete", target.plan.target);
+    }
+    if begun(target) {
+        let left = words::count(target.write.rows.saturating_sub(target.progress.settled()));
+        let rows = words::plural(target.write.rows, "row");
+        let name = &target.write.name;
+        return format!(
+            "Going on with {}: {left} of {rows} of {name} are left",
+            target.plan.target
+        );
+    }
     let (source, target) = (&target.write, &target.plan);
     let held = target.rows_before.map(|rows| words::plural(rows, "row"));
     let rows = words::plural(source.rows, "row");

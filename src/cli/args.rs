@@ -22,12 +22,12 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    failed while moving data
+  1    failed while moving data; the next run goes on
   2    the command line or the configuration is wrong
   3    a server can't be reached, or refuses the credentials
   4    done, but rows were rejected
   5    source and target differ
-  130  interrupted";
+  130  interrupted; the next run goes on";
 
 /// Moves vector collections in bulk between files and Milvus.
 ///
@@ -52,6 +52,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show what `run` would do: connects and counts, changes nothing
     Plan(PlanArgs),
+    /// Show how far the last run came, and what `run` would do now
+    Status(ConfigArgs),
     /// Check a configuration file, without touching data or servers
     Validate(ConfigArgs),
     /// Show what is inside a file, a folder or a server
@@ -104,7 +106,7 @@ pub struct RunArgs {
     /// How much memory the rows in flight may take, like 512MiB or 2GB [default: 512MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub memory: Option<Size>,
-    /// Start from the beginning, whatever an earlier run left behind
+    /// Forget an earlier run that did not end, and start from the first row
     #[arg(long)]
     pub restart: bool,
     /// What to compare between source and target afterwards

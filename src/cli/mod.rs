@@ -15,6 +15,7 @@ mod run;
 mod runtime;
 mod schema;
 mod signals;
+mod status;
 pub mod terminal;
 mod validate;
 
@@ -54,6 +55,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
     match &cli.command {
         Command::Run(args) => run::run(args, &cli.log),
         Command::Plan(args) => plan::plan(args),
+        Command::Status(args) => status::status(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Schema => schema::schema(),

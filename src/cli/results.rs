@@ -86,7 +86,8 @@ fn maybe(rows: Option<u64>) -> String {
 }
 
 fn sentence(report: &RunReport) -> String {
-    let rows: u64 = report.tables.iter().map(|table| table.rows_written).sum();
+    let resumed: u64 = report.tables.iter().map(|table| table.rows_resumed).sum();
+    let rows = report.tables.iter().map(|table| table.rows_written).sum::<u64>() - resumed;
     let seconds = report.duration_s.max(0.001);
     let moved = format!(
         "{} written in {} ({} rows/s, {}/s)",
@@ -95,6 +96,10 @@ fn sentence(report: &RunReport) -> String {
         words::short(rows as f64 / seconds),
         words::bytes(report.bytes_read as f64 / seconds),
     );
+    let moved = match resumed {
+        0 => moved,
+        _ => format!("{moved}, after {} by the run before", words::count(resumed)),
+    };
     let ended = match report.status {
         RunStatus::Succeeded => return format!("Done: {moved}"),
         RunStatus::Failed => "Failed",

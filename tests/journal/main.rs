@@ -5,6 +5,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod file;
+mod kill;
 mod plan;
+mod program;
 mod resume;
+mod status;
 mod support;

@@ -78,6 +78,11 @@ impl TargetProgress {
         self.splits.iter().map(|split| split.totals).sum()
     }
 
+    /// Rows that need no more work.
+    pub fn settled(&self) -> u64 {
+        self.splits.iter().map(|split| split.settled).sum()
+    }
+
     /// Splits that need no more work.
     pub fn finished(&self) -> usize {
         self.splits.iter().filter(|split| split.finished).count()

@@ -11,7 +11,7 @@ use crate::flow::plan::Plan;
 use crate::sink::TargetPlan;
 use crate::source::{Fingerprint, Source, SourceTable};
 use crate::table::{Metric, Split, TableSchema};
-use crate::words::count;
+use crate::words::{count, moment};
 
 /// Differences that an error names.
 const SHOWN: usize = 5;
@@ -161,8 +161,8 @@ pub fn differs(started: &str, differences: &[String]) -> Error {
     if differences.len() > SHOWN {
         text.push_str(&format!("; {} more", differences.len() - SHOWN));
     }
-    Error::config(format!("The run of {started} did not end, and this one differs from it: {text}"))
-        .help("run as it was run then, to go on; or begin anew with --restart, which forgets how far that run came: the rows that it wrote stay in the target")
+    Error::config(format!("The run of {} is not done, and this one differs from it: {text}", moment(started)))
+        .help("to go on with it, run it as it was then; --restart begins anew and forgets how far it came (the rows that it wrote stay in the target)")
 }
 
 /// The columns of a schema, with their roles.
