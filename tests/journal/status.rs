@@ -21,18 +21,23 @@ fn status_tells_how_far_the_last_run_came() {
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         program.plain(&done.stdout)
     };
-    insta::assert_snapshot!(status(), @"");
+    insta::assert_snapshot!(status(), @"No run of this has left a trace: `pipeline run` starts from the first row");
     let (failed, report) = program.run(&[]);
     assert_eq!(failed.code, Some(1));
     assert_eq!(report["resumed"], false);
-    insta::assert_snapshot!(failed.stdout.lines().last().unwrap(), @"");
-    insta::assert_snapshot!(status(), @"");
+    insta::assert_snapshot!(failed.stdout.lines().last().unwrap(), @"5 of 10 splits done, 550 rows; run the same command again to go on.");
+    insta::assert_snapshot!(status(), @"
+    SOURCE     TARGET               STATE   SPLITS  ROWS     OF
+    synthetic  nowhere (synthetic)  begun  5 of 10   550  1,000
+    The run of DAY TIME UTC failed at DAY TIME UTC: The null sink was told to fail at row 600.
+    `pipeline run` goes on: 5 of 10 splits are done.
+    ");
 
     // The sink counts anew, so the next run comes to the end.
     let (done, report) = program.run(&[]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let resuming = done.stderr.lines().find(|line| line.contains("Resuming")).unwrap();
-    insta::assert_snapshot!(program.plain(resuming), @"");
+    insta::assert_snapshot!(program.plain(resuming), @"TIME  INFO Resuming the run of DAY TIME UTC: 5 of 10 splits, 550 rows are there already");
     let last = done.stdout.lines().last().unwrap();
     assert!(
         last.contains("450 rows written") && last.ends_with("after 550 by the run before"),
@@ -41,7 +46,12 @@ fn status_tells_how_far_the_last_run_came() {
     assert_eq!(report["resumed"], true);
     assert_eq!(report["tables"][0]["rows_written"], 1000);
     assert_eq!(report["tables"][0]["rows_resumed"], 550);
-    insta::assert_snapshot!(status(), @"");
+    insta::assert_snapshot!(status(), @"
+    SOURCE     TARGET               STATE       SPLITS   ROWS     OF
+    synthetic  nowhere (synthetic)  complete  10 of 10  1,000  1,000
+    The run of DAY TIME UTC was done at DAY TIME UTC.
+    `pipeline run` starts from the first row.
+    ");
 }
 
 #[test]
@@ -49,7 +59,13 @@ fn status_says_what_keeps_a_run_from_going_on() {
     let program = Program::new(&config(1000, Some(600)));
     assert_eq!(program.run(&[]).0.code, Some(1));
     program.write(&config(1200, Some(600)));
-    insta::assert_snapshot!(program.plain(&program.ended("status", &[]).stdout), @"");
+    insta::assert_snapshot!(program.plain(&program.ended("status", &[]).stdout), @"
+    SOURCE     TARGET               STATE   SPLITS  ROWS     OF
+    synthetic  nowhere (synthetic)  begun  5 of 10   550  1,000
+    The run of DAY TIME UTC failed at DAY TIME UTC: The null sink was told to fail at row 600.
+    `pipeline run` refuses: The run of DAY TIME UTC is not done, and this one differs from it: source.synthetic.rows was 1000, is 1200
+      help: to go on with it, run it as it was then; --restart begins anew and forgets how far it came (the rows that it wrote stay in the target)
+    ");
     let (refused, _) = program.run(&[]);
     assert_eq!(refused.code, Some(2));
     assert!(
