@@ -201,6 +201,12 @@ pub struct EarlierSplit {
 }
 
 impl Earlier {
+    /// Rows that were sent, and of which nobody knows whether the target has them.
+    pub fn rows_in_doubt(&self) -> u64 {
+        let splits = self.splits.iter().map(|split| split.progress);
+        splits.filter(|s| !s.finished).map(|s| s.sent.saturating_sub(s.settled)).sum()
+    }
+
     /// Reads [`memo`](Self::memo) back as the sink's own type.
     ///
     /// # Errors

@@ -17,4 +17,5 @@ mod milvus1_server;
 mod milvusdm;
 mod old_milvus;
 mod output;
+mod resume;
 mod support;

@@ -1,12 +1,14 @@
 //! Counting the target's rows, the same way before and after.
 
+use serde::{Deserialize, Serialize};
+
 use super::target::{Found, Target};
 use crate::error::Result;
 use crate::milvus::v2::Client;
 use crate::sink::server::Clash;
 
 /// How a target is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum CountBy {
     /// By a query, which sees every row that was acknowledged and misses those that were deleted
     /// or replaced. Needs a loaded target.
@@ -19,7 +21,7 @@ pub(super) enum CountBy {
 }
 
 /// What a target held before the first write.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Before {
     /// How it was counted, and how it will be counted afterwards.
     pub count_by: CountBy,

@@ -8,6 +8,7 @@
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
 //! | `index` | which index is made, and the metric |
 //! | `plan`, `prepare` | looking, and doing |
+//! | `resume` | going on where an interrupted run stopped |
 //! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
 //! | `count` | counting the target's rows the same way before and after |
@@ -23,6 +24,7 @@ mod loads;
 mod lookup;
 mod plan;
 mod prepare;
+mod resume;
 mod shape;
 mod target;
 mod write;
@@ -117,10 +119,10 @@ impl Sink for Milvus {
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
-        _: &Start,
+        start: &Start,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
-        self.make_ready(table, plan, meter).await
+        self.make_ready(table, plan, start, meter).await
     }
 
     fn granularity(&self) -> Granularity {

@@ -10,6 +10,7 @@ use super::check::Checks;
 use super::count::{Before, CountBy};
 use super::lookup::Lookup;
 use super::plan::Intent;
+use super::resume::{Memo, Resumed};
 use super::target::Found;
 use super::write::{Shared, Table};
 use crate::error::{Error, Result};
@@ -18,16 +19,19 @@ use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
 use crate::milvus::v2::load::Loaded;
 use crate::milvus::v2::partition::DEFAULT_PARTITION;
+use crate::sink::server::cannot_tell;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
-use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
+use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
 
 impl Milvus {
     pub(super) async fn make_ready(
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
+        start: &Start,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
+        let resumed = Resumed::of(start)?;
         let client = self.client().await?;
         let mut state = self.state.lock().await;
         if let (Some(path), None) = (&self.config.ids_file, &state.ids_file) {
@@ -35,6 +39,7 @@ impl Milvus {
         }
         let mut intent = Intent::form(&self.config, client, table).await?;
         let collection = intent.target.collection.clone();
+        intent.go_on(client, plan, start).await?;
         // The run's other tables may have made the collection, and its default partition with it.
         if plan.decision == Decision::Create && state.created.contains(&collection) {
             intent.decision = Decision::Create;
@@ -48,10 +53,15 @@ impl Milvus {
             ))
             .help("something else works on it; run again when it rests"));
         }
-        let makes_collection = intent.makes_collection();
         let asked = state.take_lookup(&intent.target);
-        self.make(client, table, &intent).await?;
-        if makes_collection {
+        let created = match &resumed {
+            Some(resumed) => resumed.memo.created,
+            None => intent.makes_collection(),
+        };
+        if resumed.is_none() {
+            self.make(client, table, &intent).await?;
+        }
+        if created {
             state.created.push(collection.clone());
         }
         let clash = self.clash(client, &intent);
@@ -60,7 +70,10 @@ impl Milvus {
             (Clash::None, None) => None,
             (_, None) => Some(Lookup::open(client, &intent, &self.loads, false).await?),
         };
-        let exactly = exact_count(client, &intent, lookup.as_ref()).await?;
+        let before = match &resumed {
+            Some(resumed) => resumed.memo.before,
+            None => count_before(client, &intent, clash, lookup.as_ref()).await?,
+        };
         let lookup = match (clash, lookup) {
             (Clash::None, Some(lookup)) => {
                 self.loads.release(client, &collection, lookup.loaded).await?;
@@ -68,28 +81,25 @@ impl Milvus {
             }
             (_, lookup) => lookup,
         };
-        let found = Found::ask(client, &intent.target).await?;
-        let count_by = CountBy::choose(client, &intent.target, &found, clash).await?;
-        let rows = match intent.decision {
-            _ if count_by == CountBy::WholeStatistics => {
-                count_by.count(client, &intent.target).await?
-            }
-            Decision::Append => {
-                if count_by == CountBy::Statistics {
-                    client.flush(&collection).await?;
-                }
-                count_by.count(client, &intent.target).await?
-            }
-            _ => 0,
-        };
         let ids_file = state.ids_file.clone();
         drop(state);
-        let can_load = found.index_on(&intent.shape.vector).is_some();
-        let before = Before { count_by, rows, exactly: exactly.filter(|_| can_load) };
         // Rows that a repetition replaces can be told apart only by a query.
         let repeat_as = self.repeat_as(client, clash, intent.decision).filter(|_| {
-            client.version().is_lite() || before.exactly.is_some() || count_by == CountBy::Query
+            let by_query = before.exactly.is_some() || before.count_by == CountBy::Query;
+            client.version().is_lite() || by_query
         });
+        let in_doubt = resumed.as_ref().map_or(0, |resumed| resumed.in_doubt);
+        let lookup = match lookup {
+            // The rows in doubt can be looked for, if they can be nobody else's.
+            None if in_doubt > 0 && repeat_as.is_none() => {
+                if !self.ids_are_ours(intent.decision) {
+                    return Err(cannot_tell(table, &intent.target, in_doubt));
+                }
+                Some(Lookup::open(client, &intent, &self.loads, false).await?)
+            }
+            lookup => lookup,
+        };
+        let found = Found::ask(client, &intent.target).await?;
         let scope = (intent.target.scope(&found), intent.target.partition.is_none());
         let head = InsertHead {
             database: client.database().unwrap_or_default().to_owned(),
@@ -109,11 +119,13 @@ impl Milvus {
             lookup: Mutex::new(lookup),
             loads: self.loads.clone(),
             request_size: RequestSize::default(),
-            upserted: AtomicBool::new(false),
+            // An interrupted run may have.
+            upserted: AtomicBool::new(resumed.is_some()),
             ids_file,
             meter,
         };
-        Ok(Arc::new(Table { shared: Arc::new(shared), before, scope }))
+        let memo = Memo { before, created };
+        Ok(Arc::new(Table { shared: Arc::new(shared), memo, scope }))
     }
 
     /// Creates, drops, leaves alone.
@@ -197,11 +209,42 @@ impl Milvus {
             return None;
         }
         // An upsert of rows whose ids nobody else has is an insert that can be done twice.
-        let ids_once = self.config.on_duplicate_id == OnDuplicateId::Fail;
-        let ids_absent = decision != Decision::Append
-            || matches!(self.config.on_conflict, OnConflict::Fail | OnConflict::Skip);
-        (ids_once && ids_absent).then_some(Verb::Upsert)
+        self.ids_are_ours(decision).then_some(Verb::Upsert)
     }
+
+    /// True when a row that has the id of one that is inserted can only be that row.
+    fn ids_are_ours(&self, decision: Decision) -> bool {
+        let once = self.config.on_duplicate_id == OnDuplicateId::Fail;
+        let absent = decision != Decision::Append
+            || matches!(self.config.on_conflict, OnConflict::Fail | OnConflict::Skip);
+        once && absent
+    }
+}
+
+/// What the target holds before the first write.
+async fn count_before(
+    client: &Client,
+    intent: &Intent,
+    clash: Clash,
+    lookup: Option<&Lookup>,
+) -> Result<Before> {
+    let target = &intent.target;
+    let exactly = exact_count(client, intent, lookup).await?;
+    let found = Found::ask(client, target).await?;
+    let count_by = CountBy::choose(client, target, &found, clash).await?;
+    let rows = match intent.decision {
+        _ if count_by == CountBy::WholeStatistics => count_by.count(client, target).await?,
+        Decision::Append => {
+            if count_by == CountBy::Statistics {
+                client.flush(&target.collection).await?;
+            }
+            count_by.count(client, target).await?
+        }
+        _ => 0,
+    };
+    let can_load = found.index_on(&intent.shape.vector).is_some();
+    let by_query = exactly.or_else(|| (count_by == CountBy::Query).then_some(rows));
+    Ok(Before { count_by, rows, exactly: by_query.filter(|_| can_load) })
 }
 
 /// What a query counts in the target before the first write, where that is known or can be asked

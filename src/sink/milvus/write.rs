@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::check::Checks;
-use super::count::{Before, CountBy};
+use super::count::CountBy;
 use super::loads::Loads;
 use super::lookup::Lookup;
+use super::resume::Memo;
 use super::target::Target;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
@@ -24,7 +25,7 @@ use crate::table::Split;
 /// An open target.
 pub(super) struct Table {
     pub shared: Arc<Shared>,
-    pub before: Before,
+    pub memo: Memo,
     /// Partitions that matter, and whether they are all of the collection.
     pub scope: (Vec<String>, bool),
 }
@@ -54,6 +55,11 @@ pub(super) struct Shared {
 
 #[async_trait]
 impl TableWriter for Table {
+    fn memo(&self) -> serde_json::Value {
+        // Plain numbers, which always serialise.
+        serde_json::to_value(self.memo).unwrap_or_default()
+    }
+
     async fn open_split(&self, _: &Split) -> Result<Box<dyn SplitWriter>> {
         let lookup = self.shared.lookup.lock().await.clone();
         Ok(Box::new(Writer { shared: Arc::clone(&self.shared), lookup }))
@@ -62,12 +68,12 @@ impl TableWriter for Table {
     async fn complete(&self) -> Result<Completion> {
         let Shared { client, target, lookup, .. } = &*self.shared;
         client.flush(&target.collection).await?;
-        let completion = match self.before.exactly {
+        let completion = match self.memo.before.exactly {
             // Statistics count rows that an upsert replaced, and rows that were deleted before,
             // until the server tidies up: then only a query tells.
             Some(rows_before)
                 if self.shared.upserted.load(Ordering::Relaxed)
-                    || rows_before != self.before.rows =>
+                    || rows_before != self.memo.before.rows =>
             {
                 let (partitions, whole) = &self.scope;
                 let loaded = client.load_missing(&target.collection, partitions, *whole).await?;
@@ -76,8 +82,8 @@ impl TableWriter for Table {
                 Completion { rows_before, rows_after }
             }
             _ => Completion {
-                rows_before: self.before.rows,
-                rows_after: self.before.count_by.count(client, target).await?,
+                rows_before: self.memo.before.rows,
+                rows_after: self.memo.before.count_by.count(client, target).await?,
             },
         };
         if let Some(lookup) = lookup.lock().await.take() {
@@ -95,27 +101,13 @@ struct Writer {
 #[async_trait]
 impl SplitWriter for Writer {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
-        let shared = &self.shared;
-        shared.checks.check(&batch.rows, &batch.place)?;
-        let mut written = Written::default();
-        let mut rows = batch.rows.clone();
-        if let (Clash::Skip | Clash::Replace, Some(lookup)) = (shared.clash, &self.lookup) {
-            let ids = rows.column(shared.id);
-            let existing = lookup.existing(&shared.client, &shared.target, ids).await?;
-            if shared.clash == Clash::Replace {
-                written.replaced = existing.len() as u64;
-            } else if !existing.is_empty() {
-                rows = without(&rows, shared.id, &existing)?;
-                written.skipped = batch.len() - rows.num_rows() as u64;
-            }
-        }
-        let way = (&batch.place, &shared.target as _);
-        shared.request_size.send_all(&rows, way, &**shared, &shared.meter).await?;
-        if let Some(file) = &shared.ids_file {
-            file.add(rows.column(shared.id)).await?;
-        }
-        written.rows = rows.num_rows() as u64;
-        Ok(written)
+        let verb = if self.shared.clash == Clash::Replace { Verb::Upsert } else { Verb::Insert };
+        self.send(batch, verb, false).await
+    }
+
+    async fn repeat(&mut self, batch: Batch) -> Result<Written> {
+        // Where no repetition is safe, a look tells which rows are there.
+        self.send(batch, self.shared.repeat_as.unwrap_or(Verb::Insert), true).await
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
@@ -123,22 +115,71 @@ impl SplitWriter for Writer {
     }
 }
 
+impl Writer {
+    /// Sends a batch; `again` when an interrupted run may have sent it.
+    async fn send(&self, batch: Batch, verb: Verb, again: bool) -> Result<Written> {
+        let shared = &self.shared;
+        shared.checks.check(&batch.rows, &batch.place)?;
+        let mut written = Written::default();
+        let mut rows = batch.rows.clone();
+        let there = match &self.lookup {
+            Some(lookup) if again || shared.clash != Clash::None => {
+                let ids = rows.column(shared.id);
+                Some(lookup.existing(&shared.client, &shared.target, ids).await?)
+            }
+            _ => None,
+        };
+        if let Some(there) = there.filter(|there| !there.is_empty()) {
+            let count = there.len() as u64;
+            match shared.clash {
+                Clash::Replace => written.replaced = count,
+                Clash::Skip => written.skipped = count,
+                // They can only be those that were sent.
+                Clash::None => written.rows = count,
+            }
+            if again && shared.clash != Clash::None {
+                written.uncertain = count;
+            }
+            if shared.clash != Clash::Replace {
+                rows = without(&rows, shared.id, &there)?;
+            }
+        }
+        let way = (&batch.place, &shared.target as _);
+        let server = Sending { shared, verb };
+        if verb == Verb::Upsert && again {
+            shared.upserted.store(true, Ordering::Relaxed);
+        }
+        shared.request_size.send_all(&rows, way, &server, &shared.meter).await?;
+        if let Some(file) = &shared.ids_file {
+            file.add(rows.column(shared.id)).await?;
+        }
+        written.rows += rows.num_rows() as u64;
+        Ok(written)
+    }
+}
+
+/// The server, and what requests do with their rows.
+struct Sending<'a> {
+    shared: &'a Shared,
+    verb: Verb,
+}
+
 #[async_trait]
-impl TakesRows for Shared {
+impl TakesRows for Sending<'_> {
     fn request(&self, rows: &RecordBatch) -> Result<Frames> {
-        Ok(self.head.request(rows)?)
+        Ok(self.shared.head.request(rows)?)
     }
 
     async fn send(&self, _: &RecordBatch, frames: &Frames) -> Result<()> {
-        let verb = if self.clash == Clash::Replace { Verb::Upsert } else { Verb::Insert };
+        let Sending { shared, verb } = *self;
         let mut in_doubt = false;
         let again = &mut |next: Verb| {
-            self.meter.retries.add(1);
+            shared.meter.retries.add(1);
             if next == Verb::Upsert {
-                self.upserted.store(true, Ordering::Relaxed);
+                shared.upserted.store(true, Ordering::Relaxed);
             }
         };
-        let sent = self.client.insert(verb, self.repeat_as, frames, &mut in_doubt, again).await;
+        let sent = shared.client.insert(verb, shared.repeat_as, frames, &mut in_doubt, again).await;
         sent.map_err(|error| {
             let error = Error::from(error);
             match in_doubt {
@@ -146,7 +187,7 @@ impl TakesRows for Shared {
                 true => error.retry(Retry::Ambiguous).help(format!(
                     "{} of these rows may be in {} or not, and sending them again could double them: compare the two, then run again with on_conflict: upsert or skip, or mode: overwrite",
                     frames.rows(),
-                    self.target
+                    shared.target
                 )),
                 false => error,
             }

@@ -7,6 +7,7 @@
 //! | `form` | vectors and metrics as these servers have them |
 //! | `plan`, `prepare` | looking, and doing |
 //! | `write` | batches to requests, and what to do when one fails |
+//! | `resume` | going on where an interrupted run stopped |
 //! | `replace` | rows in place of those that have their ids |
 
 mod config;
@@ -14,6 +15,7 @@ mod form;
 mod plan;
 mod prepare;
 mod replace;
+mod resume;
 mod target;
 mod write;
 
@@ -30,7 +32,7 @@ use crate::flow::Meter;
 use crate::milvus::v1::Client;
 use crate::sink::server::IdsFile;
 use crate::sink::{
-    Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+    Granularity, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -42,6 +44,11 @@ impl SinkFactory for Config {
             client: OnceCell::new(),
             state: Mutex::default(),
         }))
+    }
+
+    fn place(&self) -> String {
+        let Config { uri, collection, partition, .. } = self;
+        format!("milvus1 {uri} {collection:?} {partition:?}")
     }
 }
 
@@ -93,21 +100,17 @@ impl Sink for Milvus1 {
         self.look_up(table, ids).await
     }
 
+    fn granularity(&self) -> Granularity {
+        Granularity::Rows
+    }
+
     async fn prepare(
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
+        start: &Start,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
-        self.make_ready(table, plan, meter).await
-    }
-
-    fn after_cut_off(&self, decision: Decision) -> &'static str {
-        match decision {
-            Decision::Overwrite => "The target is incomplete; the next run starts anew",
-            _ => {
-                "The rows that were written stay; to go on, run again with --set sink.milvus1.on_conflict=skip"
-            }
-        }
+        self.make_ready(table, plan, start, meter).await
     }
 }

@@ -6,22 +6,29 @@ use tokio::sync::RwLock;
 
 use super::Milvus1;
 use super::plan::Intent;
+use super::resume::Memo;
 use super::write::{Shared, Table};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::collection::DEFAULT_PARTITION;
 use crate::milvus::v1::insert::InsertHead;
+use crate::sink::server::cannot_tell;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
-use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
+use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
 
 impl Milvus1 {
     pub(super) async fn make_ready(
         &self,
         table: &TableToWrite,
         plan: &TargetPlan,
+        start: &Start,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
+        let resumed: Option<Memo> = match start {
+            Start::GoOn(earlier) => Some(earlier.memo()?),
+            Start::Fresh | Start::Again => None,
+        };
         let client = self.client().await?;
         let mut state = self.state.lock().await;
         if let (Some(path), None) = (&self.config.ids_file, &state.ids_file) {
@@ -29,6 +36,7 @@ impl Milvus1 {
         }
         let mut intent = Intent::make(&self.config, client, table).await?;
         let collection = intent.target.collection.clone();
+        intent.go_on(client, plan, start).await?;
         // The run's other tables may have made the collection, and its default partition with it.
         if plan.decision == Decision::Create && state.created.contains(&collection) {
             intent.decision = Decision::Create;
@@ -42,8 +50,11 @@ impl Milvus1 {
             ))
             .help("something else works on it; run again when it rests"));
         }
-        make(client, &intent).await?;
-        if intent.makes_collection() {
+        let created = resumed.map_or(intent.makes_collection(), |memo| memo.created);
+        if resumed.is_none() {
+            make(client, &intent).await?;
+        }
+        if created {
             state.created.push(collection.clone());
         }
         let ids_file = state.ids_file.clone();
@@ -59,13 +70,20 @@ impl Milvus1 {
             Some(tag) if scopes_ids || clash != Clash::Replace => Some(tag.clone()),
             _ => None,
         };
-        let rows_before = match intent.decision {
-            Decision::Append => {
+        let rows_before = match (resumed, intent.decision) {
+            (Some(memo), _) => memo.rows_before,
+            (None, Decision::Append) => {
                 client.flush(&collection).await?;
                 client.count(&collection, counted.as_deref()).await?
             }
-            _ => 0,
+            (None, _) => 0,
         };
+        let can_repeat = self.ids_tell(&intent, scopes_ids);
+        if let (Start::GoOn(earlier), false, Clash::None) = (start, can_repeat, clash)
+            && earlier.rows_in_doubt() > 0
+        {
+            return Err(cannot_tell(table, &intent.target, earlier.rows_in_doubt()));
+        }
         let shared = Shared {
             client: client.clone(),
             head: InsertHead {
@@ -76,7 +94,7 @@ impl Milvus1 {
             },
             row_bytes: table.schema.column().row_bytes(),
             clash,
-            can_repeat: self.ids_tell(&intent, scopes_ids),
+            can_repeat,
             counted,
             replacing: RwLock::default(),
             request_size: RequestSize::default(),
@@ -84,7 +102,8 @@ impl Milvus1 {
             meter,
             target: intent.target,
         };
-        Ok(Arc::new(Table { shared: Arc::new(shared), rows_before }))
+        let memo = Memo { rows_before, created };
+        Ok(Arc::new(Table { shared: Arc::new(shared), memo }))
     }
 
     /// True when a row that has an id of the source can only be one that this run has sent, so that

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::RwLock;
 
 use super::plan::existing;
+use super::resume::Memo;
 use super::target::Target;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
@@ -26,7 +27,7 @@ const ILLEGAL_VECTOR_ID: &str = "(code 12)";
 /// An open target.
 pub(super) struct Table {
     pub shared: Arc<Shared>,
-    pub rows_before: u64,
+    pub memo: Memo,
 }
 
 /// What the writers of one target share.
@@ -51,13 +52,18 @@ pub(super) struct Shared {
 
 #[async_trait]
 impl TableWriter for Table {
+    fn memo(&self) -> serde_json::Value {
+        // Plain numbers, which always serialise.
+        serde_json::to_value(self.memo).unwrap_or_default()
+    }
+
     async fn open_split(&self, _: &Split) -> Result<Box<dyn SplitWriter>> {
         Ok(Box::new(Writer(Arc::clone(&self.shared))))
     }
 
     async fn complete(&self) -> Result<Completion> {
         let rows_after = self.shared.count().await?;
-        Ok(Completion { rows_before: self.rows_before, rows_after })
+        Ok(Completion { rows_before: self.memo.rows_before, rows_after })
     }
 }
 
@@ -66,18 +72,45 @@ struct Writer(Arc<Shared>);
 #[async_trait]
 impl SplitWriter for Writer {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
+        self.send(batch, false).await
+    }
+
+    async fn repeat(&mut self, batch: Batch) -> Result<Written> {
+        self.send(batch, true).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Sends a batch; `again` when an interrupted run may have sent it.
+    async fn send(&self, batch: Batch, again: bool) -> Result<Written> {
         let shared = &self.0;
         shared.check(&batch.rows, &batch.place)?;
         let mut written = Written::default();
         let mut rows = batch.rows.clone();
-        if shared.clash != Clash::None {
+        if again {
+            // Rows that were not flushed can't be found.
+            shared.client.flush(&shared.target.collection).await?;
+        }
+        if again || shared.clash != Clash::None {
             let ids = rows.column(shared.head.id);
             let existing = existing(&shared.client, &shared.target, ids, shared.row_bytes).await?;
             if shared.clash == Clash::Replace {
                 written.replaced = shared.remove(&existing).await?;
             } else if !existing.is_empty() {
                 rows = without(&rows, shared.head.id, &existing)?;
-                written.skipped = batch.len() - rows.num_rows() as u64;
+                let there = batch.len() - rows.num_rows() as u64;
+                match shared.clash {
+                    Clash::Skip => written.skipped = there,
+                    // They can only be those that were sent.
+                    Clash::None | Clash::Replace => written.rows = there,
+                }
+            }
+            if again {
+                written.uncertain = written.skipped + written.replaced;
             }
         }
         let inserting = shared.replacing.read().await;
@@ -87,12 +120,8 @@ impl SplitWriter for Writer {
         if let Some(file) = &shared.ids_file {
             file.add(rows.column(shared.head.id)).await?;
         }
-        written.rows = rows.num_rows() as u64;
+        written.rows += rows.num_rows() as u64;
         Ok(written)
-    }
-
-    async fn finish(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }
 
