@@ -8,7 +8,9 @@ use crate::cli::args::PlanArgs;
 use crate::cli::layout::{Column, Columns, Signs, clean};
 use crate::cli::{runtime, terminal};
 use crate::error::Result;
-use crate::flow::{Controls, Pipeline, Plan, ReadSpeed, TablePlan, check_ids, read_speed};
+use crate::flow::{
+    Controls, EarlierRun, Pipeline, Plan, ReadSpeed, TablePlan, check_ids, read_speed,
+};
 use crate::sink::{Decision, TargetPlan};
 use crate::words;
 use crate::{Purpose, assemble};
@@ -32,6 +34,13 @@ pub(super) fn plan(args: &PlanArgs) -> Result<u8> {
 async fn tell(pipeline: &Arc<Pipeline>) -> Result<()> {
     let plan = Plan::make(pipeline).await?;
     terminal::print(&text(pipeline, &plan, Signs::choose()))?;
+    let standing = EarlierRun::find(&pipeline.settings.state_dir, &pipeline.identity)?;
+    if let Some(run) = standing.map(|standing| standing.run).filter(EarlierRun::is_resumable) {
+        terminal::print(&format!(
+            "This is what a new run would do; but the run of {} is not done, and `pipeline run` goes on with it\n",
+            words::moment(&run.started)
+        ))?;
+    }
     check_ids(pipeline, &plan, &Controls::default()).await?;
     let speed = read_speed(pipeline, &plan, TRIAL).await?;
     terminal::print(&format!("{}{}", left_out(&plan), estimate(&plan, &speed)))

@@ -67,7 +67,7 @@ pub struct RunConfig {
     pub batch_rows: Option<usize>,
     /// What happens when a row can't be moved as it is.
     pub on_bad_row: OnBadRow,
-    /// Folder for what a run keeps on disk while it works.
+    /// Folder for the journal, and for what a run keeps on disk while it works; on a local disk.
     pub state_dir: PathBuf,
     /// Folder for a daily log file (default: none).
     pub log_dir: Option<PathBuf>,

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::join_all;
-use vecpipe::flow::Meter;
-use vecpipe::sink::{Completion, Decision, Mode, Sink, TableToWrite, TargetPlan};
+use vecpipe::flow::{Meter, SplitProgress, Totals};
+use vecpipe::sink::{
+    Completion, Decision, Earlier, EarlierSplit, Granularity, Mode, Sink, Start, TableToWrite,
+    TargetPlan,
+};
 use vecpipe::source::{Columns, Source, SourceTable};
 
 use crate::common::read::Way;
@@ -45,6 +48,7 @@ macro_rules! sink_contract {
                     skips_appends_and_overwrites
                     creates_an_empty_table
                     leaves_nothing_whole_when_abandoned
+                    goes_on_where_it_stopped
                 );
             })+
         }
@@ -197,4 +201,89 @@ pub async fn leaves_nothing_whole_when_abandoned(fixture: &impl Fixture) {
     assert_eq!(plan.decision, Decision::Create);
     let (_, completion) = rows.write(&*fixture.sink(Mode::Append)).await;
     assert_eq!(completion, Completion { rows_before: 0, rows_after: 500 });
+}
+
+/// What an interrupted run did with `settled` of the rows of a split, when it had sent `sent`.
+fn progress(settled: u64, sent: u64, finished: bool) -> SplitProgress {
+    let totals = Totals { rows_read: settled, rows_written: settled, ..Totals::default() };
+    SplitProgress { settled, sent, finished, totals }
+}
+
+/// A run is cut off after its first split, and in the middle of its second one, of which nobody
+/// knows how much arrived. Another one goes on, and is cut off when the table was complete, before
+/// that was noted. A third one completes it.
+pub async fn goes_on_where_it_stopped(fixture: &impl Fixture) {
+    let rows = Rows::make(0, 1000).await;
+    let (table, splits) = (rows.to_write(), &rows.table.splits);
+    assert!(splits.len() > 2, "there is a first split, a second one, and more");
+    let cx = Way { batch_rows: 100, parallelism: 2, ..Way::PLAIN }.context();
+    let open = |split| rows.source.open(&rows.table, split, 0, Columns::All, &cx).unwrap();
+
+    let sink = fixture.sink(Mode::Append);
+    let by_rows = sink.granularity() == Granularity::Rows;
+    let plan = sink.plan(&table).await.unwrap();
+    let writer = sink.prepare(&table, &plan, &Start::Fresh, Arc::default()).await.unwrap();
+    let memo = writer.memo();
+    let mut known: Vec<_> = splits.iter().map(|_| SplitProgress::default()).collect();
+    let mut split = writer.open_split(&splits[0]).await.unwrap();
+    let mut batches = open(&splits[0]);
+    while let Some(batch) = batches.next().await {
+        split.write(batch.unwrap()).await.unwrap();
+    }
+    split.finish().await.unwrap();
+    known[0] = progress(splits[0].rows, splits[0].rows, true);
+    let mut split = writer.open_split(&splits[1]).await.unwrap();
+    let first = open(&splits[1]).next().await.unwrap().unwrap();
+    let in_doubt = first.len();
+    split.write(first).await.unwrap();
+    if by_rows {
+        known[1] = progress(0, in_doubt, false);
+    }
+    drop((split, writer));
+    sink.close().await;
+
+    // Nothing was finished since; twice, because a table may be complete without anybody knowing.
+    for attempt in 0..2 {
+        let sink = fixture.sink(Mode::Append);
+        let earlier = |known: &[SplitProgress]| Earlier {
+            memo: memo.clone(),
+            splits: splits
+                .iter()
+                .zip(known)
+                .map(|(split, progress)| EarlierSplit {
+                    first_row: split.first_row,
+                    rows: split.rows,
+                    progress: *progress,
+                })
+                .collect(),
+        };
+        let kept = sink.kept(&table, &plan, &earlier(&known)).await.unwrap();
+        assert_eq!(kept.len(), splits.len());
+        for (known, kept) in known.iter_mut().zip(kept) {
+            if known.finished && !kept {
+                assert!(!by_rows && attempt == 0, "finished rows stay");
+                *known = SplitProgress::default();
+            }
+        }
+        let start = Start::GoOn(earlier(&known));
+        let writer = sink.prepare(&table, &plan, &start, Arc::default()).await.unwrap();
+        for (split, known) in splits.iter().zip(&mut known).filter(|(_, known)| !known.finished) {
+            let mut split_writer = writer.open_split(split).await.unwrap();
+            let mut batches = open(split);
+            while let Some(batch) = batches.next().await {
+                let batch = batch.unwrap();
+                let again = batch.place.first_row < known.sent;
+                let written = match again {
+                    true => split_writer.repeat(batch).await.unwrap(),
+                    false => split_writer.write(batch).await.unwrap(),
+                };
+                assert!(written.rows > 0);
+            }
+            split_writer.finish().await.unwrap();
+            *known = progress(split.rows, split.rows, true);
+        }
+        let completion = writer.complete().await.unwrap();
+        assert_eq!(completion, Completion { rows_before: 0, rows_after: 1000 }, "{attempt}");
+        sink.close().await;
+    }
 }

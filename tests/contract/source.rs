@@ -70,6 +70,10 @@ async fn tables(source: &dyn Source) -> Vec<SourceTable> {
 pub async fn describes_itself_the_same_each_time(fixture: &Fixture) {
     let (one, two) = (tables(&*fixture.source).await, tables(&*fixture.source).await);
     assert_eq!(format!("{one:?}"), format!("{two:?}"));
+    for (one, two) in one.iter().zip(&two) {
+        let (one, two) = (fixture.source.fingerprint(one), fixture.source.fingerprint(two));
+        assert_eq!(one.await.unwrap(), two.await.unwrap(), "what it is recognised by");
+    }
     let mut names: Vec<_> = one.iter().map(|table| &table.name).collect();
     names.dedup();
     assert_eq!(names.len(), one.len(), "table names are unique");

@@ -35,7 +35,7 @@ async fn the_old_file_stays_until_the_new_one_is_whole() {
         split.write(in_flight(&part.batches[0])).await.unwrap();
         split.finish().await.unwrap();
     }
-    let hidden = "._default-00001.h5.tmp";
+    let hidden = "._default-00001.h5.whole";
     assert_eq!(names(&folder), [hidden, "_default.h5", "_default.yaml"]);
     assert_eq!(read(&[folder.join("_default.h5")]).await.columns(), old.columns());
     writer.complete().await.unwrap();
@@ -44,7 +44,7 @@ async fn the_old_file_stays_until_the_new_one_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_given_up_leaves_nothing() {
+async fn a_table_that_is_given_up_leaves_only_whole_files() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("test");
     let (schema, rows) = floats(0, 50);
@@ -58,14 +58,20 @@ async fn a_table_that_is_given_up_leaves_nothing() {
     let parts = whole(std::slice::from_ref(&rows));
     let mut split = writer.open_split(&splits(&parts)[0]).await.unwrap();
     split.write(in_flight(&rows.slice(0, 30))).await.unwrap();
-    assert_eq!(names(&folder), ["._default-00001.h5.tmp", "._default-00002.h5.tmp"]);
+    assert_eq!(names(&folder), ["._default-00001.h5.whole", "._default-00002.h5.tmp"]);
     drop(split);
     drop(writer);
-    assert!(names(&folder).is_empty());
+    assert_eq!(names(&folder), ["._default-00001.h5.whole"], "for a run that goes on with it");
 
-    // A run that was killed can't tidy up; the next one does, and leaves what is not its own.
+    // A run that was killed can't tidy up; the next one does, unless it goes on with that one, and
+    // leaves what is not its own.
     let foreign = ["._default-1.h5.tmp", ".other.h5.tmp", "notes.txt"];
-    let own = ["._default.h5.tmp", "._default-00042.h5.tmp", ".._default.yaml.tmp"];
+    let own = [
+        "._default.h5.tmp",
+        "._default-00042.h5.tmp",
+        "._default-00042.h5.whole",
+        ".._default.yaml.tmp",
+    ];
     for name in foreign.iter().chain(&own) {
         fs::write(folder.join(name), "a killed run's").unwrap();
     }

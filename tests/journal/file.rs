@@ -48,16 +48,23 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     let done = (any::<u32>(), any::<u32>()).prop_map(|(before, after)| {
         Change::Completed(0, Completion { rows_before: before.into(), rows_after: after.into() })
     });
-    let change = prop_oneof![20 => split, 1 => memo, 1 => done];
+    let change = prop_oneof![20 => split, 1 => memo, 1 => done, 1 => Just(Change::Begun(0))];
     proptest::collection::vec(change, 0..60)
 }
 
 /// The change's effect, as it should be.
 fn apply(progress: &mut TargetProgress, change: &Change) {
     match change {
-        Change::Prepared(_, memo) => progress.memo = Some(memo.clone()),
+        Change::Begun(_) => progress.begun = true,
+        Change::Prepared(_, memo) => {
+            progress.begun = true;
+            progress.memo = Some(memo.clone());
+        }
         Change::Split(_, split, to) => progress.splits[*split] = *to,
-        Change::Completed(_, completion) => progress.completion = Some(*completion),
+        Change::Completed(_, completion) => {
+            progress.begun = true;
+            progress.completion = Some(*completion);
+        }
         Change::Ended(_) => {}
     }
 }

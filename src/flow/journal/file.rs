@@ -135,7 +135,7 @@ impl EarlierRun {
 
     /// True when it did not move everything, and came as far as to touch a target.
     pub fn is_resumable(&self) -> bool {
-        !self.is_done() && self.targets.iter().any(|target| target.memo.is_some())
+        !self.is_done() && self.targets.iter().any(|target| target.begun)
     }
 
     /// True when it moved everything.

@@ -24,6 +24,8 @@ pub struct SplitProgress {
 /// How far a target is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TargetProgress {
+    /// True once something may have changed at the target.
+    pub begun: bool,
     /// There once it has been prepared.
     pub memo: Option<Memo>,
     /// There once it is complete, and verified if that was asked for.
@@ -57,6 +59,8 @@ pub struct Ended {
 /// changes nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
+    /// The target with this number is about to be prepared.
+    Begun(usize),
     /// The target with this number has been prepared.
     Prepared(usize, Memo),
     /// How far a target's split is.

@@ -169,6 +169,7 @@ impl Store {
         };
         for (target, memo, completion) in read().map_err(|error| damaged(error.to_string()))? {
             let target = number(target).and_then(|n| targets.get_mut(n)).ok_or_else(unplanned)?;
+            target.begun = true;
             target.memo = memo.as_deref().map(from_json::<Memo>).transpose()?;
             target.completion = completion.as_deref().map(from_json::<Completion>).transpose()?;
         }
@@ -206,6 +207,9 @@ impl Store {
 fn put(all: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| all.execute(sql, values).map(drop);
     match change {
+        Change::Begun(target) => {
+            run("INSERT INTO target (target) VALUES (?1) ON CONFLICT DO NOTHING", &[&int(*target)?])
+        }
         Change::Prepared(target, memo) => run(
             "INSERT INTO target (target, memo) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET memo = excluded.memo",

@@ -109,6 +109,7 @@ impl Drop for Writer {
 /// What a change is about: a later one about the same takes the place of an earlier one.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum About {
+    Begun(usize),
     Prepared(usize),
     Split(usize, usize),
     Completed(usize),
@@ -118,6 +119,7 @@ enum About {
 impl About {
     fn of(change: &Change) -> About {
         match *change {
+            Change::Begun(target) => About::Begun(target),
             Change::Prepared(target, _) => About::Prepared(target),
             Change::Split(target, split, _) => About::Split(target, split),
             Change::Completed(target, _) => About::Completed(target),

@@ -194,6 +194,9 @@ impl Run {
             None if resumed => Start::Again,
             None => Start::Fresh,
         };
+        if !progress.begun {
+            self.journal.record(Change::Begun(number)).await?;
+        }
         // What the sink counts by itself is counted with the first table.
         let meter = self.tables_of(target).next().map(|table| Arc::clone(&table.meter));
         let beside = match (&self.pipeline.stage, stage) {

@@ -29,7 +29,13 @@ impl Run {
             table,
             split,
             transforming: split_context(table, target, number).await?,
-            log: SplitLog::new(&self.journal, (target_number, number), by_rows, earlier),
+            log: SplitLog::new(
+                &self.journal,
+                (target_number, number),
+                split.rows,
+                by_rows,
+                earlier,
+            ),
             writer: Tee::open(opened, &split.as_written(source)).await?,
         };
         let meter = &table.meter;
@@ -88,7 +94,8 @@ impl Moving<'_> {
     /// Transforms a batch and writes it, and notes that in the journal.
     async fn pass(&mut self, batch: Batch, fate: Fate) -> Result<()> {
         let meter = &self.table.meter;
-        let end = batch.place.first_row + batch.len();
+        let first = batch.place.first_row;
+        let end = first + batch.len();
         let (rows_read, bytes_read) = (batch.len(), batch.bytes());
         let read = Totals { rows_read, bytes_read, ..Totals::default() };
         if fate != Fate::Settled {
@@ -105,7 +112,7 @@ impl Moving<'_> {
         meter.add(&transformed);
         let mut written = Totals::default();
         if !batch.is_empty() {
-            self.log.sending(end).await?;
+            self.log.sending(first, end).await?;
             let writing_since = Instant::now();
             written = of_written(self.writer.write(batch, fate).await?);
             meter.writing.add_since(writing_since);
