@@ -40,6 +40,7 @@ async fn tell(pipeline: &Arc<Pipeline>) -> Result<()> {
             "This is what a new run would do; but the run of {} is not done, and `pipeline run` goes on with it\n",
             words::moment(&run.started)
         ))?;
+        return Ok(());
     }
     check_ids(pipeline, &plan, &Controls::default()).await?;
     let speed = read_speed(pipeline, &plan, TRIAL).await?;

@@ -12,19 +12,21 @@ use crate::{Purpose, assemble};
 /// Reads the journal, looks whether the source is still the same, and prints both. Asks no target,
 /// and changes nothing.
 pub(super) fn status(args: &ConfigArgs) -> Result<u8> {
-    let config = args.load()?;
-    let pipeline = assemble(&config, Purpose::Plan)?;
-    let standing = EarlierRun::find(&pipeline.settings.state_dir, &pipeline.identity)?;
-    let Some(Standing { run, at_work }) = standing else {
-        terminal::print(
-            "No run of this has left a trace: `pipeline run` starts from the first row\n",
-        )?;
-        return Ok(0);
-    };
-    let next = runtime::block_on(async { Ok(next(&pipeline, &run, at_work).await) })?;
-    terminal::print(&format!("{}{}\n{next}\n", tables(&run), ended(&run, at_work)))?;
+    runtime::block_on(async {
+        let pipeline = assemble(&args.load().await?, Purpose::Plan)?;
+        let standing = EarlierRun::find(&pipeline.settings.state_dir, &pipeline.identity)?;
+        terminal::print(&match standing {
+            None => format!("{NO_RUN}\n"),
+            Some(Standing { run, at_work }) => {
+                let next = next(&pipeline, &run, at_work).await;
+                format!("{}{}\n{next}\n", tables(&run), ended(&run, at_work))
+            }
+        })
+    })?;
     Ok(0)
 }
+
+const NO_RUN: &str = "No run of this has left a trace: `pipeline run` starts from the first row";
 
 fn tables(run: &EarlierRun) -> String {
     let mut columns = Columns::new(&[

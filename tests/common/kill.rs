@@ -5,6 +5,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use vecpipe::flow::EarlierRun;
+use vecpipe::milvus::Generation;
 
 /// Numbers that follow from a seed (SplitMix64).
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ const HUNG: Duration = Duration::from_secs(120);
 /// Rows that the journal in `folder` says are settled; 0 where it says nothing.
 pub fn settled(folder: &Path, config: &str) -> u64 {
     let config = std::fs::read_to_string(folder.join(config)).unwrap();
-    let loaded = vecpipe::config::parse(&config, "test", &[], &|_| None).unwrap();
+    let loaded = vecpipe::config::parse(&config, "test", &[], &|_| None, Generation::Two).unwrap();
     let identity = vecpipe::identity(&loaded.config).unwrap();
     let state_dir = folder.join(&loaded.config.run.state_dir);
     let Ok(Some(standing)) = EarlierRun::find(&state_dir, &identity) else { return 0 };

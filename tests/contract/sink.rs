@@ -95,10 +95,8 @@ impl Rows {
     async fn write(&self, sink: &dyn Sink) -> (TargetPlan, Completion) {
         let table = self.to_write();
         let plan = sink.plan(&table).await.unwrap();
-        let writer = sink
-            .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::new(Meter::default()))
-            .await
-            .unwrap();
+        let writer =
+            sink.prepare(&table, &plan, &Start::Fresh, Arc::new(Meter::default())).await.unwrap();
         let cx = Way { batch_rows: 100, parallelism: 4, ..Way::PLAIN }.context();
         let written = join_all(self.table.splits.iter().map(|split| async {
             let mut rows = 0;
@@ -182,10 +180,8 @@ pub async fn leaves_nothing_whole_when_abandoned(fixture: &impl Fixture) {
     let table = rows.to_write();
     let sink = fixture.sink(Mode::Append);
     let plan = sink.plan(&table).await.unwrap();
-    let writer = sink
-        .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::new(Meter::default()))
-        .await
-        .unwrap();
+    let writer =
+        sink.prepare(&table, &plan, &Start::Fresh, Arc::new(Meter::default())).await.unwrap();
     let cx = Way::PLAIN.context();
     // One split is finished, the other is dropped in the middle, the table is never completed.
     for (split, finish) in rows.table.splits.iter().zip([true, false]) {

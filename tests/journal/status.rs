@@ -1,5 +1,6 @@
 //! `pipeline status`, and what a run that ended early says.
 
+use crate::common::kill::{kill_at, settled};
 use crate::program::Program;
 
 /// Made-up rows, and a sink that fails after some of them.
@@ -79,6 +80,29 @@ fn status_says_what_keeps_a_run_from_going_on() {
     assert_eq!(report["tables"][0]["rows_written"], 550);
 }
 
+#[test]
+fn a_second_run_is_refused_while_one_works() {
+    let config = config(1_000_000, None).replace("\"null\": {  }", "\"null\": { delay_ms: 1 }");
+    let program = Program::new(&config);
+    let mut child = program.start(&[]);
+    let enough = || settled(program.dir(), "config.yaml");
+    while enough() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "the run is at work");
+        std::thread::yield_now();
+    }
+    let (second, _) = program.run(&[]);
+    assert_eq!(second.code, Some(2));
+    assert!(second.stderr.contains("Another run moves the same rows"), "{}", second.stderr);
+    assert_eq!(program.run(&["--restart"]).0.code, Some(2), "nor is its journal forgotten");
+    let status = || program.plain(&program.ended("status", &[]).stdout);
+    let text = status();
+    assert!(text.contains("The run of DAY TIME UTC is at work."), "{text}");
+    assert!(kill_at(&mut child, 0, enough));
+    let text = status();
+    assert!(text.contains("was cut off: killed, or the machine went down."), "{text}");
+    assert!(text.contains("`pipeline run` goes on: "), "{text}");
+}
+
 /// What a run keeps on disk tells no secret, whatever its form in the configuration.
 #[test]
 fn secrets_are_not_written_down() {
@@ -91,7 +115,9 @@ fn secrets_are_not_written_down() {
     let null = "version: 1\n\
         source: { milvus1: { path: DATA, meta: { mysql: { host: 127.0.0.1, port: 1, user: root, password: hunter2-password, database: milvus } } } }\n\
         sink: { \"null\": {} }\n";
-    let loaded = vecpipe::config::parse(null, "test", &[], &|_| None).unwrap();
+    let loaded =
+        vecpipe::config::parse(null, "test", &[], &|_| None, vecpipe::milvus::Generation::Two)
+            .unwrap();
     let identity = vecpipe::identity(&loaded.config).unwrap();
     assert!(!format!("{identity:?}").contains("hunter2"), "{identity:?}");
     let mut folders = vec![program.dir().to_owned()];

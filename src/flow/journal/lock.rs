@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -12,6 +13,11 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held until it is dropped")] File);
 
+/// How long [`Lock::is_taken`] holds the lock, with much to spare, and how many looks in a row are
+/// waited for.
+const A_LOOK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 10;
+
 impl Lock {
     /// Takes the lock.
     ///
@@ -19,10 +25,15 @@ impl Lock {
     /// [`Kind::Config`](crate::error::Kind::Config) when another run has it.
     pub fn take(path: &Path) -> Result<Lock> {
         let mut file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(taken(&mut file, path)),
-            Err(TryLockError::Error(error)) => return Err(refused(path, error)),
+        let mut looks = LOOKS;
+        while let Err(error) = file.try_lock() {
+            match error {
+                // Somebody may just be asking whether it is taken.
+                TryLockError::WouldBlock if looks > 0 => std::thread::sleep(A_LOOK),
+                TryLockError::WouldBlock => return Err(taken(&mut file, path)),
+                TryLockError::Error(error) => return Err(refused(path, error)),
+            }
+            looks -= 1;
         }
         // Who has it is for people alone; the lock itself is what counts.
         let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));

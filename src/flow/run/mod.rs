@@ -3,6 +3,7 @@
 mod log;
 mod split;
 mod state;
+mod tee;
 mod verify;
 
 use std::sync::Arc;

@@ -7,13 +7,14 @@ use futures::StreamExt;
 
 use super::Run;
 use super::log::{Fate, SplitLog};
-use super::state::{Opened, TableRun, TargetRun};
+use super::state::{TableRun, TargetRun};
+use super::tee::Tee;
 use crate::error::{Error, Result};
 use crate::flow::survey::{not_surveyed, placed};
 use crate::flow::{Batch, Chain, Meter, ReadContext, TargetSplit, Totals, blocking};
-use crate::sink::{Granularity, SplitWriter, Written};
+use crate::sink::{Granularity, Written};
 use crate::source::Columns;
-use crate::table::{Place, Split};
+use crate::table::Place;
 use crate::transform::SplitContext;
 
 impl Run {
@@ -168,54 +169,4 @@ async fn split_context(
         (None, Some(_)) => return Err(not_surveyed()),
     };
     Ok(SplitContext { meter, left_out })
-}
-
-/// The writers of one split: the sink's, and the stage's beside it.
-struct Tee {
-    main: Box<dyn SplitWriter>,
-    stage: Option<Box<dyn SplitWriter>>,
-}
-
-impl Tee {
-    async fn open(opened: &Opened, split: &Split) -> Result<Tee> {
-        let main = opened.sink.open_split(split).await?;
-        let stage = match &opened.stage {
-            Some(stage) => Some(stage.open_split(split).await?),
-            None => None,
-        };
-        Ok(Tee { main, stage })
-    }
-
-    async fn write(&mut self, batch: Batch, fate: Fate) -> Result<Written> {
-        let main = async |main: &mut dyn SplitWriter, batch| match fate {
-            Fate::InDoubt => main.repeat(batch).await,
-            Fate::New | Fate::Settled => main.write(batch).await,
-        };
-        let Some(stage) = &mut self.stage else { return main(&mut *self.main, batch).await };
-        let copy = Batch {
-            rows: batch.rows.clone(),
-            place: batch.place.clone(),
-            permit: batch.permit.clone(),
-        };
-        let staged = async { stage.write(copy).await.map_err(|error| error.at("stage")) };
-        let (written, _) = tokio::try_join!(main(&mut *self.main, batch), staged)?;
-        Ok(written)
-    }
-
-    /// Writes rows that the sink has to the stage alone.
-    async fn stage(&mut self, batch: Batch) -> Result<()> {
-        match &mut self.stage {
-            Some(stage) if !batch.is_empty() => {
-                stage.write(batch).await.map(drop).map_err(|error| error.at("stage"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn finish(self) -> Result<()> {
-        if let Some(stage) = self.stage {
-            stage.finish().await.map_err(|error| error.at("stage"))?;
-        }
-        self.main.finish().await
-    }
 }
