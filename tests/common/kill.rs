@@ -15,7 +15,7 @@ impl Random {
     /// `VECPIPE_TEST_SEED`, or this seed; says which.
     pub fn of(seed: u64) -> Random {
         let seed = std::env::var("VECPIPE_TEST_SEED").map_or(seed, |text| text.parse().unwrap());
-        println!("seed {seed}: VECPIPE_TEST_SEED={seed} repeats this test");
+        eprintln!("seed {seed}: VECPIPE_TEST_SEED={seed} repeats this test");
         Random(seed)
     }
 

@@ -35,11 +35,11 @@ fn start(folder: &Folder, parallelism: &str) -> Child {
 }
 
 /// Kills the run whenever so many more rows are settled, until it gets to its end; says how often.
-fn until_done(folder: &Folder, random: &mut Random) -> u32 {
+fn until_done(folder: &Folder, random: &mut Random, step: u64) -> u32 {
     for kills in 0.. {
         let at = folder.path("");
         let settled = || settled(&at, "run.yaml");
-        let enough = settled() + random.below(1200);
+        let enough = settled() + random.below(step);
         let parallelism = (1 + random.below(4)).to_string();
         let mut child = start(folder, &parallelism);
         if !kill_at(&mut child, enough, settled) {
@@ -84,7 +84,7 @@ fn a_new_collection_is_whole_after_any_number_of_kills() {
     for n in 0..3 {
         let collection = server.collection(&format!("killed_{n}"));
         let folder = folder(&server, &collection.name, "");
-        kills += until_done(&folder, &mut random);
+        kills += until_done(&folder, &mut random, 1200);
         collection.holds(&["a.h5", "b.h5"]);
         let table = report(&folder);
         assert_eq!((&table["rows_written"], &table["decision"]), (&3500.into(), &"created".into()));
@@ -102,7 +102,7 @@ fn what_the_interrupted_run_made_is_its_own() {
     let mut random = Random::of(12);
     let collection = server.collection("killed_skip");
     let folder = folder(&server, &collection.name, ", mode: skip");
-    until_done(&folder, &mut random);
+    until_done(&folder, &mut random, 2000);
     collection.holds(&["a.h5", "b.h5"]);
     // Now it was there before.
     let done = folder.run(&["run.yaml"]);
@@ -132,7 +132,7 @@ fn rules_for_ids_hold_after_any_number_of_kills() {
             let text = std::fs::read_to_string(folder.path("run.yaml")).unwrap();
             folder.write("run.yaml", &text.replace("data/a.h5, data/b.h5", "data/b.h5"));
         }
-        until_done(&folder, &mut random);
+        until_done(&folder, &mut random, 3000);
         collection.holds(&["a.h5", "b.h5"]);
         assert_eq!(report(&folder)["target_rows_after"], 3500, "{rule}");
     }
@@ -145,6 +145,6 @@ fn milvus_lite_is_whole_after_any_number_of_kills() {
     let mut random = Random::of(14);
     let collection = server.collection("killed_lite");
     let folder = folder(&server, &collection.name, "");
-    until_done(&folder, &mut random);
+    until_done(&folder, &mut random, 2000);
     collection.holds(&["a.h5", "b.h5"]);
 }
