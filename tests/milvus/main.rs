@@ -8,6 +8,7 @@ mod counts;
 mod faults;
 mod frames;
 mod proxy;
+mod resume;
 mod sink;
 mod support;
 mod types;

@@ -17,12 +17,29 @@ pub(super) enum Fate {
     New,
 }
 
-/// How often, at most, a split waits for the disk: rows that are written faster are announced
-/// further ahead. That costs nothing unless the program is killed, and then only that more rows are
-/// in doubt.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Batches that are announced ahead at most.
-const FURTHEST: u64 = 64;
+/// How far ahead a worker announces what it sends: the faster it is, the further, so that it waits
+/// for the disk ten times a second at most. That costs nothing unless the program is killed, and
+/// then only that more rows are in doubt.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// Batches that are announced at once, as a power of two.
+    ahead: u32,
+    announced: Option<Instant>,
+}
+
+impl Pace {
+    const PAUSE: Duration = Duration::from_millis(100);
+    const FURTHEST: u32 = 6;
+
+    /// How many batches to announce now.
+    fn batches(&mut self) -> u64 {
+        let soon = self.announced.is_some_and(|at| at.elapsed() < Self::PAUSE);
+        self.ahead =
+            if soon { (self.ahead + 1).min(Self::FURTHEST) } else { self.ahead.saturating_sub(1) };
+        self.announced = Some(Instant::now());
+        1 << self.ahead
+    }
+}
 
 /// The journal's entry of one split.
 pub(super) struct SplitLog<'a> {
@@ -37,9 +54,7 @@ pub(super) struct SplitLog<'a> {
     now: SplitProgress,
     /// Rows before this one have been announced.
     announced: u64,
-    /// Batches that are announced at once, and when that was done last.
-    ahead: u64,
-    announced_at: Option<Instant>,
+    pace: &'a mut Pace,
 }
 
 impl<'a> SplitLog<'a> {
@@ -49,11 +64,10 @@ impl<'a> SplitLog<'a> {
         rows: u64,
         by_rows: bool,
         earlier: SplitProgress,
+        pace: &'a mut Pace,
     ) -> Self {
         let announced = earlier.sent;
-        let now = earlier;
-        let (ahead, announced_at) = (1, None);
-        SplitLog { journal, of, rows, by_rows, earlier, now, announced, ahead, announced_at }
+        SplitLog { journal, of, rows, by_rows, earlier, now: earlier, announced, pace }
     }
 
     /// Cuts a batch where the fate of its rows changes: its first rows, how they stand, and the
@@ -78,12 +92,8 @@ impl<'a> SplitLog<'a> {
         if !self.by_rows || end <= self.announced {
             return Ok(());
         }
-        self.ahead = match self.announced_at {
-            Some(at) if at.elapsed() < PAUSE => (self.ahead * 2).min(FURTHEST),
-            _ => (self.ahead / 2).max(1),
-        };
-        self.announced = first.saturating_add((end - first) * self.ahead).min(self.rows);
-        self.announced_at = Some(Instant::now());
+        let ahead = (end - first).saturating_mul(self.pace.batches());
+        self.announced = first.saturating_add(ahead).clamp(end, self.rows.max(end));
         self.journal.record(self.change()).await
     }
 
@@ -97,11 +107,12 @@ impl<'a> SplitLog<'a> {
         }
     }
 
-    /// Notes that the split is written and durable. Durable when it returns.
-    pub async fn finished(mut self) -> Result<()> {
+    /// Notes that the split is written and durable. Nobody waits for that: a note that is lost makes
+    /// rows be in doubt, or a split be written again.
+    pub fn finished(mut self) {
         self.now.finished = true;
         self.announced = self.now.sent;
-        self.journal.record(self.change()).await
+        self.journal.note(self.change());
     }
 
     fn change(&self) -> Change {

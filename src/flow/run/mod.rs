@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::plan::TargetTable;
 use crate::flow::{Change, Ended, Journal, Memo, Pipeline, ReadContext, Totals, Verify, blocking};
 use crate::sink::{Decision, Start};
+use log::Pace;
 use state::Opened;
 use verify::verify_count;
 
@@ -141,6 +142,7 @@ fn work_of(targets: &[Arc<TargetRun>]) -> Vec<(usize, Option<usize>)> {
 
 async fn worker(run: Arc<Run>) -> Result<()> {
     let cancel = run.controls.cancel.clone();
+    let mut pace = Pace::default();
     loop {
         let Some(&(target, split)) = run.work.get(run.next.fetch_add(1, Ordering::Relaxed)) else {
             return Ok(());
@@ -152,7 +154,7 @@ async fn worker(run: Arc<Run>) -> Result<()> {
             biased;
             () = cancel.cancelled() => return Err(Error::interrupted()),
             () = overdue(&run.controls.stop) => return Err(Error::interrupted()),
-            moved = run.take(target, split) => moved?,
+            moved = run.take(target, split, &mut pace) => moved?,
         }
     }
 }
@@ -167,14 +169,14 @@ async fn overdue(stop: &CancellationToken) {
 }
 
 impl Run {
-    async fn take(&self, number: usize, split: Option<usize>) -> Result<()> {
+    async fn take(&self, number: usize, split: Option<usize>, pace: &mut Pace) -> Result<()> {
         let target = &self.targets[number];
         let place = |error: Error| error.at(format!("table {}", target.plan.write.name));
         target.opened.get_or_try_init(|| self.prepare(number, target)).await.map_err(place)?;
         if let Some(split) = split {
             let table = &self.tables[target.plan.splits[split].table].plan.source.name;
             let place = |error: Error| error.at(format!("table {table}"));
-            self.move_split(number, split).await.map_err(place)?;
+            self.move_split(number, split, pace).await.map_err(place)?;
             if target.splits_left.fetch_sub(1, Ordering::AcqRel) > 1 {
                 return Ok(());
             }

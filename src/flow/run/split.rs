@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures::StreamExt;
 
 use super::Run;
-use super::log::{Fate, SplitLog};
+use super::log::{Fate, Pace, SplitLog};
 use super::state::{TableRun, TargetRun};
 use super::tee::Tee;
 use crate::error::{Error, Result};
@@ -18,7 +18,12 @@ use crate::table::Place;
 use crate::transform::SplitContext;
 
 impl Run {
-    pub(super) async fn move_split(&self, target_number: usize, number: usize) -> Result<()> {
+    pub(super) async fn move_split(
+        &self,
+        target_number: usize,
+        number: usize,
+        pace: &mut Pace,
+    ) -> Result<()> {
         let target = &self.targets[target_number];
         let opened = target.opened()?;
         let split = &target.plan.splits[number];
@@ -36,6 +41,7 @@ impl Run {
                 split.rows,
                 by_rows,
                 earlier,
+                pace,
             ),
             writer: Tee::open(opened, &split.as_written(source)).await?,
         };
@@ -129,7 +135,8 @@ impl Moving<'_> {
         if chain.writes_beside() {
             blocking(move || chain.finish_split(&place)).await?;
         }
-        self.log.finished().await
+        self.log.finished();
+        Ok(())
     }
 }
 
