@@ -176,7 +176,7 @@ fn advice(pipeline: &Pipeline, tables: &[Arc<TableRun>]) -> Option<&'static str>
     let cut_off = tables.iter().find(|table| {
         table.target.completion.get().is_none() && table.meter.totals().rows_written > 0
     })?;
-    Some(pipeline.sink.after_cut_off(cut_off.target.plan.plan.decision))
+    Some(pipeline.sink.after_cut_off(&cut_off.target.plan.plan))
 }
 
 impl RunReport {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::registry::registry;
-use crate::table::{Metric, Split, TableSchema};
+use crate::table::{Metric, Part, Split, TableSchema};
 
 pub mod files;
 
@@ -68,8 +68,8 @@ pub struct TableToWrite {
     pub name: String,
     /// The collection it would be, when the sink's config names none.
     pub collection: String,
-    /// The partition it would be, when it is one.
-    pub partition: Option<String>,
+    /// Which part of that collection it is.
+    pub part: Part,
     /// Columns and their roles.
     pub schema: TableSchema,
     /// The metric that the source states, if it does.
@@ -105,6 +105,18 @@ pub struct TargetPlan {
     pub notes: Vec<String>,
     /// How ids that occur twice, or that the target holds, are treated.
     pub ids: IdRules,
+    /// Where the rows wait until they are published; none where they are in the target as soon as
+    /// they are written, or completed.
+    pub publish: Option<Publish>,
+}
+
+/// Rows that wait elsewhere until all that belongs to them is complete and verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    /// What is published, at once, together with all other targets that say the same.
+    pub what: String,
+    /// Where the rows wait, for people: `collection test_vecpipe_new`.
+    pub from: String,
 }
 
 /// A sink's rules for ids.
@@ -170,8 +182,19 @@ pub trait Sink: Send + Sync {
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>>;
 
-    /// What the user does when a run with this decision was cut off: one sentence.
-    fn after_cut_off(&self, _: Decision) -> &'static str {
+    /// Puts in place what was prepared, filled and completed beside what it replaces. Called once
+    /// for each [`Publish::what`], when all its targets are complete and verified; `rows` is what
+    /// they held then, together.
+    ///
+    /// # Errors
+    /// When the target refuses; what was there before is then still there, or the next run sets
+    /// it right.
+    async fn publish(&self, _what: &str, _rows: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the user does when a run with this plan was cut off: one sentence.
+    fn after_cut_off(&self, _: &TargetPlan) -> &'static str {
         "The next run starts from the first row again"
     }
 

@@ -66,6 +66,7 @@ impl Sink for Recorder {
             rows_before: None,
             notes: Vec::new(),
             ids: IdRules::default(),
+            publish: None,
         })
     }
 

@@ -12,7 +12,7 @@ use vecpipe::milvus::v2::{Client, Options};
 use vecpipe::sink::{
     Completion, Decision, Sink, SinkContext, SinkFactory, TableToWrite, TargetPlan, Written, milvus,
 };
-use vecpipe::table::{Metric, Place, Split, TableSchema, VectorColumn, VectorType};
+use vecpipe::table::{Metric, Part, Place, Split, TableSchema, VectorColumn, VectorType};
 
 /// A server for tests.
 pub struct Server {
@@ -78,7 +78,7 @@ pub fn table_of(name: &str, schema: TableSchema) -> TableToWrite {
     TableToWrite {
         name: name.to_owned(),
         collection: name.to_owned(),
-        partition: None,
+        part: Part::Whole,
         schema,
         metric: Some(Metric::IP),
         rows: 0,
@@ -107,7 +107,7 @@ pub struct Moved {
     pub retries: u64,
 }
 
-/// Moves batches as a run does: plan, look for conflicts, prepare, write (all at once), complete.
+/// Moves batches as a run does: plan, look for conflicts, prepare, write (all at once), complete, publish.
 pub async fn move_rows(
     sink: &dyn Sink,
     table: &TableToWrite,
@@ -160,6 +160,9 @@ pub async fn move_rows(
         moved.written.replaced += written.replaced;
     }
     moved.completion = writer.complete().await?;
+    if let Some(publish) = &plan.publish {
+        sink.publish(&publish.what, moved.completion.rows_after).await?;
+    }
     moved.retries = meter.retries.get();
     Ok(moved)
 }

@@ -94,7 +94,7 @@ impl Alone {
         let write = TableToWrite {
             name: source.name.clone(),
             collection: source.collection.clone(),
-            partition: source.partition.clone(),
+            part: source.part.clone(),
             schema,
             metric: source.metric,
             rows: source.rows,

@@ -1,5 +1,6 @@
 //! Running a plan: workers take splits in order, move their batches, and complete the targets.
 
+mod publish;
 mod split;
 mod state;
 mod verify;
@@ -15,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::plan::TargetTable;
 use crate::flow::{Pipeline, ReadContext, Verify, blocking};
 use crate::sink::Decision;
+use publish::Publications;
 use verify::verify_count;
 
 pub use state::{TableRun, TableState, TargetRun};
@@ -43,6 +45,7 @@ struct Run {
     /// Target and split (none: an empty one that is only prepared and completed), in order.
     work: Vec<(usize, Option<usize>)>,
     next: AtomicUsize,
+    publications: Publications,
     /// What all splits are read with, but for what is a table's own.
     cx: ReadContext,
     controls: Controls,
@@ -65,7 +68,9 @@ pub async fn run(
     let targets = targets_of(&tables);
     let work = work_of(&targets);
     let next = AtomicUsize::new(0);
-    let run = Arc::new(Run { pipeline, tables, targets, work, next, cx, controls });
+    let publications = Publications::of(&targets);
+    let run = Run { pipeline, tables, targets, work, next, publications, cx, controls };
+    let run = Arc::new(run);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.min(run.work.len()) {
         workers.spawn(worker(Arc::clone(&run)));
@@ -195,9 +200,8 @@ impl Run {
         let completion = writer.complete().await?;
         let _ = target.completion.set(completion);
         if self.pipeline.settings.verify == Verify::Count {
-            verify_count(&target.plan.plan.target, self.tables_of(target), completion)?;
+            verify_count(&target.plan.plan, self.tables_of(target), completion)?;
         }
-        self.tables_of(target).for_each(|table| table.meter.done.store(true, Ordering::Release));
-        Ok(())
+        self.publish(target, completion.rows_after).await
     }
 }

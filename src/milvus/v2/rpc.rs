@@ -57,6 +57,7 @@ macro_rules! answers {
 }
 
 calls! {
+    "AlterAlias": AlterAliasRequest => Status,
     "CreateCollection": CreateCollectionRequest => Status,
     "CreateIndex": CreateIndexRequest => Status,
     "CreatePartition": CreatePartitionRequest => Status,
@@ -70,12 +71,14 @@ calls! {
     "GetLoadState": GetLoadStateRequest => GetLoadStateResponse,
     "GetPartitionStatistics": GetPartitionStatisticsRequest => GetPartitionStatisticsResponse,
     "GetVersion": GetVersionRequest => GetVersionResponse,
+    "ListAliases": ListAliasesRequest => ListAliasesResponse,
     "ListDatabases": ListDatabasesRequest => ListDatabasesResponse,
     "LoadCollection": LoadCollectionRequest => Status,
     "LoadPartitions": LoadPartitionsRequest => Status,
     "Query": QueryRequest => QueryResults,
     "ReleaseCollection": ReleaseCollectionRequest => Status,
     "ReleasePartitions": ReleasePartitionsRequest => Status,
+    "RenameCollection": RenameCollectionRequest => Status,
     "ShowCollections": ShowCollectionsRequest => ShowCollectionsResponse,
     "ShowPartitions": ShowPartitionsRequest => ShowPartitionsResponse,
 }
@@ -89,6 +92,7 @@ answers! {
     GetLoadStateResponse,
     GetPartitionStatisticsResponse,
     GetVersionResponse,
+    ListAliasesResponse,
     ListDatabasesResponse,
     MutationResult,
     QueryResults,

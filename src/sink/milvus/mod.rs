@@ -6,6 +6,7 @@
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
+//! | `beside` | overwriting a collection: a new one beside it, which takes its place |
 //! | `index` | which index is made, and the metric |
 //! | `plan`, `prepare` | looking, and doing |
 //! | `loads` | what was loaded only to be asked, and is released again |
@@ -15,6 +16,7 @@
 //! | `ids_file` | the ids that were inserted, for whoever wants them |
 //! | `write` | batches to requests, and what to do when one fails |
 
+mod beside;
 mod check;
 mod config;
 mod count;
@@ -123,9 +125,16 @@ impl Sink for Milvus {
         self.make_ready(table, plan, meter).await
     }
 
-    fn after_cut_off(&self, decision: Decision) -> &'static str {
-        match decision {
-            Decision::Overwrite => "The target is incomplete; the next run starts anew",
+    async fn publish(&self, what: &str, rows: u64) -> Result<()> {
+        self.put_in_place(what, rows).await
+    }
+
+    fn after_cut_off(&self, plan: &TargetPlan) -> &'static str {
+        match (plan.decision, &plan.publish) {
+            (Decision::Overwrite, Some(_)) => {
+                "The old collection is as it was; the next run clears away the new one and starts anew"
+            }
+            (Decision::Overwrite, None) => "The target is incomplete; the next run starts anew",
             _ => {
                 "The rows that were written stay; to go on, run again with --set sink.milvus.on_conflict=skip"
             }

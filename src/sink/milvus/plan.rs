@@ -1,5 +1,6 @@
 //! Looking at a target and saying what would happen.
 
+use super::beside::{Beside, Left};
 use super::config::{Config, OnConflict, OnDuplicateId};
 use super::decide::decide;
 use super::index::{NewIndex, for_existing, for_new};
@@ -9,7 +10,7 @@ use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::field::fields_words;
-use crate::sink::{Decision, IdRules, TableToWrite, TargetPlan};
+use crate::sink::{Decision, IdRules, Mode, Publish, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.
 pub(super) struct Intent {
@@ -19,6 +20,9 @@ pub(super) struct Intent {
     pub shape: Shape,
     pub index: Option<NewIndex>,
     pub index_note: String,
+    /// Where a collection that is overwritten is filled, and what an earlier run left there; none
+    /// where the server can't rename it into place, or a partition is meant.
+    pub beside: Option<(Beside, Left)>,
 }
 
 impl Intent {
@@ -26,8 +30,18 @@ impl Intent {
     pub(super) fn makes_collection(&self) -> bool {
         match self.decision {
             Decision::Create => self.found.collection.is_none(),
-            Decision::Overwrite => self.target.partition.is_none(),
+            Decision::Overwrite => self.target.whole,
             Decision::Append | Decision::Skip => false,
+        }
+    }
+
+    /// Where the rows are written.
+    pub(super) fn filled(&self) -> Target {
+        match &self.beside {
+            Some((beside, _)) if self.decision == Decision::Overwrite => {
+                self.target.within(&beside.new)
+            }
+            _ => self.target.clone(),
         }
     }
 
@@ -56,10 +70,21 @@ impl Intent {
         table: &TableToWrite,
     ) -> Result<Intent> {
         let target = Target::of(config, table)?;
-        let found = Found::ask(client, &target).await?;
-        let decision = decide(config.mode, &target, &found)?;
         let version = client.version();
-        let anew = decision == Decision::Overwrite && target.partition.is_none();
+        let found = Found::ask(client, &target).await?;
+        let mut decision = decide(config.mode, &target, &found)?;
+        let mut beside = None;
+        if config.mode == Mode::Overwrite && target.whole && version.can_rename() {
+            let names = Beside::of(&target.collection);
+            let left = names.look(client).await?;
+            if matches!(left, Left::Unnamed | Left::Aside) {
+                decision = Decision::Overwrite;
+            }
+            beside = Some((names, left));
+        } else if found.collection.is_none() {
+            Beside::of(&target.collection).check_not_aside(client).await?;
+        }
+        let anew = decision == Decision::Overwrite && target.whole;
         let (shape, (index, index_note)) = match &found.collection {
             Some(collection) if !anew => {
                 let shape = Shape::of_existing(config, table, collection, version)?;
@@ -72,7 +97,7 @@ impl Intent {
                 (shape, index)
             }
         };
-        let intent = Intent { target, found, decision, shape, index, index_note };
+        let intent = Intent { target, found, decision, shape, index, index_note, beside };
         intent.check_upsert(config, client)?;
         intent.check_partition_key()?;
         Ok(intent)
@@ -101,7 +126,7 @@ impl Intent {
     }
 
     fn check_partition_key(&self) -> Result<()> {
-        if self.target.partition.is_some() && self.has_partition_key() {
+        if self.target.partition.is_some() && !self.makes_collection() && self.has_partition_key() {
             return Err(Error::config(format!(
                 "Collection {} is divided by a partition key: Milvus chooses the partitions",
                 self.target.collection
@@ -119,14 +144,72 @@ impl Intent {
 
 /// The plan of a target that nothing moves into. It need not fit the table.
 async fn leave_alone(client: &Client, target: &Target, found: &Found) -> Result<TargetPlan> {
-    let loaded = client.is_loaded(&target.collection, &target.scope(found)).await?;
     Ok(TargetPlan {
         target: target.to_string(),
         decision: Decision::Skip,
-        rows_before: count::estimate(client, target, loaded).await?,
+        rows_before: rows_now(client, target, found).await?.0,
         notes: vec![format!("{target} exists and is left alone")],
         ids: IdRules::default(),
+        publish: None,
     })
+}
+
+/// The rows of a target, where that can be told, and whether it is loaded.
+async fn rows_now(client: &Client, target: &Target, found: &Found) -> Result<(Option<u64>, bool)> {
+    if !found.has_place_for(target) {
+        return Ok((Some(0), false));
+    }
+    let loaded = client.is_loaded(&target.collection, &target.scope(found)).await?;
+    Ok((count::estimate(client, target, loaded).await?, loaded))
+}
+
+/// How the old rows go and the new ones come.
+async fn overwrite_notes(client: &Client, intent: &Intent, loaded: bool) -> Result<Vec<String>> {
+    let target = &intent.target;
+    let gone = "until the run is complete, the old rows are gone and the new ones incomplete";
+    if let (Some(partition), false) = (&target.partition, target.whole) {
+        return Ok(vec![format!(
+            "Milvus can't rename partitions: {partition} is dropped first, and {gone}"
+        )]);
+    }
+    let Some((beside, left)) = &intent.beside else {
+        let mut notes = vec![format!(
+            "{} can't rename collections: the old one is dropped first, and {gone}",
+            client.version()
+        )];
+        if loaded {
+            notes.push("afterwards it is not loaded any more: load it before searching".to_owned());
+        }
+        return Ok(notes);
+    };
+    let Beside { name, new, old } = beside;
+    let mut notes = match left {
+        Left::Nothing => Vec::new(),
+        Left::Unfinished => {
+            vec![format!("{new}, which an earlier run left unfinished, is dropped first")]
+        }
+        Left::Unnamed => vec![format!(
+            "an earlier run was cut off just before {new} took the place of {name}: that is finished first"
+        )],
+        Left::Replaced => vec![format!("{old}, which an earlier run replaced, is dropped first")],
+        Left::Aside => vec![format!("{old}, as an earlier run left it, gets its name back first")],
+    };
+    notes.push(format!(
+        "the new rows are filled into {new}, which takes the place of the old collection, with all its partitions, once they are complete and counted"
+    ));
+    if intent.found.collection.is_some() {
+        let aliases = client.aliases(name).await?;
+        if !aliases.is_empty() {
+            notes.push(format!("its aliases move along: {}", aliases.join(", ")));
+        }
+    }
+    if loaded && !client.version().is_lite() {
+        notes.push(match intent.index {
+            Some(_) => "it is loaded, and so is the new one when it takes its place".to_owned(),
+            None => "afterwards it is not loaded any more, as it has no index".to_owned(),
+        });
+    }
+    Ok(notes)
 }
 
 impl Milvus {
@@ -138,15 +221,13 @@ impl Milvus {
             return leave_alone(client, &target, &found).await;
         }
         let intent = Intent::form(&self.config, client, table).await?;
-        self.state.lock().await.claim(&intent.target)?;
         let (target, found) = (&intent.target, &intent.found);
-        let loaded = found.exists(target)
-            && client.is_loaded(&target.collection, &target.scope(found)).await?;
+        let leads = self.state.lock().await.claim(target, intent.decision)?;
+        let (rows_before, loaded) = rows_now(client, target, found).await?;
+        // Its rows have another name just now.
+        let nameless = intent.decision == Decision::Overwrite && found.collection.is_none();
+        let rows_before = rows_before.filter(|_| !nameless);
         let ids_can_be_there = intent.ids_can_be_there(client);
-        let rows_before = match found.exists(target) {
-            false => Some(0),
-            true => count::estimate(client, target, loaded).await?,
-        };
         let looks = ids_can_be_there && self.config.on_conflict != OnConflict::Insert;
         if looks
             && !loaded
@@ -157,7 +238,11 @@ impl Milvus {
         {
             return Err(super::lookup::no_index(target));
         }
-        let mut notes = self.notes(client, table, &intent, loaded);
+        let mut notes = match leads && intent.decision == Decision::Overwrite {
+            true => overwrite_notes(client, &intent, loaded).await?,
+            false => Vec::new(),
+        };
+        notes.extend(self.notes(client, table, &intent, loaded));
         if looks && !loaded && rows_before != Some(0) {
             notes.push(format!(
                 "{target} is not loaded: it is loaded while its ids are looked up, then released"
@@ -174,6 +259,10 @@ impl Milvus {
                     && self.config.on_conflict == OnConflict::Fail
                     && (rows_before != Some(0) || intent.shares_ids(client)),
             },
+            publish: (intent.filled() != *target).then(|| Publish {
+                what: target.collection.clone(),
+                from: intent.filled().to_string(),
+            }),
         })
     }
 
@@ -184,23 +273,15 @@ impl Milvus {
         intent: &Intent,
         loaded: bool,
     ) -> Vec<String> {
-        let Intent { target, decision, shape, index_note, .. } = intent;
+        let Intent { shape, index_note, .. } = intent;
         let mut notes = Vec::new();
-        if *decision == Decision::Overwrite {
-            notes.push(match &target.partition {
-                None => "the collection is dropped first: until the run is complete, the old rows are gone and the new ones incomplete".to_owned(),
-                Some(partition) => format!("partition {partition} is dropped first: until the run is complete, its old rows are gone and the new ones incomplete"),
-            });
-        }
         if intent.makes_collection() {
             notes.push(format!("new collection with {}", fields_words(&shape.fields)));
         }
         notes.extend(shape.notes.iter().cloned());
         notes.push(index_note.clone());
-        let made = intent.makes_collection();
-        if (!loaded || made) && !client.version().is_lite() {
-            let when = if loaded { "afterwards it is not loaded any more" } else { "not loaded" };
-            notes.push(format!("{when}: load it before searching"));
+        if !loaded && !client.version().is_lite() {
+            notes.push("not loaded: load it before searching".to_owned());
         }
         let nulls = table.schema.arrow().fields().iter().any(|field| field.is_nullable());
         if nulls && !client.version().takes_nulls() {

@@ -5,22 +5,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use tokio::sync::Mutex;
 
-use super::Milvus;
+use super::beside::{Beside, Left};
 use super::check::Checks;
 use super::config::{OnConflict, OnDuplicateId};
 use super::count::{Before, CountBy};
 use super::ids_file::IdsFile;
 use super::lookup::Lookup;
 use super::plan::Intent;
-use super::target::Found;
+use super::target::{Found, Target};
 use super::write::{Clash, MAX_REQUEST, Shared, Table};
+use super::{Milvus, State};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
 use crate::milvus::v2::load::Loaded;
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
 use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
+use crate::words::count;
 
 impl Milvus {
     pub(super) async fn make_ready(
@@ -35,9 +36,15 @@ impl Milvus {
             state.ids_file = Some(IdsFile::open(path)?);
         }
         let mut intent = Intent::form(&self.config, client, table).await?;
-        let collection = intent.target.collection.clone();
+        if let Some((beside, left)) = &intent.beside
+            && *left != Left::Nothing
+            && !state.created.contains(&beside.new)
+        {
+            beside.recover(client).await?;
+            intent = Intent::form(&self.config, client, table).await?;
+        }
         // The run's other tables may have made the collection, and its default partition with it.
-        if plan.decision == Decision::Create && state.created.contains(&collection) {
+        if plan.decision == Decision::Create && state.created.contains(&intent.target.collection) {
             intent.decision = Decision::Create;
         }
         if intent.decision != plan.decision {
@@ -49,12 +56,10 @@ impl Milvus {
             ))
             .help("something else works on it; run again when it rests"));
         }
-        let makes_collection = intent.makes_collection();
         let asked = state.take_lookup(&intent.target);
-        self.make(client, table, &intent).await?;
-        if makes_collection {
-            state.created.push(collection.clone());
-        }
+        self.make(client, table, &intent, &mut state).await?;
+        let target = intent.filled();
+        let collection = target.collection.clone();
         let clash = self.clash(client, &intent);
         let lookup = match (clash, asked) {
             (_, Some(lookup)) => Some(lookup),
@@ -69,17 +74,15 @@ impl Milvus {
             }
             (_, lookup) => lookup,
         };
-        let found = Found::ask(client, &intent.target).await?;
-        let count_by = CountBy::choose(client, &intent.target, &found, clash).await?;
+        let found = Found::ask(client, &target).await?;
+        let count_by = CountBy::choose(client, &target, &found, clash).await?;
         let rows = match intent.decision {
-            _ if count_by == CountBy::WholeStatistics => {
-                count_by.count(client, &intent.target).await?
-            }
+            _ if count_by == CountBy::WholeStatistics => count_by.count(client, &target).await?,
             Decision::Append => {
                 if count_by == CountBy::Statistics {
                     client.flush(&collection).await?;
                 }
-                count_by.count(client, &intent.target).await?
+                count_by.count(client, &target).await?
             }
             _ => 0,
         };
@@ -91,11 +94,11 @@ impl Milvus {
         let repeat_as = self.repeat_as(client, clash, intent.decision).filter(|_| {
             client.version().is_lite() || before.exactly.is_some() || count_by == CountBy::Query
         });
-        let scope = (intent.target.scope(&found), intent.target.partition.is_none());
+        let scope = (target.scope(&found), target.partition.is_none());
         let head = InsertHead {
             database: client.database().unwrap_or_default().to_owned(),
             collection,
-            partition: intent.target.partition.clone().unwrap_or_default(),
+            partition: target.partition.clone().unwrap_or_default(),
             columns: intent.shape.columns.clone(),
         };
         let id = table.schema.id_index();
@@ -103,7 +106,7 @@ impl Milvus {
             checks: Checks::new(&intent.shape.fields, id, client.version().is_lite()),
             client: client.clone(),
             repeat_as,
-            target: intent.target,
+            target,
             head,
             id,
             clash,
@@ -118,33 +121,36 @@ impl Milvus {
     }
 
     /// Creates, drops, leaves alone.
-    async fn make(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
-        let Intent { target, found, decision, index, .. } = intent;
+    async fn make(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        intent: &Intent,
+        state: &mut State,
+    ) -> Result<()> {
+        let Intent { found, decision, index, .. } = intent;
+        let target = intent.filled();
         let name = &target.collection;
         if intent.makes_collection() {
-            if *decision == Decision::Overwrite {
-                self.try_out(client, table, intent).await?;
-                client.drop_collection(name).await?;
-            }
-            self.create(client, table, intent, name).await?;
-            return match &target.partition {
-                Some(partition) if partition != DEFAULT_PARTITION => {
-                    Ok(client.create_partition(name, partition).await?)
+            // Only the first of several targets in it.
+            if !state.created.contains(name) {
+                if *decision == Decision::Overwrite && intent.beside.is_none() {
+                    self.try_out(client, table, intent).await?;
+                    client.drop_collection(name).await?;
                 }
-                _ => Ok(()),
-            };
+                self.create(client, table, intent, name).await?;
+                state.created.push(name.clone());
+            }
+            return make_partition(client, &target).await;
         }
         if let (Some(index), None) = (index, found.index_on(&intent.shape.vector)) {
             index.create(client, name).await?;
         }
         match (&target.partition, decision) {
-            (Some(partition), Decision::Create) if !found.partitions.contains(partition) => {
-                Ok(client.create_partition(name, partition).await?)
-            }
             (Some(partition), Decision::Overwrite) => {
                 replace_partition(client, name, partition).await
             }
-            _ => Ok(()),
+            _ => make_partition(client, &target).await,
         }
     }
 
@@ -156,11 +162,40 @@ impl Milvus {
         name: &str,
     ) -> Result<()> {
         let fields = intent.shape.fields.clone();
-        client.create_collection(name, &self.description(table), fields).await?;
+        let marks = match &intent.beside {
+            Some((beside, _)) if *name == beside.new => beside.marks(client).await?,
+            _ => Vec::new(),
+        };
+        client.create_collection(name, &self.description(table), fields, marks).await?;
         match &intent.index {
             Some(index) => index.create(client, name).await,
             None => Ok(()),
         }
+    }
+
+    /// Puts a collection that was filled beside an old one in its place.
+    pub(super) async fn put_in_place(&self, name: &str, rows: u64) -> Result<()> {
+        let client = self.client().await?;
+        let beside = Beside::of(name);
+        // There a row takes the place of the one with its id in any partition.
+        if client.version().is_lite() {
+            let held = client.row_count(&beside.new, None).await?;
+            if held != rows {
+                return Err(Error::differ(format!(
+                    "Collection {} holds {} rows, {} were written into its partitions",
+                    beside.new,
+                    count(held),
+                    count(rows)
+                ))
+                .help(format!("Milvus Lite keeps one row per id and collection: an id stands in several partitions; the old rows are still in {name}")));
+            }
+        }
+        beside
+            .take_place(client)
+            .await
+            .map_err(|error| error.at(format!("putting {} in the place of {name}", beside.new)))?;
+        tracing::info!("Collection {name} has been replaced");
+        Ok(())
     }
 
     /// Makes the collection under another name and drops it again: what the server refuses (an
@@ -219,6 +254,16 @@ async fn exact_count(
         (Decision::Append, Some(lookup)) if lookup.nothing_there() => Ok(Some(0)),
         (Decision::Append, Some(_)) => CountBy::Query.count(client, &intent.target).await.map(Some),
         (Decision::Append | Decision::Skip, _) => Ok(None),
+    }
+}
+
+/// Makes the target's partition where it is missing.
+async fn make_partition(client: &Client, target: &Target) -> Result<()> {
+    match &target.partition {
+        Some(partition) if !client.partitions(&target.collection).await?.contains(partition) => {
+            Ok(client.create_partition(&target.collection, partition).await?)
+        }
+        _ => Ok(()),
     }
 }
 
