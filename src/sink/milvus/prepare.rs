@@ -138,7 +138,13 @@ impl Milvus {
                     self.try_out(client, table, intent).await?;
                     client.drop_collection(name).await?;
                 }
-                self.create(client, table, intent, name).await?;
+                if let Err(error) = self.create(client, table, intent, name).await {
+                    // An index that is refused leaves a collection that nobody would fill.
+                    if intent.beside.is_some() && client.drop_collection(name).await.is_err() {
+                        tracing::warn!("Collection {name} stays behind, without rows");
+                    }
+                    return Err(error);
+                }
                 state.created.push(name.clone());
             }
             return make_partition(client, &target).await;
