@@ -78,6 +78,30 @@ pub struct TableToWrite {
     pub rows: u64,
 }
 
+/// What a name is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NameOf {
+    /// A collection.
+    Collection,
+    /// A partition.
+    Partition,
+}
+
+/// A name that the source gives, and that a sink can't have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedName {
+    /// What it is of.
+    pub of: NameOf,
+    /// The name.
+    pub name: String,
+    /// The nearest name that the sink takes, also with `_` and a number behind it.
+    pub instead: String,
+    /// The sink's own setting for such a name.
+    pub setting: &'static str,
+    /// Which names it takes, in words.
+    pub rule: &'static str,
+}
+
 /// What happens to the target of one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -154,6 +178,12 @@ pub struct Completion {
 pub trait Sink: Send + Sync {
     /// The config key of this kind of sink.
     fn kind(&self) -> &'static str;
+
+    /// The names of a table's target that come from the source and that the sink can't have. Asked
+    /// for all tables before the first is planned.
+    fn refused_names(&self, _: &TableToWrite) -> Vec<RefusedName> {
+        Vec::new()
+    }
 
     /// Looks at the target and says what would happen. Changes nothing.
     ///

@@ -12,6 +12,9 @@ mod faiss_cases;
 mod files;
 #[path = "../milvus1/support.rs"]
 mod milvus1_cases;
+#[path = "../milvus1/writer.rs"]
+mod milvus1_writer;
 mod milvusdm;
+mod names;
 mod output;
 mod support;

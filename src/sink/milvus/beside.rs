@@ -14,7 +14,7 @@
 
 use twox_hash::XxHash3_128;
 
-use super::target::MAX_NAME;
+use super::names::MAX_NAME;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;

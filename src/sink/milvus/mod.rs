@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `config` | what the user writes |
+//! | `names` | names as a Milvus takes them |
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
@@ -25,6 +26,7 @@ mod ids_file;
 mod index;
 mod loads;
 mod lookup;
+mod names;
 mod plan;
 mod prepare;
 mod shape;
@@ -48,7 +50,7 @@ use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::sink::{
-    Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+    Decision, RefusedName, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -106,6 +108,10 @@ impl Milvus {
 impl Sink for Milvus {
     fn kind(&self) -> &'static str {
         "milvus"
+    }
+
+    fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
+        names::refused(&self.config, table)
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {

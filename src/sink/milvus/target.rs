@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::State;
 use super::config::Config;
+use super::names::check_name;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
@@ -11,9 +12,6 @@ use crate::milvus::v2::index::Index;
 use crate::milvus::v2::partition::DEFAULT_PARTITION;
 use crate::sink::{Decision, TableToWrite};
 use crate::table::Part;
-
-/// Longest name of a collection, partition or field.
-pub(super) const MAX_NAME: usize = 255;
 
 /// Where one table goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,19 +77,6 @@ impl fmt::Display for Target {
             None => Ok(()),
         }
     }
-}
-
-/// Names as a Milvus takes them. Milvus Lite takes more, but what is made there should be able to
-/// move on.
-pub(super) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
-    let mut chars = name.chars();
-    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= MAX_NAME {
-        return Ok(());
-    }
-    Err(Error::config(format!("`{name}` can't be the name of a Milvus {what}")).help(format!(
-        "give another name with {key}: letters, digits and underscores, not beginning with a digit, at most {MAX_NAME} characters"
-    )))
 }
 
 impl State {
@@ -168,16 +153,6 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_those_that_a_server_takes() {
-        for name in ["a", "_a1", "Test_2"] {
-            assert!(check_name("collection", name, "key").is_ok(), "{name}");
-        }
-        for name in ["", "1a", "a-b", "a.b", "ä", "a b", &"a".repeat(256)] {
-            assert!(check_name("collection", name, "key").is_err(), "{name}");
-        }
-    }
 
     #[test]
     fn no_target_is_a_part_of_another() {
