@@ -17,4 +17,5 @@ mod milvus1_writer;
 mod milvusdm;
 mod names;
 mod output;
+mod overwrite;
 mod support;
