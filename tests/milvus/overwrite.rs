@@ -201,6 +201,23 @@ async fn rows_that_are_missing_keep_the_old_ones_in_place() {
 }
 
 #[tokio::test]
+async fn of_two_runs_at_once_only_the_later_one_replaces_the_old_rows() {
+    for server in Server::both() {
+        let name = with_old_rows(&server, "two_runs").await;
+        let (first, second) = (overwriting(&server.uri), overwriting(&server.uri));
+        fill(&*first, &table(&name), vec![rows(50..70, 1.0)]).await.unwrap();
+        fill(&*second, &table(&name), vec![rows(80..85, 1.0)]).await.unwrap();
+        let held = if server.lite { 5 } else { 20 };
+        let error = first.publish(&name, held).await.unwrap_err();
+        assert!(error.to_string().contains("another run seems to overwrite"), "{error}");
+        assert_eq!(ids(&server, &name).await, range(0..10));
+        second.publish(&name, 5).await.unwrap();
+        assert_eq!(ids(&server, &name).await, range(80..85));
+        server.remove(&name).await;
+    }
+}
+
+#[tokio::test]
 async fn a_collection_that_is_not_ours_is_never_dropped() {
     for server in Server::both() {
         let name = with_old_rows(&server, "foreign").await;

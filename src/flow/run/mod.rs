@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::plan::TargetTable;
 use crate::flow::{Pipeline, ReadContext, Verify, blocking};
 use crate::sink::Decision;
-use publish::Publications;
+use publish::{Complete, Publications};
 use verify::verify_count;
 
 pub use state::{TableRun, TableState, TargetRun};
@@ -127,11 +127,15 @@ async fn worker(run: Arc<Run>) -> Result<()> {
         if run.controls.stop.is_cancelled() {
             return Err(Error::interrupted());
         }
-        tokio::select! {
+        let complete = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::interrupted()),
             () = overdue(&run.controls.stop) => return Err(Error::interrupted()),
             moved = run.take(target, split) => moved?,
+        };
+        // Once begun, it is not left half-way because something else failed.
+        if let Some(complete) = complete {
+            run.publish(complete).await?;
         }
     }
 }
@@ -146,7 +150,7 @@ async fn overdue(stop: &CancellationToken) {
 }
 
 impl Run {
-    async fn take(&self, target: usize, split: Option<usize>) -> Result<()> {
+    async fn take(&self, target: usize, split: Option<usize>) -> Result<Option<Complete>> {
         let target = &self.targets[target];
         let place = |error: Error| error.at(format!("table {}", target.plan.write.name));
         self.prepare(target).await.map_err(place)?;
@@ -155,7 +159,7 @@ impl Run {
             let place = |error: Error| error.at(format!("table {table}"));
             self.move_split(target, split).await.map_err(place)?;
             if target.splits_left.fetch_sub(1, Ordering::AcqRel) > 1 {
-                return Ok(());
+                return Ok(None);
             }
         }
         self.complete(target).await.map_err(place)
@@ -190,7 +194,7 @@ impl Run {
         Ok(())
     }
 
-    async fn complete(&self, target: &TargetRun) -> Result<()> {
+    async fn complete(&self, target: &TargetRun) -> Result<Option<Complete>> {
         if let Some(Some(stage)) = target.stage.get() {
             stage.complete().await.map_err(|error| error.at("stage"))?;
         }
@@ -202,6 +206,6 @@ impl Run {
         if self.pipeline.settings.verify == Verify::Count {
             verify_count(&target.plan.plan, self.tables_of(target), completion)?;
         }
-        self.publish(target, completion.rows_after).await
+        self.verified(target, completion.rows_after)
     }
 }

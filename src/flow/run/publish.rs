@@ -33,24 +33,33 @@ impl Publications {
     }
 }
 
+/// All that is published together is complete and verified.
+pub(super) struct Complete {
+    what: String,
+    rows: u64,
+}
+
 impl Run {
-    /// Notes that a target is complete and verified. The last one of those that belong together
-    /// has them put in place; until then none of them is done.
-    pub(super) async fn publish(&self, target: &TargetRun, rows: u64) -> Result<()> {
+    /// Notes that a target is complete and verified. With the last one of those that belong
+    /// together all of them can be put in place; until then none of them is done.
+    pub(super) fn verified(&self, target: &TargetRun, rows: u64) -> Result<Option<Complete>> {
         let Some(publish) = &target.plan.plan.publish else {
             self.done(target);
-            return Ok(());
+            return Ok(None);
         };
         let Some(waiting) = self.publications.0.get(&publish.what) else {
             return Err(Error::internal("A target was completed that nobody waits for"));
         };
         let rows = waiting.rows.fetch_add(rows, Ordering::AcqRel) + rows;
-        if waiting.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return Ok(());
-        }
-        self.pipeline.sink.publish(&publish.what, rows).await?;
-        let together = |other: &&Arc<TargetRun>| {
-            other.plan.plan.publish.as_ref().is_some_and(|p| p.what == publish.what)
+        let last = waiting.left.fetch_sub(1, Ordering::AcqRel) == 1;
+        Ok(last.then(|| Complete { what: publish.what.clone(), rows }))
+    }
+
+    /// Has the sink put it in place.
+    pub(super) async fn publish(&self, Complete { what, rows }: Complete) -> Result<()> {
+        self.pipeline.sink.publish(&what, rows).await?;
+        let together = |target: &&Arc<TargetRun>| {
+            target.plan.plan.publish.as_ref().is_some_and(|publish| publish.what == what)
         };
         self.targets.iter().filter(together).for_each(|target| self.done(target));
         Ok(())

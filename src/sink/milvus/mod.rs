@@ -60,6 +60,7 @@ impl SinkFactory for Config {
             config: self.clone(),
             source_kind: cx.source_kind,
             client: OnceCell::new(),
+            run: beside::run_number(),
             dry_run: cx.dry_run,
             loads: loads::Loads::default(),
             state: Mutex::default(),
@@ -72,6 +73,8 @@ struct Milvus {
     config: Config,
     source_kind: &'static str,
     client: OnceCell<Client>,
+    /// Tells collections that this run fills from those of other runs.
+    run: String,
     /// True when nothing may be made on the server.
     dry_run: bool,
     loads: loads::Loads,

@@ -169,7 +169,7 @@ impl Milvus {
     ) -> Result<()> {
         let fields = intent.shape.fields.clone();
         let marks = match &intent.beside {
-            Some((beside, _)) if *name == beside.new => beside.marks(client).await?,
+            Some((beside, _)) if *name == beside.new => beside.marks(client, &self.run).await?,
             _ => Vec::new(),
         };
         client.create_collection(name, &self.description(table), fields, marks).await?;
@@ -197,7 +197,7 @@ impl Milvus {
             }
         }
         beside
-            .take_place(client)
+            .take_place(client, &self.run)
             .await
             .map_err(|error| error.at(format!("putting {} in the place of {name}", beside.new)))?;
         tracing::info!("Collection {name} has been replaced");
