@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use twox_hash::XxHash3_128;
 
 use super::names::MAX_NAME;
+use super::reload::Reload;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
@@ -75,7 +76,7 @@ impl Beside {
     pub(super) async fn marks(&self, client: &Client, run: &str) -> Result<Vec<KeyValuePair>> {
         let replaced = client.describe_collection(&self.name).await?;
         let id = replaced.map(|collection| collection.id).unwrap_or_default();
-        Ok(vec![pair(REPLACES, &self.name), pair(REPLACED_ID, &id.to_string()), pair(RUN, run)])
+        Ok(vec![pair(REPLACES, &self.name), pair(REPLACED_ID, id.to_string()), pair(RUN, run)])
     }
 
     /// What stands there.
@@ -136,14 +137,14 @@ impl Beside {
                     tracing::info!(
                         "Collection {new} takes the place of {name}, as an earlier run was about to do"
                     );
-                    let loaded = Loads::of(client, old).await?;
+                    let reload = Reload::of(client, old).await?;
                     client.rename_collection(new, name).await?;
-                    self.settle(client, &loaded).await?;
+                    self.settle(client, &reload).await?;
                 }
                 Left::Replaced => {
                     tracing::info!("Dropping collection {old}, which an earlier run replaced");
-                    let loaded = Loads::of(client, old).await?;
-                    self.settle(client, &loaded).await?;
+                    let reload = Reload::of(client, old).await?;
+                    self.settle(client, &reload).await?;
                 }
                 Left::Aside => {
                     tracing::info!("Collection {old} gets its name {name} back");
@@ -165,9 +166,9 @@ impl Beside {
                 "another run seems to overwrite {name}, too: let one end before the other begins"
             )));
         }
-        let loaded = Loads::of(client, name).await?;
+        let reload = Reload::of(client, name).await?;
         // Before it has the name, so that searches find it ready. Both may be too much at once.
-        if let Err(error) = loaded.load(client, new).await {
+        if let Err(error) = reload.load(client, new).await {
             tracing::warn!("{new} is loaded once the old collection is gone: {error}");
         }
         client.rename_collection(name, old).await?;
@@ -178,55 +179,20 @@ impl Beside {
             }
             return Err(error.into());
         }
-        self.settle(client, &loaded).await
+        self.settle(client, &reload).await
     }
 
     /// What is left to do once the new collection has the name.
-    async fn settle(&self, client: &Client, loaded: &Loads) -> Result<()> {
+    async fn settle(&self, client: &Client, reload: &Reload) -> Result<()> {
         for alias in client.aliases(&self.old).await? {
             client.alter_alias(&alias, &self.name).await?;
         }
         client.drop_collection(&self.old).await?;
-        loaded.load(client, &self.name).await
-    }
-}
-
-/// What was loaded of a collection.
-struct Loads {
-    /// True for all of it.
-    whole: bool,
-    partitions: Vec<String>,
-}
-
-impl Loads {
-    async fn of(client: &Client, collection: &str) -> Result<Loads> {
-        // Milvus Lite has loaded what is new, and a rename would hide whether the old one was.
-        if client.version().is_lite() {
-            return Ok(Loads { whole: true, partitions: Vec::new() });
-        }
-        let mut loads = Loads { whole: false, partitions: Vec::new() };
-        if client.is_loaded(collection, &[]).await? {
-            let all = client.partitions(collection).await?;
-            for partition in &all {
-                if client.is_loaded(collection, std::slice::from_ref(partition)).await? {
-                    loads.partitions.push(partition.clone());
-                }
-            }
-            loads.whole = loads.partitions.len() == all.len();
-        }
-        Ok(loads)
-    }
-
-    /// Loads the same of another collection, as far as it has it and is not loaded.
-    async fn load(&self, client: &Client, collection: &str) -> Result<()> {
-        let mut partitions = client.partitions(collection).await?;
-        partitions.retain(|partition| self.whole || self.partitions.contains(partition));
-        let lite = client.version().is_lite();
-        if partitions.is_empty() || !lite && client.indexes(collection).await?.is_empty() {
-            return Ok(());
-        }
-        client.load_missing(collection, &partitions, self.whole).await?;
-        Ok(())
+        reload.load(client, &self.name).await.map_err(|error| {
+            error
+                .at(format!("loading {}", self.name))
+                .help("the new rows are complete and in place: load them when there is room")
+        })
     }
 }
 

@@ -8,8 +8,10 @@
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
 //! | `beside` | overwriting a collection: a new one beside it, which takes its place |
+//! | `reload` | loading of the new one what was loaded of the old one |
 //! | `index` | which index is made, and the metric |
-//! | `plan`, `prepare` | looking, and doing |
+//! | `plan`, `notes` | looking, and saying what would happen |
+//! | `prepare`, `make` | doing it |
 //! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
 //! | `count` | counting the target's rows the same way before and after |
@@ -26,9 +28,12 @@ mod ids_file;
 mod index;
 mod loads;
 mod lookup;
+mod make;
 mod names;
+mod notes;
 mod plan;
 mod prepare;
+mod reload;
 mod shape;
 mod target;
 mod wait;

@@ -4,12 +4,12 @@ use super::beside::{Beside, Left};
 use super::config::{Config, OnConflict, OnDuplicateId};
 use super::decide::decide;
 use super::index::{NewIndex, for_existing, for_new};
+use super::notes::on_overwriting;
 use super::shape::Shape;
 use super::target::{Found, Target};
 use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
-use crate::milvus::v2::field::fields_words;
 use crate::sink::{Decision, IdRules, Mode, Publish, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.
@@ -163,55 +163,6 @@ async fn rows_now(client: &Client, target: &Target, found: &Found) -> Result<(Op
     Ok((count::estimate(client, target, loaded).await?, loaded))
 }
 
-/// How the old rows go and the new ones come.
-async fn overwrite_notes(client: &Client, intent: &Intent, loaded: bool) -> Result<Vec<String>> {
-    let target = &intent.target;
-    let gone = "until the run is complete, the old rows are gone and the new ones incomplete";
-    if let (Some(partition), false) = (&target.partition, target.whole) {
-        return Ok(vec![format!(
-            "Milvus can't rename partitions: {partition} is dropped first, and {gone}"
-        )]);
-    }
-    let Some((beside, left)) = &intent.beside else {
-        let mut notes = vec![format!(
-            "{} can't rename collections: the old one is dropped first, and {gone}",
-            client.version()
-        )];
-        if loaded {
-            notes.push("afterwards it is not loaded any more: load it before searching".to_owned());
-        }
-        return Ok(notes);
-    };
-    let Beside { name, new, old } = beside;
-    let mut notes = match left {
-        Left::Nothing => Vec::new(),
-        Left::Unfinished => {
-            vec![format!("{new}, which an earlier run left unfinished, is dropped first")]
-        }
-        Left::Unnamed => vec![format!(
-            "an earlier run was cut off just before {new} took the place of {name}: that is finished first"
-        )],
-        Left::Replaced => vec![format!("{old}, which an earlier run replaced, is dropped first")],
-        Left::Aside => vec![format!("{old}, as an earlier run left it, gets its name back first")],
-    };
-    notes.push(format!(
-        "the new rows are filled into {new}, which takes the place of the old collection, with all its partitions, once they are complete and counted"
-    ));
-    if intent.found.collection.is_some() {
-        let aliases = client.aliases(name).await?;
-        if !aliases.is_empty() {
-            notes.push(format!("its aliases move along: {}", aliases.join(", ")));
-        }
-    }
-    if loaded && !client.version().is_lite() {
-        notes.push(match intent.index {
-            Some(_) => "it is loaded, and so is the new one when it takes its place".to_owned(),
-            None => "afterwards it is not loaded any more, as it has no index".to_owned(),
-        });
-    }
-    Ok(notes)
-}
-
 impl Milvus {
     pub(super) async fn make_plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let client = self.client().await?;
@@ -238,10 +189,10 @@ impl Milvus {
         {
             return Err(super::lookup::no_index(target));
         }
-        let mut notes = match leads && intent.decision == Decision::Overwrite {
-            true => overwrite_notes(client, &intent, loaded).await?,
-            false => Vec::new(),
-        };
+        let mut notes = Vec::new();
+        if intent.decision == Decision::Overwrite && (leads || !target.whole) {
+            notes.extend(on_overwriting(client, &intent, loaded).await?);
+        }
         notes.extend(self.notes(client, table, &intent, loaded));
         if looks && !loaded && rows_before != Some(0) {
             notes.push(format!(
@@ -264,36 +215,6 @@ impl Milvus {
                 from: intent.filled().to_string(),
             }),
         })
-    }
-
-    fn notes(
-        &self,
-        client: &Client,
-        table: &TableToWrite,
-        intent: &Intent,
-        loaded: bool,
-    ) -> Vec<String> {
-        let Intent { shape, index_note, .. } = intent;
-        let mut notes = Vec::new();
-        if intent.makes_collection() {
-            notes.push(format!("new collection with {}", fields_words(&shape.fields)));
-        }
-        notes.extend(shape.notes.iter().cloned());
-        notes.push(index_note.clone());
-        if !loaded && !client.version().is_lite() {
-            notes.push("not loaded: load it before searching".to_owned());
-        }
-        let nulls = table.schema.arrow().fields().iter().any(|field| field.is_nullable());
-        if nulls && !client.version().takes_nulls() {
-            notes.push(format!("{} has no nulls: a row with one fails the run", client.version()));
-        }
-        let sends_twice = self.config.on_conflict == OnConflict::Insert
-            && intent.ids_can_be_there(client)
-            || self.config.on_duplicate_id == OnDuplicateId::Allow;
-        if sends_twice && client.version().is_lite() {
-            notes.push("Milvus Lite keeps one row per id, the last that comes".to_owned());
-        }
-        notes
     }
 
     /// The description of a collection that is made.

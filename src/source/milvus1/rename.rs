@@ -47,14 +47,12 @@ pub fn check(config: &Config, catalog: &Catalog) -> Result<()> {
         keys
     };
     let known: Vec<String> = catalog.collections.iter().flat_map(of_collection).collect();
-    for key in config.rename.keys().filter(|key| !known.contains(key)) {
-        let known: Vec<_> = known.iter().map(String::as_str).collect();
-        let error = Error::config(format!("There is no collection or partition `{key}` to rename"))
-            .at(SETTING);
-        return Err(match suggest(key, &known) {
-            Some(help) => error.help(help),
-            None => error,
-        });
-    }
-    Ok(())
+    let Some(key) = config.rename.keys().find(|key| !known.contains(key)) else { return Ok(()) };
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    let error = Error::config(format!("There is no collection or partition `{key}` to rename"));
+    let error = error.at(SETTING);
+    Err(match suggest(key, &known) {
+        Some(help) => error.help(help),
+        None => error,
+    })
 }
