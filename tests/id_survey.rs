@@ -41,6 +41,7 @@ impl Sink for Strict {
             rows_before: Some(10),
             notes: Vec::new(),
             ids: self.0,
+            publish: None,
         })
     }
 

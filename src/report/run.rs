@@ -270,8 +270,10 @@ impl TableReport {
             TableState::Moving | TableState::Completing => TableStatus::Incomplete,
             TableState::Done => TableStatus::Complete,
         };
-        let completion = run.target.completion.get();
         let target = &plan.target.plan;
+        // Until it is published, the target holds what it held before.
+        let waits = target.publish.is_some() && status != TableStatus::Complete;
+        let completion = run.target.completion.get().filter(|_| !waits);
         let left_alone = target.rows_before.filter(|_| status == TableStatus::LeftAlone);
         let notes = plan.source.notes.iter().chain(&target.notes).cloned().collect();
         TableReport {

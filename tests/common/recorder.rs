@@ -10,8 +10,8 @@ use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use vecpipe::flow::{Batch, Meter};
 use vecpipe::sink::{
-    Completion, Decision, Earlier, Granularity, IdRules, Sink, SplitWriter, Start, TableToWrite,
-    TableWriter, TargetPlan, Written,
+    Completion, Decision, Earlier, Granularity, IdRules, Publish, Sink, SplitWriter, Start,
+    TableToWrite, TableWriter, TargetPlan, Written,
 };
 use vecpipe::table::Split;
 use vecpipe::{Error, Result};
@@ -45,6 +45,8 @@ pub struct Record {
     /// Rows that came again because nobody knew.
     pub repeated: u64,
     pub completed: u32,
+    /// What was published, and the rows that were told.
+    pub published: Vec<(String, u64)>,
     pub failed: Option<Instant>,
 }
 
@@ -56,6 +58,8 @@ pub struct Recorder {
     pub delay: Option<Duration>,
     /// Keeps whole splits alone.
     pub by_splits: bool,
+    /// True when rows wait elsewhere until they are published.
+    pub publishes: bool,
 }
 
 impl Recorder {
@@ -77,6 +81,11 @@ impl Sink for Recorder {
             rows_before: None,
             notes: Vec::new(),
             ids: IdRules::default(),
+            publish: self.publishes.then(|| Publish {
+                what: "all".to_owned(),
+                from: format!("beside {}", table.collection),
+                run: "this one".to_owned(),
+            }),
         })
     }
 
@@ -88,6 +97,11 @@ impl Sink for Recorder {
         let record = self.record();
         let kept = |n: u32| !self.by_splits || record.finished.contains(&n);
         Ok((0..earlier.splits.len()).map(|n| kept(n as u32)).collect())
+    }
+
+    async fn publish(&self, what: &str, rows: u64) -> Result<()> {
+        self.record().published.push((what.to_owned(), rows));
+        Ok(())
     }
 
     async fn prepare(

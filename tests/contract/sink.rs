@@ -11,6 +11,7 @@ use vecpipe::sink::{
     TargetPlan,
 };
 use vecpipe::source::{Columns, Source, SourceTable};
+use vecpipe::table::Part;
 
 use crate::common::read::Way;
 use crate::fixtures;
@@ -84,7 +85,7 @@ impl Rows {
         TableToWrite {
             name: self.table.name.clone(),
             collection: "contract".to_owned(),
-            partition: None,
+            part: Part::Whole,
             schema: self.table.schema.clone(),
             metric: Some(vecpipe::table::Metric::L2),
             rows: self.table.rows,
@@ -112,7 +113,11 @@ impl Rows {
         assert_eq!(written.iter().sum::<u64>(), self.table.rows, "acknowledged");
         let all = cx.budget.reserve(cx.budget.total_bytes(), &cx.cancel);
         assert!(all.await.is_ok(), "a writer gives its memory back");
-        (plan, writer.complete().await.unwrap())
+        let completion = writer.complete().await.unwrap();
+        if let Some(publish) = &plan.publish {
+            sink.publish(&publish.what, completion.rows_after).await.unwrap();
+        }
+        (plan, completion)
     }
 }
 

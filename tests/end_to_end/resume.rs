@@ -45,8 +45,8 @@ fn until_done(folder: &Folder, random: &mut Random, step: u64) -> u32 {
         if !kill_at(&mut child, enough, settled) {
             let code = child.wait().unwrap().code();
             if code != Some(0) {
-                let done = folder.run(&["run.yaml"]);
-                panic!("ended with {code:?}, and then: {}", done.stderr);
+                let status = folder.pipeline(&["status", "run.yaml"]).stdout;
+                panic!("ended with {code:?}: {status}");
             }
             return kills;
         }
@@ -147,4 +147,33 @@ fn milvus_lite_is_whole_after_any_number_of_kills() {
     let folder = folder(&server, &collection.name, "");
     until_done(&folder, &mut random, 2000);
     collection.holds(&["a.h5", "b.h5"]);
+}
+
+/// The old collection is whole until the new one takes its place, and the new one is filled on, not
+/// anew, whenever the run is cut off.
+#[test]
+fn a_collection_that_is_overwritten_is_whole_after_any_number_of_kills() {
+    let server = Server::milvus();
+    let mut random = Random::of(15);
+    let collection = server.collection("killed_over");
+    let first = Folder::new();
+    first.put(&sample("numbered.h5"), "data/numbered.h5");
+    let config = format!(
+        "version: 1\n\
+         source: {{ hdf5: {{ paths: [data/numbered.h5], metric: L2 }} }}\n\
+         sink: {{ milvus: {{ uri: \"{}\" }} }}\n",
+        server.uri
+    );
+    first.write("run.yaml", &config);
+    assert_eq!(first.run(&["run.yaml", "--set", &collection.set()]).code, 0);
+    let folder = folder(&server, &collection.name, ", mode: overwrite");
+    let mut child = start(&folder, "2");
+    let at = folder.path("");
+    if kill_at(&mut child, 500, || settled(&at, "run.yaml")) {
+        collection.holds(&["numbered.h5"]);
+    }
+    until_done(&folder, &mut random, 1500);
+    collection.holds(&["a.h5", "b.h5"]);
+    let table = report(&folder);
+    assert_eq!((&table["rows_written"], &table["target_rows_before"]), (&3500.into(), &500.into()));
 }

@@ -20,7 +20,7 @@ use vecpipe::sink::{
 };
 use vecpipe::source::{Columns, Fingerprint, Source, SourceTable};
 use vecpipe::table::{
-    Metric, Place, Split, TableSchema, VectorColumn, VectorType, id_field, vector_field,
+    Metric, Part, Place, Split, TableSchema, VectorColumn, VectorType, id_field, vector_field,
 };
 use vecpipe::transform::TransformFactory;
 use vecpipe::{Error, Result};
@@ -123,7 +123,8 @@ fn describe(table: &Table) -> SourceTable {
     SourceTable {
         name: table.name.clone(),
         collection: table.name.clone(),
-        partition: None,
+        part: Part::Whole,
+        renaming: None,
         schema: TableSchema::new(Arc::new(arrow)).unwrap(),
         metric: table.metric,
         rows: first_row,
@@ -182,6 +183,7 @@ impl Sink for Gather {
             rows_before: None,
             notes: Vec::new(),
             ids: self.rules,
+            publish: None,
         })
     }
 

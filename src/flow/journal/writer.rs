@@ -32,7 +32,7 @@ struct Writer {
 }
 
 struct Entry {
-    change: Change,
+    changes: Vec<Change>,
     done: Option<oneshot::Sender<Result<()>>>,
 }
 
@@ -60,16 +60,24 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn record(&self, change: Change) -> Result<()> {
+        self.record_all(vec![change]).await
+    }
+
+    /// Writes changes down, all or none of them; they are durable when this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn record_all(&self, changes: Vec<Change>) -> Result<()> {
         let Some(writer) = &self.0 else { return Ok(()) };
         let (done, written) = oneshot::channel();
-        writer.send(Entry { change, done: Some(done) });
+        writer.send(Entry { changes, done: Some(done) });
         written.await.unwrap_or_else(|_| Err(Error::internal("The journal ended before the run")))
     }
 
     /// Writes a change down with the next one that somebody waits for, or soon.
     pub fn note(&self, change: Change) {
         if let Some(writer) = &self.0 {
-            writer.send(Entry { change, done: None });
+            writer.send(Entry { changes: vec![change], done: None });
         }
     }
 
@@ -143,7 +151,8 @@ fn write_all(mut store: Store, path: &std::path::Path, queue: &Receiver<Entry>) 
         let ended = matches!(next, Err(RecvTimeoutError::Disconnected));
         let mut waiting = Vec::new();
         for entry in next.into_iter().chain(queue.try_iter()) {
-            pending.insert(About::of(&entry.change), entry.change);
+            let changes = entry.changes.into_iter();
+            pending.extend(changes.map(|change| (About::of(&change), change)));
             waiting.extend(entry.done);
         }
         if !waiting.is_empty() || ended || since.elapsed() >= LAZY {

@@ -1,6 +1,7 @@
 //! Running a plan: workers take splits in order, move their batches, and complete the targets.
 
 mod log;
+mod publish;
 mod split;
 mod state;
 mod tee;
@@ -19,6 +20,7 @@ use crate::flow::plan::TargetTable;
 use crate::flow::{Change, Ended, Journal, Memo, Pipeline, ReadContext, Totals, Verify, blocking};
 use crate::sink::{Decision, Start};
 use log::Pace;
+use publish::{Complete, Publications};
 use state::Opened;
 use verify::verify_count;
 
@@ -48,6 +50,7 @@ struct Run {
     /// Target and split (none: an empty one that is only prepared and completed), in order.
     work: Vec<(usize, Option<usize>)>,
     next: AtomicUsize,
+    publications: Publications,
     /// What all splits are read with, but for what is a table's own.
     cx: ReadContext,
     journal: Journal,
@@ -89,7 +92,9 @@ async fn move_all(
     let targets = targets_of(&tables);
     let work = work_of(&targets);
     let next = AtomicUsize::new(0);
-    let run = Arc::new(Run { pipeline, tables, targets, work, next, cx, journal, controls });
+    let publications = Publications::of(&targets);
+    let run = Run { pipeline, tables, targets, work, next, publications, cx, journal, controls };
+    let run = Arc::new(run);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.min(run.work.len()) {
         workers.spawn(worker(Arc::clone(&run)));
@@ -150,11 +155,15 @@ async fn worker(run: Arc<Run>) -> Result<()> {
         if run.controls.stop.is_cancelled() {
             return Err(Error::interrupted());
         }
-        tokio::select! {
+        let complete = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::interrupted()),
             () = overdue(&run.controls.stop) => return Err(Error::interrupted()),
             moved = run.take(target, split, &mut pace) => moved?,
+        };
+        // Once begun, it is not left half-way because something else failed.
+        if let Some(complete) = complete {
+            run.publish(complete).await?;
         }
     }
 }
@@ -169,7 +178,12 @@ async fn overdue(stop: &CancellationToken) {
 }
 
 impl Run {
-    async fn take(&self, number: usize, split: Option<usize>, pace: &mut Pace) -> Result<()> {
+    async fn take(
+        &self,
+        number: usize,
+        split: Option<usize>,
+        pace: &mut Pace,
+    ) -> Result<Option<Complete>> {
         let target = &self.targets[number];
         let place = |error: Error| error.at(format!("table {}", target.plan.write.name));
         target.opened.get_or_try_init(|| self.prepare(number, target)).await.map_err(place)?;
@@ -178,7 +192,7 @@ impl Run {
             let place = |error: Error| error.at(format!("table {table}"));
             self.move_split(number, split, pace).await.map_err(place)?;
             if target.splits_left.fetch_sub(1, Ordering::AcqRel) > 1 {
-                return Ok(());
+                return Ok(None);
             }
         }
         self.complete(number, target).await.map_err(place)
@@ -226,7 +240,7 @@ impl Run {
         Ok(Opened { sink, stage })
     }
 
-    async fn complete(&self, number: usize, target: &TargetRun) -> Result<()> {
+    async fn complete(&self, number: usize, target: &TargetRun) -> Result<Option<Complete>> {
         let Opened { sink, stage } = target.opened()?;
         if let Some(stage) = stage {
             stage.complete().await.map_err(|error| error.at("stage"))?;
@@ -234,10 +248,8 @@ impl Run {
         let completion = sink.complete().await?;
         let _ = target.completion.set(completion);
         if self.pipeline.settings.verify == Verify::Count {
-            verify_count(&target.plan.plan.target, self.tables_of(target), completion)?;
+            verify_count(&target.plan.plan, self.tables_of(target), completion)?;
         }
-        self.journal.record(Change::Completed(number, completion)).await?;
-        self.tables_of(target).for_each(|table| table.meter.done.store(true, Ordering::Release));
-        Ok(())
+        self.verified(number, target, completion).await
     }
 }

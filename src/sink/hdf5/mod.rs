@@ -111,7 +111,7 @@ impl Sink for Hdf5 {
             notes.push("the files are written anew, the old rows first".to_owned());
         }
         let (rows_before, ids) = (Some(rows_before), IdRules::default());
-        Ok(TargetPlan { target, decision, rows_before, notes, ids })
+        Ok(TargetPlan { target, decision, rows_before, notes, ids, publish: None })
     }
 
     fn granularity(&self) -> Granularity {
@@ -156,7 +156,7 @@ impl Hdf5 {
     }
 
     fn names(&self, table: &TableToWrite) -> Result<Names> {
-        Names::of(&self.config.dir, &table.collection, table.partition.as_deref())
+        Names::of(&self.config.dir, &table.collection, table.part.partition())
     }
 }
 

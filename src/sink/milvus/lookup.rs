@@ -35,7 +35,7 @@ impl Lookup {
         let empty = Lookup { key: None, partitions: Vec::new(), loaded: Loaded::Nothing };
         // Milvus Lite keeps one row per id and collection, whatever the partition.
         let whole = target.partition.is_none() || lite;
-        if found.collection.is_none() || (!whole && !found.exists(target)) {
+        if found.collection.is_none() || (!whole && !found.has_place_for(target)) {
             return Ok(empty);
         }
         let mut scope = if whole { found.partitions.clone() } else { target.scope(found) };

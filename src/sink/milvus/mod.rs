@@ -3,11 +3,15 @@
 //! | module | holds |
 //! |---|---|
 //! | `config` | what the user writes |
+//! | `names` | names as a Milvus takes them |
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
+//! | `beside` | overwriting a collection: a new one beside it, which takes its place |
+//! | `reload` | loading of the new one what was loaded of the old one |
 //! | `index` | which index is made, and the metric |
-//! | `plan`, `prepare` | looking, and doing |
+//! | `plan`, `notes` | looking, and saying what would happen |
+//! | `prepare`, `make` | doing it |
 //! | `resume` | going on where an interrupted run stopped |
 //! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
@@ -15,6 +19,7 @@
 //! | `check` | what the server fails to check in rows |
 //! | `write` | batches to requests, and what to do when one fails |
 
+mod beside;
 mod check;
 mod config;
 mod count;
@@ -22,13 +27,18 @@ mod decide;
 mod index;
 mod loads;
 mod lookup;
+mod make;
+mod names;
+mod notes;
 mod plan;
 mod prepare;
+mod reload;
 mod resume;
 mod shape;
 mod target;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -42,7 +52,8 @@ use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::sink::server::IdsFile;
 use crate::sink::{
-    Granularity, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
+    Granularity, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter,
+    TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -52,6 +63,7 @@ impl SinkFactory for Config {
             config: self.clone(),
             source_kind: cx.source_kind,
             client: OnceCell::new(),
+            run: beside::run_number(),
             dry_run: cx.dry_run,
             loads: loads::Loads::default(),
             state: Mutex::default(),
@@ -69,6 +81,8 @@ struct Milvus {
     config: Config,
     source_kind: &'static str,
     client: OnceCell<Client>,
+    /// Tells collections that this run fills from those of other runs.
+    run: String,
     /// True when nothing may be made on the server.
     dry_run: bool,
     loads: loads::Loads,
@@ -83,6 +97,9 @@ struct State {
     claims: Vec<target::Target>,
     /// Collections that this run created.
     created: Vec<String>,
+    /// Of collections that are replaced: the run whose rows take their place, which may be one that
+    /// was interrupted.
+    runs: BTreeMap<String, String>,
     /// Targets whose ids were asked for, and what was loaded for that.
     lookups: Vec<(target::Target, lookup::Lookup)>,
     /// The file of inserted ids, once rows are about to be inserted.
@@ -107,6 +124,10 @@ impl Sink for Milvus {
         "milvus"
     }
 
+    fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
+        names::refused(&self.config, table)
+    }
+
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
     }
@@ -127,6 +148,10 @@ impl Sink for Milvus {
 
     fn granularity(&self) -> Granularity {
         Granularity::Rows
+    }
+
+    async fn publish(&self, what: &str, rows: u64) -> Result<()> {
+        self.put_in_place(what, rows).await
     }
 
     async fn close(&self) {

@@ -1,4 +1,4 @@
-//! Doing what the plan said.
+//! Making a target ready for rows: it is as the plan said, and how it is counted is settled.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,8 +17,6 @@ use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
-use crate::milvus::v2::load::Loaded;
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
 use crate::sink::server::cannot_tell;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
 use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
@@ -38,10 +36,10 @@ impl Milvus {
             state.ids_file = Some(IdsFile::open(path, "sink.milvus.ids_file")?);
         }
         let mut intent = Intent::form(&self.config, client, table).await?;
-        let collection = intent.target.collection.clone();
+        self.take_over(client, table, plan, &mut intent, &mut state).await?;
         intent.go_on(client, plan, start).await?;
         // The run's other tables may have made the collection, and its default partition with it.
-        if plan.decision == Decision::Create && state.created.contains(&collection) {
+        if plan.decision == Decision::Create && state.created.contains(&intent.target.collection) {
             intent.decision = Decision::Create;
         }
         if intent.decision != plan.decision {
@@ -58,11 +56,12 @@ impl Milvus {
             Some(resumed) => resumed.memo.created,
             None => intent.makes_collection(),
         };
-        if resumed.is_none() {
-            self.make(client, table, &intent).await?;
-        }
-        if created {
-            state.created.push(collection.clone());
+        let target = intent.filled();
+        let collection = target.collection.clone();
+        match &resumed {
+            None => self.make(client, table, &intent, &mut state).await?,
+            Some(_) if created => state.created.push(collection.clone()),
+            Some(_) => {}
         }
         let clash = self.clash(client, &intent);
         let lookup = match (clash, asked) {
@@ -70,9 +69,9 @@ impl Milvus {
             (Clash::None, None) => None,
             (_, None) => Some(Lookup::open(client, &intent, &self.loads, false).await?),
         };
-        let before = match &resumed {
-            Some(resumed) => resumed.memo.before,
-            None => count_before(client, &intent, clash, lookup.as_ref()).await?,
+        let exactly = match &resumed {
+            Some(_) => None,
+            None => exact_count(client, &intent, lookup.as_ref()).await?,
         };
         let lookup = match (clash, lookup) {
             (Clash::None, Some(lookup)) => {
@@ -80,6 +79,10 @@ impl Milvus {
                 None
             }
             (_, lookup) => lookup,
+        };
+        let before = match &resumed {
+            Some(resumed) => resumed.memo.before,
+            None => count_before(client, &intent, clash, exactly).await?,
         };
         let ids_file = state.ids_file.clone();
         drop(state);
@@ -93,18 +96,18 @@ impl Milvus {
             // The rows in doubt can be looked for, if they can be nobody else's.
             None if in_doubt > 0 && repeat_as.is_none() => {
                 if !self.ids_are_ours(intent.decision) {
-                    return Err(cannot_tell(table, &intent.target, in_doubt));
+                    return Err(cannot_tell(table, &target, in_doubt));
                 }
                 Some(Lookup::open(client, &intent, &self.loads, false).await?)
             }
             lookup => lookup,
         };
-        let found = Found::ask(client, &intent.target).await?;
-        let scope = (intent.target.scope(&found), intent.target.partition.is_none());
+        let found = Found::ask(client, &target).await?;
+        let scope = (target.scope(&found), target.partition.is_none());
         let head = InsertHead {
             database: client.database().unwrap_or_default().to_owned(),
             collection,
-            partition: intent.target.partition.clone().unwrap_or_default(),
+            partition: target.partition.clone().unwrap_or_default(),
             columns: intent.shape.columns.clone(),
         };
         let id = table.schema.id_index();
@@ -112,7 +115,7 @@ impl Milvus {
             checks: Checks::new(&intent.shape.fields, id, client.version().is_lite()),
             client: client.clone(),
             repeat_as,
-            target: intent.target,
+            target,
             head,
             id,
             clash,
@@ -126,63 +129,6 @@ impl Milvus {
         };
         let memo = Memo { before, created };
         Ok(Arc::new(Table { shared: Arc::new(shared), memo, scope }))
-    }
-
-    /// Creates, drops, leaves alone.
-    async fn make(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
-        let Intent { target, found, decision, index, .. } = intent;
-        let name = &target.collection;
-        if intent.makes_collection() {
-            if *decision == Decision::Overwrite {
-                self.try_out(client, table, intent).await?;
-                client.drop_collection(name).await?;
-            }
-            self.create(client, table, intent, name).await?;
-            return match &target.partition {
-                Some(partition) if partition != DEFAULT_PARTITION => {
-                    Ok(client.create_partition(name, partition).await?)
-                }
-                _ => Ok(()),
-            };
-        }
-        if let (Some(index), None) = (index, found.index_on(&intent.shape.vector)) {
-            index.create(client, name).await?;
-        }
-        match (&target.partition, decision) {
-            (Some(partition), Decision::Create) if !found.partitions.contains(partition) => {
-                Ok(client.create_partition(name, partition).await?)
-            }
-            (Some(partition), Decision::Overwrite) => {
-                replace_partition(client, name, partition).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn create(
-        &self,
-        client: &Client,
-        table: &TableToWrite,
-        intent: &Intent,
-        name: &str,
-    ) -> Result<()> {
-        let fields = intent.shape.fields.clone();
-        client.create_collection(name, &self.description(table), fields).await?;
-        match &intent.index {
-            Some(index) => index.create(client, name).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Makes the collection under another name and drops it again: what the server refuses (an
-    /// index parameter, a field) shows before the old rows are gone.
-    async fn try_out(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
-        let name: String = intent.target.collection.chars().take(230).collect();
-        let name = format!("{name}_vecpipe_trial");
-        client.drop_collection(&name).await?;
-        let outcome = self.create(client, table, intent, &name).await;
-        client.drop_collection(&name).await?;
-        outcome
     }
 
     /// What is done about rows whose ids are there already.
@@ -221,15 +167,14 @@ impl Milvus {
     }
 }
 
-/// What the target holds before the first write.
+/// What the target holds before the first write. It is as loaded as it will be when it is complete.
 async fn count_before(
     client: &Client,
     intent: &Intent,
     clash: Clash,
-    lookup: Option<&Lookup>,
+    exactly: Option<u64>,
 ) -> Result<Before> {
-    let target = &intent.target;
-    let exactly = exact_count(client, intent, lookup).await?;
+    let target = &intent.filled();
     let found = Found::ask(client, target).await?;
     let count_by = CountBy::choose(client, target, &found, clash).await?;
     let rows = match intent.decision {
@@ -262,20 +207,4 @@ async fn exact_count(
         (Decision::Append, Some(_)) => CountBy::Query.count(client, &intent.target).await.map(Some),
         (Decision::Append | Decision::Skip, _) => Ok(None),
     }
-}
-
-/// Empties a partition by making it anew; loaded again if it was.
-async fn replace_partition(client: &Client, collection: &str, partition: &str) -> Result<()> {
-    let names = vec![partition.to_owned()];
-    // Milvus Lite drops partitions of loaded collections.
-    let loaded = !client.version().is_lite() && client.is_loaded(collection, &names).await?;
-    if loaded {
-        client.release(collection, Loaded::Partitions(names.clone())).await?;
-    }
-    client.drop_partition(collection, partition).await?;
-    client.create_partition(collection, partition).await?;
-    if loaded {
-        client.load_missing(collection, &names, false).await?;
-    }
-    Ok(())
 }

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::beside::{Left, Rows};
 use super::count::Before;
 use super::plan::Intent;
+use super::target::Found;
+use super::{Milvus, State};
 use crate::error::Result;
 use crate::milvus::v2::Client;
 use crate::sink::server::is_gone;
-use crate::sink::{Decision, Start, TargetPlan};
+use crate::sink::{Decision, Start, TableToWrite, TargetPlan};
 
 /// What a run that goes on has to know of a target.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -32,6 +35,42 @@ impl Resumed {
     }
 }
 
+impl Milvus {
+    /// What an earlier run left beside a collection that is replaced: rows of the run that is gone
+    /// on with are taken over, all else is finished or cleared away.
+    pub(super) async fn take_over(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        intent: &mut Intent,
+        state: &mut State,
+    ) -> Result<()> {
+        let Some((beside, left)) = intent.beside.clone() else { return Ok(()) };
+        if let Some(publish) = &plan.publish {
+            state.runs.insert(beside.name.clone(), publish.run.clone());
+            match beside.rows_of(client, &publish.run).await? {
+                Some(Rows::Beside) => {
+                    if !state.created.contains(&beside.new) {
+                        state.created.push(beside.new);
+                    }
+                    return Ok(());
+                }
+                Some(Rows::InPlace) => {
+                    intent.beside = None;
+                    return Ok(());
+                }
+                None => {}
+            }
+        }
+        if left != Left::Nothing && !state.created.contains(&beside.new) {
+            beside.recover(client).await?;
+            *intent = Intent::form(&self.config, client, table).await?;
+        }
+        Ok(())
+    }
+}
+
 impl Intent {
     /// Takes the decision from the plan where an interrupted run has begun to carry it out: what it
     /// made is there by now, and looks as if it had been there before.
@@ -44,10 +83,11 @@ impl Intent {
         match (start, plan.decision) {
             (Start::Fresh, _) => {}
             (Start::GoOn(_), decision) => {
-                if !self.found.exists(&self.target) {
-                    return Err(is_gone(&self.target));
-                }
                 self.decision = decision;
+                let filled = self.filled();
+                if !Found::ask(client, &filled).await?.has_place_for(&filled) {
+                    return Err(is_gone(&filled));
+                }
             }
             (Start::Again, Decision::Create) if self.found.exists(&self.target) => {
                 if self.is_empty(client).await? {
@@ -64,6 +104,9 @@ impl Intent {
     }
 
     async fn is_empty(&self, client: &Client) -> Result<bool> {
+        if !self.found.has_place_for(&self.target) {
+            return Ok(true);
+        }
         client.flush(&self.target.collection).await?;
         let partition = self.target.partition.as_deref();
         Ok(client.row_count(&self.target.collection, partition).await? == 0)

@@ -3,7 +3,7 @@
 use arrow::datatypes::Field;
 
 use super::config::Config;
-use super::target::check_name;
+use super::names::check_name;
 use crate::error::{Error, Result};
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::Collection;

@@ -4,34 +4,37 @@ use std::fmt;
 
 use super::State;
 use super::config::Config;
+use super::names::check_name;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::index::Index;
 use crate::milvus::v2::partition::DEFAULT_PARTITION;
-use crate::sink::TableToWrite;
-
-/// Longest name of a collection, partition or field.
-const MAX_NAME: usize = 255;
+use crate::sink::{Decision, TableToWrite};
+use crate::table::Part;
 
 /// Where one table goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     pub collection: String,
-    /// The partition that is named; none for the collection as a whole, whose new rows go to the
+    /// The partition that rows go to; none for the collection as a whole, whose new rows go to the
     /// default partition.
     pub partition: Option<String>,
+    /// True when the mode is about the collection, although this may be one partition of it.
+    pub whole: bool,
 }
 
 impl Target {
     pub(super) fn of(config: &Config, table: &TableToWrite) -> Result<Target> {
+        let part = match config.partition.as_deref() {
+            Some("") => Part::Whole,
+            Some(name) => Part::Named(name.to_owned()),
+            None => table.part.clone(),
+        };
         let target = Target {
             collection: config.collection.clone().unwrap_or_else(|| table.collection.clone()),
-            partition: config
-                .partition
-                .clone()
-                .or_else(|| table.partition.clone())
-                .filter(|name| !name.is_empty()),
+            partition: part.partition().map(str::to_owned),
+            whole: !matches!(part, Part::Named(_)),
         };
         check_name("collection", &target.collection, "sink.milvus.collection")?;
         if let Some(partition) = &target.partition {
@@ -48,9 +51,21 @@ impl Target {
         }
     }
 
+    /// The same in another collection.
+    pub(super) fn within(&self, collection: &str) -> Target {
+        Target { collection: collection.to_owned(), ..self.clone() }
+    }
+
     /// True when one of them is a partition of the other.
     fn overlaps(&self, other: &Target) -> bool {
         self.collection == other.collection && self.partition.is_none() != other.partition.is_none()
+    }
+
+    /// True when one of them replaces the collection that the other one is a part of.
+    fn replaces_around(&self, other: &Target, decision: Decision) -> bool {
+        decision == Decision::Overwrite
+            && self.collection == other.collection
+            && self.whole != other.whole
     }
 }
 
@@ -64,23 +79,20 @@ impl fmt::Display for Target {
     }
 }
 
-/// Names as a Milvus takes them. Milvus Lite takes more, but what is made there should be able to
-/// move on.
-pub(super) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
-    let mut chars = name.chars();
-    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= MAX_NAME {
-        return Ok(());
-    }
-    Err(Error::config(format!("`{name}` can't be the name of a Milvus {what}")).help(format!(
-        "give another name with {key}: letters, digits and underscores, not beginning with a digit, at most {MAX_NAME} characters"
-    )))
-}
-
 impl State {
     /// Notes a target. Tables that go to one and the same are merged before they get here, but no
-    /// target may be a part of another one.
-    pub(super) fn claim(&mut self, target: &Target) -> Result<()> {
+    /// target may be a part of another one. True for the first target in its collection.
+    pub(super) fn claim(&mut self, target: &Target, decision: Decision) -> Result<bool> {
+        if let Some(taken) =
+            self.claims.iter().find(|taken| taken.replaces_around(target, decision))
+        {
+            let (whole, part) = if taken.whole { (taken, target) } else { (target, taken) };
+            return Err(Error::config(format!(
+                "One table would replace collection {}, another one {part}, which is in it",
+                whole.collection
+            ))
+            .help("name the partitions of both with the source's settings, or of neither; or move them in two runs"));
+        }
         if let Some(taken) = self.claims.iter().find(|taken| taken.overlaps(target)) {
             return Err(Error::config(format!("One table would go to {taken}, another to {target}"))
                 .help("set sink.milvus.partition: \"\" sends both to the collection as a whole, a name sends both there"));
@@ -88,7 +100,8 @@ impl State {
         if !self.claims.contains(target) {
             self.claims.push(target.clone());
         }
-        Ok(())
+        let mut in_collection = self.claims.iter().filter(|c| c.collection == target.collection);
+        Ok(in_collection.next() == Some(target))
     }
 }
 
@@ -115,8 +128,13 @@ impl Found {
         Ok(Found { collection, partitions, indexes })
     }
 
-    /// True when the partition that the target names (or the collection, if it names none) exists.
+    /// True when that exists which the mode is about: the collection, or the partition.
     pub(super) fn exists(&self, target: &Target) -> bool {
+        self.collection.is_some() && (target.whole || self.has_place_for(target))
+    }
+
+    /// True when rows can be in the target, and written to it: its partition exists, too.
+    pub(super) fn has_place_for(&self, target: &Target) -> bool {
         self.collection.is_some()
             && target.partition.as_ref().is_none_or(|name| self.partitions.contains(name))
     }
@@ -137,28 +155,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_a_server_takes() {
-        for name in ["a", "_a1", "Test_2"] {
-            assert!(check_name("collection", name, "key").is_ok(), "{name}");
-        }
-        for name in ["", "1a", "a-b", "a.b", "ä", "a b", &"a".repeat(256)] {
-            assert!(check_name("collection", name, "key").is_err(), "{name}");
-        }
-    }
-
-    #[test]
     fn no_target_is_a_part_of_another() {
         let target = |partition: Option<&str>| Target {
             collection: "c".to_owned(),
             partition: partition.map(str::to_owned),
+            whole: partition.is_none(),
         };
         let mut state = State::default();
-        state.claim(&target(Some("p1"))).unwrap();
-        state.claim(&target(Some("p1"))).unwrap();
-        state.claim(&target(Some("p2"))).unwrap();
-        let error = state.claim(&target(None)).unwrap_err();
+        let mut claim = |target: &Target| state.claim(target, Decision::Append);
+        claim(&target(Some("p1"))).unwrap();
+        claim(&target(Some("p1"))).unwrap();
+        claim(&target(Some("p2"))).unwrap();
+        let error = claim(&target(None)).unwrap_err();
         assert!(error.to_string().contains("go to collection c, partition p1"), "{error}");
-        let other = Target { collection: "d".to_owned(), partition: None };
-        state.claim(&other).unwrap();
+        claim(&Target { collection: "d".to_owned(), ..target(None) }).unwrap();
+    }
+
+    #[test]
+    fn a_partition_is_not_filled_where_the_collection_is_replaced() {
+        let part = |name: &str, whole| Target {
+            collection: "c".to_owned(),
+            partition: Some(name.to_owned()),
+            whole,
+        };
+        let mut state = State::default();
+        state.claim(&part("p1", true), Decision::Overwrite).unwrap();
+        state.claim(&part("p2", true), Decision::Overwrite).unwrap();
+        let error = state.claim(&part("p3", false), Decision::Overwrite).unwrap_err();
+        let words = "would replace collection c, another one collection c, partition p3";
+        assert!(error.to_string().contains(words), "{error}");
+        state.claim(&part("p3", false), Decision::Append).unwrap();
     }
 }

@@ -99,6 +99,7 @@ impl Milvus1 {
                 rows_before: Some(rows),
                 notes: vec![format!("{target} exists and is left alone")],
                 ids: IdRules::default(),
+                publish: None,
             });
         }
         let intent = Intent::make(&self.config, client, table).await?;
@@ -113,6 +114,7 @@ impl Milvus1 {
                 absent: intent.decision == Decision::Append
                     && self.config.on_conflict == OnConflict::Fail,
             },
+            publish: None,
         })
     }
 

@@ -27,7 +27,7 @@ impl Target {
             partition: config
                 .partition
                 .clone()
-                .or_else(|| table.partition.clone())
+                .or_else(|| table.part.partition().map(str::to_owned))
                 .filter(|tag| !tag.is_empty()),
         };
         check_collection(&target.collection)?;

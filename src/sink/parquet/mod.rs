@@ -96,6 +96,7 @@ impl Sink for Parquet {
             rows_before: Some(rows_before),
             notes: Vec::new(),
             ids: IdRules::default(),
+            publish: None,
         })
     }
 
@@ -189,7 +190,7 @@ impl Sink for Parquet {
 
 impl Parquet {
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
-        Folder::of(&self.config.dir, &table.collection, table.partition.as_deref())
+        Folder::of(&self.config.dir, &table.collection, table.part.partition())
     }
 }
 
