@@ -1,5 +1,7 @@
-//! Numbers as people read them. Amounts of data are decimal (1 MB is 1,000,000 bytes), so that
-//! they agree with rates and with what disks and networks are sold by.
+//! Numbers as people read them, and names that they may have meant.
+//!
+//! Amounts of data are decimal (1 MB is 1,000,000 bytes), so that they agree with rates and with
+//! what disks and networks are sold by.
 
 use std::time::Duration;
 
@@ -68,6 +70,38 @@ pub fn plural(n: u64, one: &str) -> String {
     format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
+/// Names that are listed, at most.
+const LISTED: usize = 20;
+
+/// `did you mean …?`, where one of `known` is close to what was written; always says what is known.
+pub fn suggest(written: &str, known: &[&str]) -> Option<String> {
+    if known.is_empty() {
+        return None;
+    }
+    let mut list = known.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    if known.len() > LISTED {
+        list.push_str(&format!(" and {} more", count((known.len() - LISTED) as u64)));
+    }
+    let near = known
+        .iter()
+        .map(|name| (distance(written, name), name))
+        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance);
+    Some(match near {
+        Some((_, name)) if known.len() > 1 => {
+            format!("did you mean `{name}`? Known here: {list}")
+        }
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => format!("known here: {list}"),
+    })
+}
+
+/// Typing distance; upper case and the way words are joined cost nothing.
+fn distance(a: &str, b: &str) -> usize {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
+    strsim::damerau_levenshtein(&plain(a), &plain(b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +125,21 @@ mod tests {
     fn times_have_the_unit_that_fits() {
         let times = [0.416, 9.999, 59.96, 185.2, 7380.0].map(Duration::from_secs_f64).map(time);
         assert_eq!(times, ["0.42 s", "10.0 s", "1 min 00 s", "3 min 05 s", "2 h 03 min"]);
+    }
+
+    #[test]
+    fn near_misses_are_found() {
+        let known = ["parallelism", "memory", "batch_rows"];
+        for (written, meant) in [
+            ("paralellism", "parallelism"),
+            ("batchRows", "batch_rows"),
+            ("batch-row", "batch_rows"),
+            ("Memory", "memory"),
+        ] {
+            let help = suggest(written, &known).expect("a list is known");
+            assert!(help.starts_with(&format!("did you mean `{meant}`?")), "{help}");
+        }
+        let help = suggest("color", &known).expect("a list is known");
+        assert_eq!(help, "known here: parallelism, memory, batch_rows");
     }
 }

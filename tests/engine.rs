@@ -74,6 +74,29 @@ async fn an_empty_table_is_prepared_and_completed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_are_published_once_all_are_there_and_counted() {
+    for parallelism in [1, 8] {
+        let recorder = Recorder { publishes: true, ..Recorder::default() };
+        let outcome = move_rows(&recorder, 10_000, 700, parallelism, 64 << 10).await;
+        assert!(outcome.error.is_none(), "{:?}", outcome.error);
+        assert_eq!(recorder.record().published, [("all".to_owned(), 10_000)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_missing_are_not_published() {
+    let fault = Some(Fault::Lose(5_000));
+    let recorder = Recorder { publishes: true, fault, ..Recorder::default() };
+    let outcome = move_rows(&recorder, 10_000, 700, 4, 64 << 10).await;
+    let error = outcome.error.expect("rows are missing");
+    assert_eq!(error.kind(), Kind::Differ);
+    let words = error.to_string();
+    assert!(words.contains("beside synthetic holds"), "{words}");
+    assert!(words.contains("what was there before is still in its place"), "{words}");
+    assert!(recorder.record().published.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_sink_stops_everything_within_two_seconds() {
     let recorder = Recorder { fault: Some(Fault::Fail(500)), ..Recorder::default() };
     let outcome = move_rows(&recorder, 1_000_000, 10_000, 8, 256 << 10).await;

@@ -38,6 +38,7 @@ impl Sink for Strict {
             rows_before: Some(10),
             notes: Vec::new(),
             ids: self.0,
+            publish: None,
         })
     }
 

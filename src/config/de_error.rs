@@ -7,8 +7,9 @@ use std::fmt::{self, Display};
 
 use serde::de::{self, Expected, Unexpected};
 
-use crate::config::diagnostic::{Problem, suggest};
+use crate::config::diagnostic::Problem;
 use crate::config::tree::{Location, Node, Scalar, Value};
+use crate::words::suggest;
 
 /// An error on its way up through the tree. In a box, as every step of the way returns it.
 #[derive(Debug)]

@@ -106,51 +106,9 @@ impl Texts<'_> {
     }
 }
 
-/// `did you mean …?`, where one of `known` is close to what was written; always says what is known.
-pub(super) fn suggest(written: &str, known: &[&str]) -> Option<String> {
-    if known.is_empty() {
-        return None;
-    }
-    let list = known.join(", ");
-    let near = known
-        .iter()
-        .map(|name| (distance(written, name), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance);
-    Some(match near {
-        Some((_, name)) if known.len() > 1 => {
-            format!("did you mean `{name}`? Known here: {list}")
-        }
-        Some((_, name)) => format!("did you mean `{name}`?"),
-        None => format!("known here: {list}"),
-    })
-}
-
-/// Typing distance; upper case and the way words are joined cost nothing.
-fn distance(a: &str, b: &str) -> usize {
-    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-    strsim::damerau_levenshtein(&plain(a), &plain(b))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn near_misses_are_found() {
-        let known = ["parallelism", "memory", "batch_rows"];
-        for (written, meant) in [
-            ("paralellism", "parallelism"),
-            ("batchRows", "batch_rows"),
-            ("batch-row", "batch_rows"),
-            ("Memory", "memory"),
-        ] {
-            let help = suggest(written, &known).expect("a list is known");
-            assert!(help.starts_with(&format!("did you mean `{meant}`?")), "{help}");
-        }
-        let help = suggest("color", &known).expect("a list is known");
-        assert_eq!(help, "known here: parallelism, memory, batch_rows");
-    }
 
     #[test]
     fn a_long_line_is_cut_around_the_place() {

@@ -176,7 +176,7 @@ fn advice(pipeline: &Pipeline, tables: &[Arc<TableRun>]) -> Option<&'static str>
     let cut_off = tables.iter().find(|table| {
         table.target.completion.get().is_none() && table.meter.totals().rows_written > 0
     })?;
-    Some(pipeline.sink.after_cut_off(cut_off.target.plan.plan.decision))
+    Some(pipeline.sink.after_cut_off(&cut_off.target.plan.plan))
 }
 
 impl RunReport {
@@ -244,8 +244,10 @@ impl TableReport {
             TableState::Moving | TableState::Completing => TableStatus::Incomplete,
             TableState::Done => TableStatus::Complete,
         };
-        let completion = run.target.completion.get();
         let target = &plan.target.plan;
+        // Until it is published, the target holds what it held before.
+        let waits = target.publish.is_some() && status != TableStatus::Complete;
+        let completion = run.target.completion.get().filter(|_| !waits);
         let left_alone = target.rows_before.filter(|_| status == TableStatus::LeftAlone);
         let notes = plan.source.notes.iter().chain(&target.notes).cloned().collect();
         TableReport {

@@ -54,6 +54,7 @@ impl Sink for Null {
             rows_before: None,
             notes: Vec::new(),
             ids: IdRules::default(),
+            publish: None,
         })
     }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::flow::{BatchStream, ReadContext};
 use crate::registry::registry;
-use crate::table::{Metric, Split, TableSchema};
+use crate::table::{Metric, Part, Split, TableSchema};
 
 registry! {
     /// Where rows come from: exactly one kind.
@@ -44,8 +44,10 @@ pub struct SourceTable {
     pub name: String,
     /// The collection this table would be, when the sink's config names none.
     pub collection: String,
-    /// The partition this table would be, when it is one.
-    pub partition: Option<String>,
+    /// Which part of that collection it is.
+    pub part: Part,
+    /// How the user gives it another name, where the source offers that.
+    pub renaming: Option<Renaming>,
     /// Columns and their roles.
     pub schema: TableSchema,
     /// The metric that the source states, if it does.
@@ -58,6 +60,17 @@ pub struct SourceTable {
     pub splits: Vec<Split>,
     /// What the user should know before anything moves, for example a changed type.
     pub notes: Vec<String>,
+}
+
+/// How the user gives a table another name: entries of a map in the source's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renaming {
+    /// The map's key: `source.milvus1.rename`.
+    pub setting: &'static str,
+    /// Its entry for the collection.
+    pub collection: String,
+    /// Its entry for the partition; none where it has no name of its own.
+    pub partition: Option<String>,
 }
 
 /// Which columns of a table are read.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
 use crate::source::{Columns, Source, SourceFactory, SourceTable};
-use crate::table::{Metric, Place, Split, TableSchema, VectorColumn, VectorType};
+use crate::table::{Metric, Part, Place, Split, TableSchema, VectorColumn, VectorType};
 
 /// Made-up rows: ids counted from `first_id` or random, float32 vectors that depend on the seed and
 /// the row alone.
@@ -113,7 +113,8 @@ impl Source for Synthetic {
         Ok(vec![SourceTable {
             name: table.clone(),
             collection: table,
-            partition: None,
+            part: Part::Whole,
+            renaming: None,
             schema: self.schema.clone(),
             metric,
             rows,

@@ -2,12 +2,14 @@
 //! splits it is read in, and the checks a row must pass. No input or output happens here.
 
 mod metric;
+mod part;
 mod schema;
 mod split;
 mod validate;
 mod vector;
 
 pub use metric::Metric;
+pub use part::Part;
 pub use schema::{ROLE, Role, TableSchema, VECTOR_TYPE, id_field, vector_column, vector_field};
 pub use split::{Place, Split};
 pub use validate::{first_non_finite_f16, first_non_finite_f32};

@@ -9,8 +9,8 @@ use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use vecpipe::flow::{Batch, Meter};
 use vecpipe::sink::{
-    Completion, Decision, IdRules, Sink, SplitWriter, TableToWrite, TableWriter, TargetPlan,
-    Written,
+    Completion, Decision, IdRules, Publish, Sink, SplitWriter, TableToWrite, TableWriter,
+    TargetPlan, Written,
 };
 use vecpipe::table::Split;
 use vecpipe::{Error, Result};
@@ -36,6 +36,8 @@ pub struct Record {
     pub rows: u64,
     pub acknowledged: u64,
     pub completed: u32,
+    /// What was published, and the rows that were told.
+    pub published: Vec<(String, u64)>,
     pub failed: Option<Instant>,
 }
 
@@ -45,6 +47,8 @@ pub struct Recorder {
     pub record: Arc<Mutex<Record>>,
     pub fault: Option<Fault>,
     pub delay: Option<Duration>,
+    /// True when rows wait elsewhere until they are published.
+    pub publishes: bool,
 }
 
 impl Recorder {
@@ -66,7 +70,16 @@ impl Sink for Recorder {
             rows_before: None,
             notes: Vec::new(),
             ids: IdRules::default(),
+            publish: self.publishes.then(|| Publish {
+                what: "all".to_owned(),
+                from: format!("beside {}", table.collection),
+            }),
         })
+    }
+
+    async fn publish(&self, what: &str, rows: u64) -> Result<()> {
+        self.record().published.push((what.to_owned(), rows));
+        Ok(())
     }
 
     async fn prepare(

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use vecpipe::flow::Meter;
 use vecpipe::sink::{Completion, Decision, Mode, Sink, TableToWrite, TargetPlan};
 use vecpipe::source::{Columns, Source, SourceTable};
+use vecpipe::table::Part;
 
 use crate::common::read::Way;
 use crate::fixtures;
@@ -80,7 +81,7 @@ impl Rows {
         TableToWrite {
             name: self.table.name.clone(),
             collection: "contract".to_owned(),
-            partition: None,
+            part: Part::Whole,
             schema: self.table.schema.clone(),
             metric: Some(vecpipe::table::Metric::L2),
             rows: self.table.rows,
@@ -107,7 +108,11 @@ impl Rows {
         assert_eq!(written.iter().sum::<u64>(), self.table.rows, "acknowledged");
         let all = cx.budget.reserve(cx.budget.total_bytes(), &cx.cancel);
         assert!(all.await.is_ok(), "a writer gives its memory back");
-        (plan, writer.complete().await.unwrap())
+        let completion = writer.complete().await.unwrap();
+        if let Some(publish) = &plan.publish {
+            sink.publish(&publish.what, completion.rows_after).await.unwrap();
+        }
+        (plan, completion)
     }
 }
 

@@ -14,7 +14,11 @@ mod files;
 mod milvus1_cases;
 #[path = "../milvus1_server/mod.rs"]
 mod milvus1_server;
+#[path = "../milvus1/writer.rs"]
+mod milvus1_writer;
 mod milvusdm;
+mod names;
 mod old_milvus;
 mod output;
+mod overwrite;
 mod support;

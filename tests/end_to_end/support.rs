@@ -182,6 +182,16 @@ impl Server {
         Collection { server: self, name }
     }
 
+    /// The collection that an alias leads to, and its rows as a query counts them.
+    pub fn seen(&self, alias: &str) -> Value {
+        self.ask(&json!({ "do": "seen", "alias": alias }))
+    }
+
+    /// Drops an alias.
+    pub fn drop_alias(&self, alias: &str) {
+        assert_eq!(self.ask(&json!({ "do": "alias", "alias": alias })), json!({}));
+    }
+
     fn ask(&self, request: &Value) -> Value {
         self.try_ask(request).expect("the judge answers")
     }
@@ -232,6 +242,13 @@ impl Collection<'_> {
         }));
         assert_eq!(answer["wrong"], Value::Null, "{} {partition:?}", self.name);
         answer
+    }
+
+    /// Gives the collection an alias.
+    #[track_caller]
+    pub fn add_alias(&self, alias: &str) {
+        let request = json!({ "do": "alias", "collection": self.name, "alias": alias });
+        assert_eq!(self.server.ask(&request), json!({}));
     }
 
     /// The partitions; null where there is no such collection.

@@ -11,7 +11,7 @@ use arrow_array::{
 };
 use serde_json::{Value, json};
 use vecpipe::sink::{Completion, Sink, TableToWrite, TargetPlan};
-use vecpipe::table::{Metric, Split, TableSchema, VectorColumn, VectorType};
+use vecpipe::table::{self, Metric, Split, TableSchema, VectorColumn, VectorType};
 
 use crate::common::components;
 use crate::common::read::{Way, read_table};
@@ -59,7 +59,7 @@ pub fn to_write(schema: &TableSchema, collection: &str, partition: Option<&str>)
     TableToWrite {
         name: format!("{collection} of {partition:?}"),
         collection: collection.to_owned(),
-        partition: partition.map(str::to_owned),
+        part: partition.map_or(table::Part::Whole, |name| table::Part::Named(name.to_owned())),
         schema: schema.clone(),
         metric: Some(if binary { Metric::Jaccard } else { Metric::IP }),
         rows: 0,

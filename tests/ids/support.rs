@@ -20,7 +20,7 @@ use vecpipe::sink::{
 };
 use vecpipe::source::{Columns, Source, SourceTable};
 use vecpipe::table::{
-    Metric, Place, Split, TableSchema, VectorColumn, VectorType, id_field, vector_field,
+    Metric, Part, Place, Split, TableSchema, VectorColumn, VectorType, id_field, vector_field,
 };
 use vecpipe::transform::TransformFactory;
 use vecpipe::{Error, Result};
@@ -119,7 +119,8 @@ fn describe(table: &Table) -> SourceTable {
     SourceTable {
         name: table.name.clone(),
         collection: table.name.clone(),
-        partition: None,
+        part: Part::Whole,
+        renaming: None,
         schema: TableSchema::new(Arc::new(arrow)).unwrap(),
         metric: table.metric,
         rows: first_row,
@@ -178,6 +179,7 @@ impl Sink for Gather {
             rows_before: None,
             notes: Vec::new(),
             ids: self.rules,
+            publish: None,
         })
     }
 

@@ -12,6 +12,12 @@ A request is one line of JSON on standard input, an answer one line of JSON on s
         → {"partitions"}, or null where there is no such collection
     {"do": "drop", "collection": …}
         → {}
+    {"do": "alias", "collection": …, "alias": …}
+        makes an alias; without a collection, drops it
+        → {}
+    {"do": "seen", "alias": …}
+        what an alias leads to
+        → {"collection", "rows"}
 
 What differs is the answer {"wrong": …}.
 """
@@ -108,10 +114,33 @@ def drop(request):
     return {}
 
 
+def alias(request):
+    if collection := request.get("collection"):
+        CLIENT.create_alias(collection, request["alias"])
+    else:
+        CLIENT.drop_alias(request["alias"])
+    return {}
+
+
+def seen(request):
+    name = request["alias"]
+    rows = CLIENT.query(name, output_fields=["count(*)"], consistency_level="Strong")
+    collection = CLIENT.describe_alias(name)["collection_name"]
+    return {"collection": collection, "rows": rows[0]["count(*)"]}
+
+
+JUDGEMENTS = {
+    "compare": compare,
+    "partitions": partitions,
+    "drop": drop,
+    "alias": alias,
+    "seen": seen,
+}
+
 for line in sys.stdin:
     request = json.loads(line)
     try:
-        answer = {"compare": compare, "partitions": partitions, "drop": drop}[request["do"]](request)
+        answer = JUDGEMENTS[request["do"]](request)
     except Exception as error:  # whatever it is, the test shows it
         answer = {"wrong": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)

@@ -71,7 +71,7 @@ async fn a_refused_repetition_leaves_the_doubt_about_the_first_try() {
         let calls: Vec<_> = proxy.calls().into_iter().map(|(name, _)| name).collect();
         assert_eq!(calls, ["Insert", "Upsert"], "after {second:?}");
     }
-    server.client().await.drop_collection(&name).await.unwrap();
+    server.remove(&name).await;
 }
 
 /// Ids that are new in each round.

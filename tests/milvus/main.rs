@@ -3,10 +3,13 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod connect;
 mod counts;
 mod faults;
 mod frames;
+mod overwrite;
 mod proxy;
 mod sink;
 mod support;

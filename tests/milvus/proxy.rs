@@ -1,7 +1,7 @@
 //! A gRPC proxy before a real server, which fails inserts as it is told: what no server does on
 //! demand.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use vecpipe::milvus::v2::proto::common::Status;
-use vecpipe::milvus::v2::proto::milvus::MutationResult;
+use vecpipe::milvus::v2::proto::milvus::{GetVersionResponse, InsertRequest, MutationResult};
 
 /// What becomes of one insert or upsert.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ pub enum Fault {
     LoseRequest,
     /// It is never answered.
     Silence,
+    /// It never arrives, and the client is told that it was carried out.
+    Swallow,
     /// The server's own limit on messages.
     LargerThanMax,
     /// The server's rate limit.
@@ -44,6 +46,10 @@ struct Seen {
     /// Messages larger than this are refused.
     max_message: Mutex<Option<usize>>,
     calls: Mutex<Vec<(String, usize)>>,
+    /// What the server says of itself, where it is not the truth.
+    version: Mutex<Option<String>>,
+    /// Calls by name, and which of the next ones are refused.
+    refused: Mutex<HashMap<String, VecDeque<bool>>>,
 }
 
 impl Proxy {
@@ -66,6 +72,17 @@ impl Proxy {
     /// Refuses messages larger than `bytes` from now on.
     pub fn limit(&self, bytes: usize) {
         *self.seen.max_message.lock().unwrap() = Some(bytes);
+    }
+
+    /// Says that the server is of this version.
+    pub fn pose_as(&self, version: &str) {
+        *self.seen.version.lock().unwrap() = Some(version.to_owned());
+    }
+
+    /// Says which of the next calls of this name are refused; later ones go through.
+    pub fn refuse(&self, call: &str, next: &[bool]) {
+        let next = next.iter().copied().collect();
+        self.seen.refused.lock().unwrap().insert(call.to_owned(), next);
     }
 
     /// Names of the inserts and upserts that came, with their sizes.
@@ -93,6 +110,19 @@ async fn handle(
     let (body, _) = collect(body).await;
     let call = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
     let mut fault = Fault::None;
+    let version = seen.version.lock().unwrap().clone().filter(|_| call == "GetVersion");
+    if let Some(version) = version {
+        let status = Some(Status::default());
+        return answer(respond, &GetVersionResponse { status, version });
+    }
+    let refused = seen.refused.lock().unwrap().get_mut(&call).and_then(VecDeque::pop_front);
+    if refused == Some(true) {
+        let reason = "not today".to_owned();
+        return answer(
+            respond,
+            &Status { code: 65535, error_code: 1, reason, ..Status::default() },
+        );
+    }
     if matches!(call.as_str(), "Insert" | "Upsert") {
         seen.calls.lock().unwrap().push((call, body.len() - 5));
         let limit = seen.max_message.lock().unwrap().unwrap_or(usize::MAX);
@@ -113,6 +143,12 @@ async fn handle(
         }
         Fault::LoseRequest => respond.send_reset(Reason::INTERNAL_ERROR),
         Fault::Silence => std::future::pending::<()>().await,
+        Fault::Swallow => {
+            let rows = InsertRequest::decode(body.slice(5..)).unwrap().num_rows;
+            let status = Some(Status::default());
+            let insert_cnt = i64::from(rows);
+            answer(respond, &MutationResult { status, insert_cnt, ..MutationResult::default() });
+        }
         Fault::LargerThanMax => {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-status", HeaderValue::from_static("8"));
@@ -127,16 +163,20 @@ async fn handle(
             };
             let reason = reason.to_owned();
             let status = Status { code, error_code, reason, ..Status::default() };
-            let answer = MutationResult { status: Some(status), ..MutationResult::default() };
-            let message = answer.encode_to_vec();
-            let mut bytes = vec![0];
-            bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-            bytes.extend(message);
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", HeaderValue::from_static("0"));
-            reply(respond, HeaderMap::new(), bytes.into(), Some(trailers));
+            answer(respond, &MutationResult { status: Some(status), ..MutationResult::default() });
         }
     }
+}
+
+/// Answers in the server's place.
+fn answer(respond: SendResponse<Bytes>, answer: &impl Message) {
+    let message = answer.encode_to_vec();
+    let mut bytes = vec![0];
+    bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    bytes.extend(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    reply(respond, HeaderMap::new(), bytes.into(), Some(trailers));
 }
 
 async fn collect(mut body: RecvStream) -> (Bytes, Option<HeaderMap>) {

@@ -8,6 +8,7 @@ use serde_json::json;
 use vecpipe::error::Kind;
 use vecpipe::milvus::v2::field::type_words;
 use vecpipe::sink::Decision;
+use vecpipe::table::Part;
 
 #[tokio::test]
 async fn a_new_collection_gets_fields_index_metric_description_and_rows() {
@@ -141,14 +142,14 @@ async fn mode_overwrite_replaces_the_collection() {
         move_rows(&*sink, &table(&name), vec![rows(0..100, 1.0)]).await.unwrap();
         let moved = move_rows(&*sink, &table(&name), vec![rows(50..60, 3.0)]).await.unwrap();
         assert_eq!(moved.plan.decision, Decision::Overwrite);
-        assert!(moved.plan.notes.iter().any(|note| note.contains("dropped first")));
+        let note = format!("filled into {name}_vecpipe_new, which takes the place of the old");
+        assert!(moved.plan.notes.iter().any(|told| told.contains(&note)), "{:?}", moved.plan.notes);
         assert!(!moved.plan.ids.absent);
         assert_eq!((moved.completion.rows_before, moved.completion.rows_after), (0, 10));
         let client = server.client().await;
         let expected: Vec<_> = (50..60).map(|id| (id, id as f32 * 3.0)).collect();
         assert_eq!(read_back(&client, &name).await, expected);
-        let trial = format!("{name}_vecpipe_trial");
-        assert!(client.describe_collection(&trial).await.unwrap().is_none());
+        assert_eq!(server.collections_like(&name).await, [&*name], "nothing is left beside it");
         client.drop_collection(&name).await.unwrap();
     }
 }
@@ -165,6 +166,7 @@ async fn what_the_server_refuses_shows_before_the_old_rows_are_gone() {
     assert!(error.to_string().contains("CreateIndex"), "{error}");
     let client = server.client().await;
     assert_eq!(read_back(&client, &name).await.len(), 10);
+    assert_eq!(server.collections_like(&name).await, [&*name]);
     client.drop_collection(&name).await.unwrap();
 }
 
@@ -249,7 +251,7 @@ async fn tables_of_one_run_may_share_a_collection_by_partitions() {
         let sink = sink(&server.uri, json!({ "collection": name }));
         let part = |table_name: &str, partition: &str| {
             let mut table = table(table_name);
-            table.partition = Some(partition.to_owned());
+            table.part = Part::OfWhole(partition.to_owned());
             table
         };
         let (a, b) = (part("a", "p1"), part("b", "_default"));

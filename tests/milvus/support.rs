@@ -12,7 +12,7 @@ use vecpipe::milvus::v2::{Client, Options};
 use vecpipe::sink::{
     Completion, Decision, Sink, SinkContext, SinkFactory, TableToWrite, TargetPlan, Written, milvus,
 };
-use vecpipe::table::{Metric, Place, Split, TableSchema, VectorColumn, VectorType};
+use vecpipe::table::{Metric, Part, Place, Split, TableSchema, VectorColumn, VectorType};
 
 /// A server for tests.
 pub struct Server {
@@ -40,10 +40,26 @@ impl Server {
         Client::connect(Options::new(&*self.uri)).await.expect("the test server answers")
     }
 
+    /// Drops a collection, and what a run left beside it.
+    pub async fn remove(&self, name: &str) {
+        let client = self.client().await;
+        for name in [name.to_owned(), format!("{name}_vecpipe_new"), format!("{name}_vecpipe_old")]
+        {
+            client.drop_collection(&name).await.expect("the collection is dropped");
+        }
+    }
+
+    /// Names of the collections that begin with `name`.
+    pub async fn collections_like(&self, name: &str) -> Vec<String> {
+        let mut names = self.client().await.collections().await.expect("a list");
+        names.retain(|other| other.starts_with(name));
+        names
+    }
+
     /// A collection name that no other test uses, of a collection that does not exist.
     pub async fn fresh(&self, name: &str) -> String {
         let name = format!("vecpipe_test_{name}_{}", std::process::id());
-        self.client().await.drop_collection(&name).await.expect("the old collection is dropped");
+        self.remove(&name).await;
         name
     }
 }
@@ -78,7 +94,7 @@ pub fn table_of(name: &str, schema: TableSchema) -> TableToWrite {
     TableToWrite {
         name: name.to_owned(),
         collection: name.to_owned(),
-        partition: None,
+        part: Part::Whole,
         schema,
         metric: Some(Metric::IP),
         rows: 0,
@@ -107,8 +123,22 @@ pub struct Moved {
     pub retries: u64,
 }
 
-/// Moves batches as a run does: plan, look for conflicts, prepare, write (all at once), complete.
+/// Moves batches as a run does: plan, look for conflicts, prepare, write (all at once), complete,
+/// publish.
 pub async fn move_rows(
+    sink: &dyn Sink,
+    table: &TableToWrite,
+    batches: Vec<RecordBatch>,
+) -> Result<Moved> {
+    let moved = fill(sink, table, batches).await?;
+    if let Some(publish) = &moved.plan.publish {
+        sink.publish(&publish.what, moved.completion.rows_after).await?;
+    }
+    Ok(moved)
+}
+
+/// The same, up to what would be published.
+pub async fn fill(
     sink: &dyn Sink,
     table: &TableToWrite,
     batches: Vec<RecordBatch>,
@@ -162,6 +192,17 @@ pub async fn move_rows(
     moved.completion = writer.complete().await?;
     moved.retries = meter.retries.get();
     Ok(moved)
+}
+
+/// Writes one batch as a split of its own.
+pub async fn write(writer: &dyn vecpipe::sink::TableWriter, rows: RecordBatch) {
+    let location = Value::Null;
+    let (first_row, bytes) = (0, 0);
+    let split = Split { index: 0, first_row, rows: rows.num_rows() as u64, bytes, location };
+    let mut split = writer.open_split(&split).await.expect("it opens");
+    let place = Place::new("t", 0, 0);
+    split.write(Batch { rows, place, permit: Permit::free() }).await.expect("written");
+    split.finish().await.expect("finished");
 }
 
 /// Loads a collection if needed, and reads its first value of each vector by id.

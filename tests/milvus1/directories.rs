@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use serde_json::json;
+use vecpipe::table::Part;
 
 use crate::common::read::{Way, read_table};
 use crate::support::{WITH_SQLITE, copy_of, folder, parts, rows_of, source};
@@ -22,7 +23,7 @@ async fn every_directory_gives_exactly_the_rows_that_a_client_saw() {
             assert_eq!(table.collection, part.collection);
             let several = parts.iter().filter(|p| p.collection == part.collection).count() > 1;
             let tag = several.then(|| part.partition.clone());
-            assert_eq!(table.partition, tag);
+            assert_eq!(table.part, tag.map_or(Part::Whole, Part::OfWhole));
             assert_eq!(table.metric.unwrap().name(), part.metric, "{name} {}", part.table());
             assert_eq!((table.rows as usize, table.schema.column().dim), (part.rows, part.dim));
             let small = Way { batch_rows: 37, ..Way::PLAIN };
@@ -46,7 +47,7 @@ async fn collections_and_partitions_can_be_chosen_and_renamed() {
     let rename = json!({ "rename": { "float_l2": "other", "float_l2/p1": "first" } });
     let tables = source(&path, rename).tables().await.unwrap();
     let p1 = tables.iter().find(|table| table.name == "float_l2/p1").unwrap();
-    assert_eq!((p1.collection.as_str(), p1.partition.as_deref()), ("other", Some("first")));
+    assert_eq!((p1.collection.as_str(), p1.part.partition()), ("other", Some("first")));
 
     let error = source(&path, json!({ "collections": { "nope": null } })).tables().await;
     let error = error.unwrap_err().to_string();

@@ -22,6 +22,28 @@ pub fn vector(segment: usize, row: usize, dim: usize) -> Vec<u8> {
 
 /// Writes one collection of float vectors.
 pub fn write(folder: &Path, collection: &str, dim: usize, segments: &[SegmentToWrite]) {
+    write_table(folder, collection, ("", ""), dim, segments);
+}
+
+/// Writes one partition of a collection that was written before.
+pub fn write_partition(
+    folder: &Path,
+    collection: &str,
+    tag: &str,
+    dim: usize,
+    segments: &[SegmentToWrite],
+) {
+    let table = format!("{collection}_{:x}", tag.bytes().map(u64::from).sum::<u64>());
+    write_table(folder, &table, (collection, tag), dim, segments);
+}
+
+fn write_table(
+    folder: &Path,
+    table: &str,
+    (owner, tag): (&str, &str),
+    dim: usize,
+    segments: &[SegmentToWrite],
+) {
     fs::create_dir_all(folder.join("db")).unwrap();
     let database = rusqlite::Connection::open(folder.join("db/meta.sqlite")).unwrap();
     database
@@ -36,13 +58,13 @@ pub fn write(folder: &Path, collection: &str, dim: usize, segments: &[SegmentToW
     database
         .execute(
             "INSERT INTO Tables (table_id, state, dimension, metric_type, owner_table,
-                partition_tag, version, flush_lsn) VALUES (?1, 0, ?2, 1, '', '', '0.10.0', 0)",
-            (collection, dim as i64),
+                partition_tag, version, flush_lsn) VALUES (?1, 0, ?2, 1, ?3, ?4, '0.10.0', 0)",
+            (table, dim as i64, owner, tag),
         )
         .unwrap();
     for (n, segment) in segments.iter().enumerate() {
         let id = (1_795_308_000_000_000_000 + n).to_string();
-        let path = folder.join("db/tables").join(collection).join(&id);
+        let path = folder.join("db/tables").join(table).join(&id);
         fs::create_dir_all(&path).unwrap();
         let vectors = (0..segment.ids.len()).flat_map(|row| vector(n, row, dim)).collect();
         let ids = segment.ids.iter().flat_map(|id| id.to_le_bytes()).collect();
@@ -60,7 +82,7 @@ pub fn write(folder: &Path, collection: &str, dim: usize, segments: &[SegmentToW
             .execute(
                 "INSERT INTO TableFiles (table_id, segment_id, file_type, row_count)
                     VALUES (?1, ?2, ?3, 7)",
-                (collection, &id, segment.file_type),
+                (table, &id, segment.file_type),
             )
             .unwrap();
     }

@@ -96,7 +96,7 @@ async fn every_vector_type_comes_back_bit_by_bit() {
         assert_eq!(read.schema, schema);
         assert_eq!(back, rows);
         assert_eq!((read.name.as_str(), read.collection.as_str()), ("test/p1", "test"));
-        assert_eq!((read.partition.as_deref(), read.metric), (Some("p1"), table.metric));
+        assert_eq!((read.part.partition(), read.metric), (Some("p1"), table.metric));
         assert!(read.notes.is_empty(), "{:?}", read.notes);
 
         // Without the manifest, the files still say what they are.
@@ -288,7 +288,7 @@ async fn partitions_share_a_manifest_and_odd_names_stay_inside() {
     let source = source(json!({ "paths": [out] }));
     let tables = source.tables().await.unwrap();
     let found: Vec<_> =
-        tables.iter().map(|t| (t.collection.as_str(), t.partition.as_deref(), t.rows)).collect();
+        tables.iter().map(|t| (t.collection.as_str(), t.part.partition(), t.rows)).collect();
     assert_eq!(found, [("../a", Some(".."), 20), ("../a", Some("p/1"), 20)]);
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use vecpipe::flow::ReadContext;
 use vecpipe::sink::{Completion, Sink, TableToWrite, TargetPlan};
 use vecpipe::source::{Source, SourceTable};
-use vecpipe::table::{Metric, Split, TableSchema};
+use vecpipe::table::{Metric, Part, Split, TableSchema};
 
 use crate::common::components;
 use crate::common::read::{Way, read_table};
@@ -53,7 +53,7 @@ pub fn to_write(schema: &TableSchema, collection: &str, partition: Option<&str>)
     TableToWrite {
         name: format!("{collection} of {partition:?}"),
         collection: collection.to_owned(),
-        partition: partition.map(str::to_owned),
+        part: partition.map_or(Part::Whole, |name| Part::Named(name.to_owned())),
         schema: schema.clone(),
         metric: Some(if schema.column().vector_type == vecpipe::table::VectorType::Binary {
             Metric::Hamming

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Alone, TargetTable};
 use crate::error::{Error, Result};
 use crate::sink::TableToWrite;
+use crate::table::Part;
 
 /// The tables of each target, by their numbers. What is left alone is not merged.
 pub(super) fn groups(tables: &[Alone]) -> Vec<Vec<usize>> {
@@ -42,10 +43,11 @@ pub(super) fn merged(tables: &[&Alone]) -> Result<TableToWrite> {
         }
     }
     let names: Vec<_> = tables.iter().map(|table| table.write.name.as_str()).collect();
-    let same_partition = others.iter().all(|o| o.write.partition == first.write.partition);
+    let partition = |table: &Alone| table.write.part.partition().map(str::to_owned);
+    let same_partition = others.iter().all(|other| partition(other) == partition(first));
     Ok(TableToWrite {
         name: joined(&names, 3),
-        partition: first.write.partition.clone().filter(|_| same_partition),
+        part: if same_partition { first.write.part.clone() } else { Part::Whole },
         rows: tables.iter().map(|table| table.write.rows).sum(),
         ..first.write.clone()
     })

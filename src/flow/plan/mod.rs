@@ -1,11 +1,12 @@
 //! The plan: which tables, in which splits, into which targets. Making it changes nothing.
 
 mod merge;
+mod names;
 mod target;
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flow::{Chain, Pipeline};
 use crate::sink::{Decision, TableToWrite, TargetPlan};
 use crate::source::SourceTable;
@@ -45,13 +46,20 @@ impl Plan {
     /// # Errors
     /// Whatever makes the run impossible, found before anything moves.
     pub async fn make(pipeline: &Pipeline) -> Result<Plan> {
-        let mut alone = Vec::new();
+        let mut chains = Vec::new();
+        let mut tables = Vec::new();
         for source in pipeline.source.tables().await? {
-            let name = source.name.clone();
-            let table = Alone::make(pipeline, source)
-                .await
-                .map_err(|error: Error| error.at(format!("table {name}")))?;
-            alone.push(table);
+            let (chain, write) = to_write(pipeline, &source)
+                .map_err(|error| error.at(format!("table {}", source.name)))?;
+            chains.push(chain);
+            tables.push((source, write));
+        }
+        names::check(&*pipeline.sink, &tables)?;
+        let mut alone = Vec::new();
+        for ((source, write), transforms) in tables.into_iter().zip(chains) {
+            let target = pipeline.sink.plan(&write).await;
+            let target = target.map_err(|error| error.at(format!("table {}", source.name)))?;
+            alone.push(Alone { source, transforms, write, target });
         }
         let mut targets = Vec::new();
         let mut target_of = vec![0; alone.len()];
@@ -89,21 +97,21 @@ impl TablePlan {
 }
 
 impl Alone {
-    async fn make(pipeline: &Pipeline, source: SourceTable) -> Result<Alone> {
-        let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)?;
-        let write = TableToWrite {
-            name: source.name.clone(),
-            collection: source.collection.clone(),
-            partition: source.partition.clone(),
-            schema,
-            metric: source.metric,
-            rows: source.rows,
-        };
-        let target = pipeline.sink.plan(&write).await?;
-        Ok(Alone { source, transforms, write, target })
-    }
-
     fn moves(&self) -> bool {
         self.target.decision != Decision::Skip
     }
+}
+
+/// A table as the sink sees it, and the transforms that make it so.
+fn to_write(pipeline: &Pipeline, source: &SourceTable) -> Result<(Chain, TableToWrite)> {
+    let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)?;
+    let write = TableToWrite {
+        name: source.name.clone(),
+        collection: source.collection.clone(),
+        part: source.part.clone(),
+        schema,
+        metric: source.metric,
+        rows: source.rows,
+    };
+    Ok((transforms, write))
 }

@@ -1,5 +1,6 @@
 //! Running a plan: workers take splits in order, move their batches, and complete the targets.
 
+mod publish;
 mod split;
 mod state;
 mod verify;
@@ -15,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::plan::TargetTable;
 use crate::flow::{Pipeline, ReadContext, Verify, blocking};
 use crate::sink::Decision;
+use publish::{Complete, Publications};
 use verify::verify_count;
 
 pub use state::{TableRun, TableState, TargetRun};
@@ -43,6 +45,7 @@ struct Run {
     /// Target and split (none: an empty one that is only prepared and completed), in order.
     work: Vec<(usize, Option<usize>)>,
     next: AtomicUsize,
+    publications: Publications,
     /// What all splits are read with, but for what is a table's own.
     cx: ReadContext,
     controls: Controls,
@@ -65,7 +68,9 @@ pub async fn run(
     let targets = targets_of(&tables);
     let work = work_of(&targets);
     let next = AtomicUsize::new(0);
-    let run = Arc::new(Run { pipeline, tables, targets, work, next, cx, controls });
+    let publications = Publications::of(&targets);
+    let run = Run { pipeline, tables, targets, work, next, publications, cx, controls };
+    let run = Arc::new(run);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.min(run.work.len()) {
         workers.spawn(worker(Arc::clone(&run)));
@@ -122,11 +127,15 @@ async fn worker(run: Arc<Run>) -> Result<()> {
         if run.controls.stop.is_cancelled() {
             return Err(Error::interrupted());
         }
-        tokio::select! {
+        let complete = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::interrupted()),
             () = overdue(&run.controls.stop) => return Err(Error::interrupted()),
             moved = run.take(target, split) => moved?,
+        };
+        // Once begun, it is not left half-way because something else failed.
+        if let Some(complete) = complete {
+            run.publish(complete).await?;
         }
     }
 }
@@ -141,7 +150,7 @@ async fn overdue(stop: &CancellationToken) {
 }
 
 impl Run {
-    async fn take(&self, target: usize, split: Option<usize>) -> Result<()> {
+    async fn take(&self, target: usize, split: Option<usize>) -> Result<Option<Complete>> {
         let target = &self.targets[target];
         let place = |error: Error| error.at(format!("table {}", target.plan.write.name));
         self.prepare(target).await.map_err(place)?;
@@ -150,7 +159,7 @@ impl Run {
             let place = |error: Error| error.at(format!("table {table}"));
             self.move_split(target, split).await.map_err(place)?;
             if target.splits_left.fetch_sub(1, Ordering::AcqRel) > 1 {
-                return Ok(());
+                return Ok(None);
             }
         }
         self.complete(target).await.map_err(place)
@@ -185,7 +194,7 @@ impl Run {
         Ok(())
     }
 
-    async fn complete(&self, target: &TargetRun) -> Result<()> {
+    async fn complete(&self, target: &TargetRun) -> Result<Option<Complete>> {
         if let Some(Some(stage)) = target.stage.get() {
             stage.complete().await.map_err(|error| error.at("stage"))?;
         }
@@ -195,9 +204,8 @@ impl Run {
         let completion = writer.complete().await?;
         let _ = target.completion.set(completion);
         if self.pipeline.settings.verify == Verify::Count {
-            verify_count(&target.plan.plan.target, self.tables_of(target), completion)?;
+            verify_count(&target.plan.plan, self.tables_of(target), completion)?;
         }
-        self.tables_of(target).for_each(|table| table.meter.done.store(true, Ordering::Release));
-        Ok(())
+        self.verified(target, completion.rows_after)
     }
 }

@@ -12,6 +12,8 @@ use crate::milvus::v2::{Client, MilvusError, Result};
 pub struct Collection {
     /// Its own name, also when an alias was asked for.
     pub name: String,
+    /// The server's number for it, which a rename does not change; 0 on Milvus Lite.
+    pub id: i64,
     /// What its maker wrote about it.
     pub description: String,
     /// Its fields, without the hidden dynamic one.
@@ -20,14 +22,20 @@ pub struct Collection {
     pub dynamic: bool,
     /// Number of shards.
     pub shards: i32,
-    /// Other names.
-    pub aliases: Vec<String>,
+    /// Settings and notes, by key.
+    pub properties: Vec<KeyValuePair>,
 }
 
 impl Collection {
     /// The primary key.
     pub fn primary_key(&self) -> Option<&FieldSchema> {
         self.fields.iter().find(|field| field.is_primary_key)
+    }
+
+    /// A setting or note.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        let pair = self.properties.iter().find(|pair| pair.key == key);
+        pair.map(|pair| pair.value.as_str())
     }
 }
 
@@ -48,19 +56,21 @@ impl Client {
             let words = "no schema".to_owned();
             return Err(MilvusError::Malformed { rpc: "DescribeCollection", words });
         };
+        // 2.3.5 repeats as collection_name what it was asked for, be it an alias.
         let own_name =
-            [answer.collection_name, schema.name].into_iter().find(|name| !name.is_empty());
+            [schema.name, answer.collection_name].into_iter().find(|name| !name.is_empty());
         Ok(Some(Collection {
             name: own_name.unwrap_or_else(|| name.to_owned()),
+            id: answer.collection_id,
             description: schema.description,
             fields: schema.fields.into_iter().filter(|field| !field.is_dynamic).collect(),
             dynamic: schema.enable_dynamic_field,
             shards: answer.shards_num,
-            aliases: answer.aliases,
+            properties: answer.properties,
         }))
     }
 
-    /// Creates a collection.
+    /// Creates a collection, with notes of its maker as properties.
     ///
     /// # Errors
     /// When the server refuses.
@@ -69,6 +79,7 @@ impl Client {
         name: &str,
         description: &str,
         fields: Vec<FieldSchema>,
+        properties: Vec<KeyValuePair>,
     ) -> Result<()> {
         let schema = CollectionSchema {
             // 2.3.5 wants it equal to collection_name.
@@ -84,6 +95,7 @@ impl Client {
             shards_num: 0,
             // What pymilvus creates by default.
             consistency_level: ConsistencyLevel::Bounded.into(),
+            properties,
         };
         self.call(request).await.map(drop)
     }
@@ -96,6 +108,29 @@ impl Client {
         let request =
             DropCollectionRequest { db_name: self.db_name(), collection_name: name.to_owned() };
         self.call(request).await.map(drop)
+    }
+
+    /// Gives a collection another name, which must be free. Its aliases, indexes and rows stay as
+    /// they are.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
+        let request = RenameCollectionRequest {
+            db_name: self.db_name(),
+            old_name: from.to_owned(),
+            new_name: to.to_owned(),
+        };
+        match self.call(request).await {
+            // It was carried out by a request whose answer was lost.
+            Err(MilvusError::Refused { .. })
+                if self.describe_collection(from).await?.is_none()
+                    && self.describe_collection(to).await?.is_some() =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Names of all collections of the database, sorted.

@@ -6,7 +6,7 @@
 //! | [`rpc`] | one call: metadata, deadline, status check, repetition |
 //! | `status` | the status that every answer carries |
 //! | [`version`] | which server it is, and what it can take |
-//! | [`collection`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
+//! | [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`field`] | Milvus types and Arrow types |
 //! | [`insert`] | record batches to insert requests, without copying vectors |
 //! | [`query`] | counting rows, looking up ids, reading a few rows |
@@ -14,6 +14,7 @@
 //! Measured against Milvus 2.3.5 and Milvus Lite 3.2.2; differences between them are noted where
 //! they matter.
 
+pub mod alias;
 pub mod collection;
 pub mod connect;
 pub mod field;

@@ -54,6 +54,7 @@ macro_rules! answers {
 }
 
 calls! {
+    "AlterAlias": AlterAliasRequest => Status,
     "CreateCollection": CreateCollectionRequest => Status,
     "CreateIndex": CreateIndexRequest => Status,
     "CreatePartition": CreatePartitionRequest => Status,
@@ -67,12 +68,14 @@ calls! {
     "GetLoadState": GetLoadStateRequest => GetLoadStateResponse,
     "GetPartitionStatistics": GetPartitionStatisticsRequest => GetPartitionStatisticsResponse,
     "GetVersion": GetVersionRequest => GetVersionResponse,
+    "ListAliases": ListAliasesRequest => ListAliasesResponse,
     "ListDatabases": ListDatabasesRequest => ListDatabasesResponse,
     "LoadCollection": LoadCollectionRequest => Status,
     "LoadPartitions": LoadPartitionsRequest => Status,
     "Query": QueryRequest => QueryResults,
     "ReleaseCollection": ReleaseCollectionRequest => Status,
     "ReleasePartitions": ReleasePartitionsRequest => Status,
+    "RenameCollection": RenameCollectionRequest => Status,
     "ShowCollections": ShowCollectionsRequest => ShowCollectionsResponse,
     "ShowPartitions": ShowPartitionsRequest => ShowPartitionsResponse,
 }
@@ -86,6 +89,7 @@ answers! {
     GetLoadStateResponse,
     GetPartitionStatisticsResponse,
     GetVersionResponse,
+    ListAliasesResponse,
     ListDatabasesResponse,
     MutationResult,
     QueryResults,

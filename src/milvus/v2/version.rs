@@ -66,6 +66,11 @@ impl ServerVersion {
         self.lite || self.at_least(2, 3, 0)
     }
 
+    /// True when a collection can be given another name.
+    pub fn can_rename(&self) -> bool {
+        self.lite || self.at_least(2, 3, 0)
+    }
+
     /// True when scalar fields can hold null. Before 2.5 the flag is dropped without a word and
     /// nulls become values.
     pub fn takes_nulls(&self) -> bool {

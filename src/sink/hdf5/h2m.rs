@@ -33,7 +33,7 @@ pub fn text(names: &Names, files: &[String], table: &TableToWrite) -> Result<Str
         paths.push_str(&format!("    - {}\n", quoted(path)?));
     }
     let column = table.schema.column();
-    let partition = table.partition.as_deref().map_or(Ok("null".to_owned()), quoted)?;
+    let partition = table.part.partition().map_or(Ok("null".to_owned()), quoted)?;
     let version = env!("CARGO_PKG_VERSION");
     Ok(format!(
         "# Written by vecpipe {version}. `pipeline run` with this file loads the rows into Milvus.

@@ -103,10 +103,10 @@ impl Sink for Hdf5 {
             notes.push("the files are written anew, the old rows first".to_owned());
         }
         let (rows_before, ids) = (Some(rows_before), IdRules::default());
-        Ok(TargetPlan { target, decision, rows_before, notes, ids })
+        Ok(TargetPlan { target, decision, rows_before, notes, ids, publish: None })
     }
 
-    fn after_cut_off(&self, _: Decision) -> &'static str {
+    fn after_cut_off(&self, _: &TargetPlan) -> &'static str {
         "The table is as it was; the next run removes the unfinished files and starts from the first row"
     }
 
@@ -126,7 +126,7 @@ impl Sink for Hdf5 {
 
 impl Hdf5 {
     fn names(&self, table: &TableToWrite) -> Result<Names> {
-        Names::of(&self.config.dir, &table.collection, table.partition.as_deref())
+        Names::of(&self.config.dir, &table.collection, table.part.partition())
     }
 }
 

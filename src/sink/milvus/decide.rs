@@ -1,11 +1,11 @@
 //! What happens to a target, by mode.
 
-use super::target::{Found, Target};
+use super::target::Found;
 use crate::error::{Error, Result};
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
+use crate::sink::server::Target;
 use crate::sink::{Decision, Mode};
 
-/// The mode applies to the partition where one is named, else to the collection.
+/// The mode is about the partition where one was named, else about the collection.
 pub(super) fn decide(mode: Mode, target: &Target, found: &Found) -> Result<Decision> {
     if !found.exists(target) {
         return Ok(Decision::Create);
@@ -14,14 +14,14 @@ pub(super) fn decide(mode: Mode, target: &Target, found: &Found) -> Result<Decis
         Mode::Skip => Ok(Decision::Skip),
         Mode::Append => Ok(Decision::Append),
         Mode::Overwrite => {
-            if target.partition.as_deref() == Some(DEFAULT_PARTITION) {
+            if target.is_default_partition() {
                 return Err(Error::config(
                     "The default partition can't be overwritten: Milvus does not drop it",
                 )
                 .help("overwrite the collection (leave out the partition), or use a partition of another name"));
             }
             let own_name = found.collection.as_ref().map(|collection| collection.name.as_str());
-            if target.partition.is_none() && own_name != Some(target.collection.as_str()) {
+            if target.whole && own_name != Some(target.collection.as_str()) {
                 return Err(Error::config(format!(
                     "`{}` is an alias of the collection `{}`, and would point nowhere once that is dropped",
                     target.collection,

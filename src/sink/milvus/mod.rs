@@ -6,14 +6,18 @@
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
+//! | `beside` | overwriting a collection: a new one beside it, which takes its place |
+//! | `reload` | loading of the new one what was loaded of the old one |
 //! | `index` | which index is made, and the metric |
-//! | `plan`, `prepare` | looking, and doing |
+//! | `plan`, `notes` | looking, and saying what would happen |
+//! | `prepare`, `make` | doing it |
 //! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
 //! | `count` | counting the target's rows the same way before and after |
 //! | `check` | what the server fails to check in rows |
 //! | `write` | batches to requests, and what to do when one fails |
 
+mod beside;
 mod check;
 mod config;
 mod count;
@@ -21,8 +25,11 @@ mod decide;
 mod index;
 mod loads;
 mod lookup;
+mod make;
+mod notes;
 mod plan;
 mod prepare;
+mod reload;
 mod shape;
 mod target;
 mod write;
@@ -38,9 +45,9 @@ pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig, TlsC
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
-use crate::sink::server::IdsFile;
+use crate::sink::server::{Claims, IdsFile, Target};
 use crate::sink::{
-    Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+    Decision, RefusedName, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -50,6 +57,7 @@ impl SinkFactory for Config {
             config: self.clone(),
             source_kind: cx.source_kind,
             client: OnceCell::new(),
+            run: beside::run_number(),
             dry_run: cx.dry_run,
             loads: loads::Loads::default(),
             state: Mutex::default(),
@@ -62,6 +70,8 @@ struct Milvus {
     config: Config,
     source_kind: &'static str,
     client: OnceCell<Client>,
+    /// Tells collections that this run fills from those of other runs.
+    run: String,
     /// True when nothing may be made on the server.
     dry_run: bool,
     loads: loads::Loads,
@@ -73,11 +83,11 @@ struct Milvus {
 #[derive(Default)]
 struct State {
     /// Where tables go.
-    claims: Vec<target::Target>,
+    claims: Claims,
     /// Collections that this run created.
     created: Vec<String>,
     /// Targets whose ids were asked for, and what was loaded for that.
-    lookups: Vec<(target::Target, lookup::Lookup)>,
+    lookups: Vec<(Target, lookup::Lookup)>,
     /// The file of inserted ids, once rows are about to be inserted.
     ids_file: Option<IdsFile>,
 }
@@ -100,6 +110,10 @@ impl Sink for Milvus {
         "milvus"
     }
 
+    fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
+        target::refused_names(&self.config, table)
+    }
+
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
     }
@@ -117,9 +131,16 @@ impl Sink for Milvus {
         self.make_ready(table, plan, meter).await
     }
 
-    fn after_cut_off(&self, decision: Decision) -> &'static str {
-        match decision {
-            Decision::Overwrite => "The target is incomplete; the next run starts anew",
+    async fn publish(&self, what: &str, rows: u64) -> Result<()> {
+        self.put_in_place(what, rows).await
+    }
+
+    fn after_cut_off(&self, plan: &TargetPlan) -> &'static str {
+        match (plan.decision, &plan.publish) {
+            (Decision::Overwrite, Some(_)) => {
+                "The old collection is as it was; the next run clears away the new one and starts anew"
+            }
+            (Decision::Overwrite, None) => "The target is incomplete; the next run starts anew",
             _ => {
                 "The rows that were written stay; to go on, run again with --set sink.milvus.on_conflict=skip"
             }

@@ -1,16 +1,17 @@
 //! Looking at a target and saying what would happen.
 
+use super::beside::{Beside, Left};
 use super::config::Config;
 use super::decide::decide;
 use super::index::{NewIndex, for_existing, for_new};
+use super::notes::on_overwriting;
 use super::shape::Shape;
-use super::target::{Found, Target};
+use super::target::{Found, target_of};
 use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
-use crate::milvus::v2::field::fields_words;
-use crate::sink::server::{OnConflict, OnDuplicateId};
-use crate::sink::{Decision, IdRules, TableToWrite, TargetPlan};
+use crate::sink::server::{OnConflict, OnDuplicateId, Target};
+use crate::sink::{Decision, IdRules, Mode, Publish, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.
 pub(super) struct Intent {
@@ -20,6 +21,9 @@ pub(super) struct Intent {
     pub shape: Shape,
     pub index: Option<NewIndex>,
     pub index_note: String,
+    /// Where a collection that is overwritten is filled, and what an earlier run left there; none
+    /// where the server can't rename it into place, or a partition is meant.
+    pub beside: Option<(Beside, Left)>,
 }
 
 impl Intent {
@@ -27,8 +31,18 @@ impl Intent {
     pub(super) fn makes_collection(&self) -> bool {
         match self.decision {
             Decision::Create => self.found.collection.is_none(),
-            Decision::Overwrite => self.target.partition.is_none(),
+            Decision::Overwrite => self.target.whole,
             Decision::Append | Decision::Skip => false,
+        }
+    }
+
+    /// Where the rows are written.
+    pub(super) fn filled(&self) -> Target {
+        match &self.beside {
+            Some((beside, _)) if self.decision == Decision::Overwrite => {
+                self.target.within(&beside.new)
+            }
+            _ => self.target.clone(),
         }
     }
 
@@ -56,11 +70,22 @@ impl Intent {
         client: &Client,
         table: &TableToWrite,
     ) -> Result<Intent> {
-        let target = Target::of(config, table)?;
-        let found = Found::ask(client, &target).await?;
-        let decision = decide(config.mode, &target, &found)?;
+        let target = target_of(config, table)?;
         let version = client.version();
-        let anew = decision == Decision::Overwrite && target.partition.is_none();
+        let found = Found::ask(client, &target).await?;
+        let mut decision = decide(config.mode, &target, &found)?;
+        let mut beside = None;
+        if config.mode == Mode::Overwrite && target.whole && version.can_rename() {
+            let names = Beside::of(&target.collection);
+            let left = names.look(client).await?;
+            if matches!(left, Left::Unnamed | Left::Aside) {
+                decision = Decision::Overwrite;
+            }
+            beside = Some((names, left));
+        } else if found.collection.is_none() {
+            Beside::of(&target.collection).check_not_aside(client).await?;
+        }
+        let anew = decision == Decision::Overwrite && target.whole;
         let (shape, (index, index_note)) = match &found.collection {
             Some(collection) if !anew => {
                 let shape = Shape::of_existing(config, table, collection, version)?;
@@ -73,7 +98,7 @@ impl Intent {
                 (shape, index)
             }
         };
-        let intent = Intent { target, found, decision, shape, index, index_note };
+        let intent = Intent { target, found, decision, shape, index, index_note, beside };
         intent.check_upsert(config, client)?;
         intent.check_partition_key()?;
         Ok(intent)
@@ -102,7 +127,7 @@ impl Intent {
     }
 
     fn check_partition_key(&self) -> Result<()> {
-        if self.target.partition.is_some() && self.has_partition_key() {
+        if self.target.partition.is_some() && !self.makes_collection() && self.has_partition_key() {
             return Err(Error::config(format!(
                 "Collection {} is divided by a partition key: Milvus chooses the partitions",
                 self.target.collection
@@ -120,34 +145,44 @@ impl Intent {
 
 /// The plan of a target that nothing moves into. It need not fit the table.
 async fn leave_alone(client: &Client, target: &Target, found: &Found) -> Result<TargetPlan> {
-    let loaded = client.is_loaded(&target.collection, &target.scope(found)).await?;
     Ok(TargetPlan {
         target: target.to_string(),
         decision: Decision::Skip,
-        rows_before: count::estimate(client, target, loaded).await?,
+        rows_before: rows_now(client, target, found).await?.0,
         notes: vec![format!("{target} exists and is left alone")],
         ids: IdRules::default(),
+        publish: None,
     })
+}
+
+/// The rows of a target, where that can be told, and whether it is loaded.
+async fn rows_now(client: &Client, target: &Target, found: &Found) -> Result<(Option<u64>, bool)> {
+    if !found.has_place_for(target) {
+        return Ok((Some(0), false));
+    }
+    let loaded = client.is_loaded(&target.collection, &found.scope(target)).await?;
+    Ok((count::estimate(client, target, loaded).await?, loaded))
 }
 
 impl Milvus {
     pub(super) async fn make_plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let client = self.client().await?;
-        let target = Target::of(&self.config, table)?;
+        let target = target_of(&self.config, table)?;
         let found = Found::ask(client, &target).await?;
         if decide(self.config.mode, &target, &found)? == Decision::Skip {
             return leave_alone(client, &target, &found).await;
         }
         let intent = Intent::form(&self.config, client, table).await?;
-        self.state.lock().await.claim(&intent.target)?;
         let (target, found) = (&intent.target, &intent.found);
-        let loaded = found.exists(target)
-            && client.is_loaded(&target.collection, &target.scope(found)).await?;
-        let ids_can_be_there = intent.ids_can_be_there(client);
-        let rows_before = match found.exists(target) {
-            false => Some(0),
-            true => count::estimate(client, target, loaded).await?,
+        let leads = {
+            let mut state = self.state.lock().await;
+            state.claims.add(target, intent.decision, "sink.milvus")?
         };
+        let (rows_before, loaded) = rows_now(client, target, found).await?;
+        // Its rows have another name just now.
+        let nameless = intent.decision == Decision::Overwrite && found.collection.is_none();
+        let rows_before = rows_before.filter(|_| !nameless);
+        let ids_can_be_there = intent.ids_can_be_there(client);
         let looks = ids_can_be_there && self.config.on_conflict != OnConflict::Insert;
         if looks
             && !loaded
@@ -158,7 +193,11 @@ impl Milvus {
         {
             return Err(super::lookup::no_index(target));
         }
-        let mut notes = self.notes(client, table, &intent, loaded);
+        let mut notes = Vec::new();
+        if intent.decision == Decision::Overwrite && (leads || !target.whole) {
+            notes.extend(on_overwriting(client, &intent, loaded).await?);
+        }
+        notes.extend(self.notes(client, table, &intent, loaded));
         if looks && !loaded && rows_before != Some(0) {
             notes.push(format!(
                 "{target} is not loaded: it is loaded while its ids are looked up, then released"
@@ -175,45 +214,11 @@ impl Milvus {
                     && self.config.on_conflict == OnConflict::Fail
                     && (rows_before != Some(0) || intent.shares_ids(client)),
             },
+            publish: (intent.filled() != *target).then(|| Publish {
+                what: target.collection.clone(),
+                from: intent.filled().to_string(),
+            }),
         })
-    }
-
-    fn notes(
-        &self,
-        client: &Client,
-        table: &TableToWrite,
-        intent: &Intent,
-        loaded: bool,
-    ) -> Vec<String> {
-        let Intent { target, decision, shape, index_note, .. } = intent;
-        let mut notes = Vec::new();
-        if *decision == Decision::Overwrite {
-            notes.push(match &target.partition {
-                None => "the collection is dropped first: until the run is complete, the old rows are gone and the new ones incomplete".to_owned(),
-                Some(partition) => format!("partition {partition} is dropped first: until the run is complete, its old rows are gone and the new ones incomplete"),
-            });
-        }
-        if intent.makes_collection() {
-            notes.push(format!("new collection with {}", fields_words(&shape.fields)));
-        }
-        notes.extend(shape.notes.iter().cloned());
-        notes.push(index_note.clone());
-        let made = intent.makes_collection();
-        if (!loaded || made) && !client.version().is_lite() {
-            let when = if loaded { "afterwards it is not loaded any more" } else { "not loaded" };
-            notes.push(format!("{when}: load it before searching"));
-        }
-        let nulls = table.schema.arrow().fields().iter().any(|field| field.is_nullable());
-        if nulls && !client.version().takes_nulls() {
-            notes.push(format!("{} has no nulls: a row with one fails the run", client.version()));
-        }
-        let sends_twice = self.config.on_conflict == OnConflict::Insert
-            && intent.ids_can_be_there(client)
-            || self.config.on_duplicate_id == OnDuplicateId::Allow;
-        if sends_twice && client.version().is_lite() {
-            notes.push("Milvus Lite keeps one row per id, the last that comes".to_owned());
-        }
-        notes
     }
 
     /// The description of a collection that is made.

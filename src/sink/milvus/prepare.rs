@@ -1,4 +1,4 @@
-//! Doing what the plan said.
+//! Making a target ready for rows: it is as the plan said, and how it is counted is settled.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Mutex;
 
 use super::Milvus;
+use super::beside::Left;
 use super::check::Checks;
 use super::count::{Before, CountBy};
 use super::lookup::Lookup;
@@ -16,8 +17,6 @@ use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
-use crate::milvus::v2::load::Loaded;
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
 use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
 
@@ -34,9 +33,17 @@ impl Milvus {
             state.ids_file = Some(IdsFile::open(path, "sink.milvus.ids_file")?);
         }
         let mut intent = Intent::form(&self.config, client, table).await?;
-        let collection = intent.target.collection.clone();
+        if let Some((beside, left)) = &intent.beside
+            && *left != Left::Nothing
+            && !state.created.contains(&beside.new)
+        {
+            // A run that is resumed goes on filling what it left unfinished: it would note here
+            // that it has created it, and take its run number.
+            beside.recover(client).await?;
+            intent = Intent::form(&self.config, client, table).await?;
+        }
         // The run's other tables may have made the collection, and its default partition with it.
-        if plan.decision == Decision::Create && state.created.contains(&collection) {
+        if plan.decision == Decision::Create && state.created.contains(&intent.target.collection) {
             intent.decision = Decision::Create;
         }
         if intent.decision != plan.decision {
@@ -48,12 +55,10 @@ impl Milvus {
             ))
             .help("something else works on it; run again when it rests"));
         }
-        let makes_collection = intent.makes_collection();
         let asked = state.take_lookup(&intent.target);
-        self.make(client, table, &intent).await?;
-        if makes_collection {
-            state.created.push(collection.clone());
-        }
+        self.make(client, table, &intent, &mut state).await?;
+        let target = intent.filled();
+        let collection = target.collection.clone();
         let clash = self.clash(client, &intent);
         let lookup = match (clash, asked) {
             (_, Some(lookup)) => Some(lookup),
@@ -68,17 +73,15 @@ impl Milvus {
             }
             (_, lookup) => lookup,
         };
-        let found = Found::ask(client, &intent.target).await?;
-        let count_by = CountBy::choose(client, &intent.target, &found, clash).await?;
+        let found = Found::ask(client, &target).await?;
+        let count_by = CountBy::choose(client, &target, &found, clash).await?;
         let rows = match intent.decision {
-            _ if count_by == CountBy::WholeStatistics => {
-                count_by.count(client, &intent.target).await?
-            }
+            _ if count_by == CountBy::WholeStatistics => count_by.count(client, &target).await?,
             Decision::Append => {
                 if count_by == CountBy::Statistics {
                     client.flush(&collection).await?;
                 }
-                count_by.count(client, &intent.target).await?
+                count_by.count(client, &target).await?
             }
             _ => 0,
         };
@@ -90,11 +93,11 @@ impl Milvus {
         let repeat_as = self.repeat_as(client, clash, intent.decision).filter(|_| {
             client.version().is_lite() || before.exactly.is_some() || count_by == CountBy::Query
         });
-        let scope = (intent.target.scope(&found), intent.target.partition.is_none());
+        let scope = (found.scope(&target), target.partition.is_none());
         let head = InsertHead {
             database: client.database().unwrap_or_default().to_owned(),
             collection,
-            partition: intent.target.partition.clone().unwrap_or_default(),
+            partition: target.partition.clone().unwrap_or_default(),
             columns: intent.shape.columns.clone(),
         };
         let id = table.schema.id_index();
@@ -102,7 +105,7 @@ impl Milvus {
             checks: Checks::new(&intent.shape.fields, id, client.version().is_lite()),
             client: client.clone(),
             repeat_as,
-            target: intent.target,
+            target,
             head,
             id,
             clash,
@@ -114,63 +117,6 @@ impl Milvus {
             meter,
         };
         Ok(Arc::new(Table { shared: Arc::new(shared), before, scope }))
-    }
-
-    /// Creates, drops, leaves alone.
-    async fn make(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
-        let Intent { target, found, decision, index, .. } = intent;
-        let name = &target.collection;
-        if intent.makes_collection() {
-            if *decision == Decision::Overwrite {
-                self.try_out(client, table, intent).await?;
-                client.drop_collection(name).await?;
-            }
-            self.create(client, table, intent, name).await?;
-            return match &target.partition {
-                Some(partition) if partition != DEFAULT_PARTITION => {
-                    Ok(client.create_partition(name, partition).await?)
-                }
-                _ => Ok(()),
-            };
-        }
-        if let (Some(index), None) = (index, found.index_on(&intent.shape.vector)) {
-            index.create(client, name).await?;
-        }
-        match (&target.partition, decision) {
-            (Some(partition), Decision::Create) if !found.partitions.contains(partition) => {
-                Ok(client.create_partition(name, partition).await?)
-            }
-            (Some(partition), Decision::Overwrite) => {
-                replace_partition(client, name, partition).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn create(
-        &self,
-        client: &Client,
-        table: &TableToWrite,
-        intent: &Intent,
-        name: &str,
-    ) -> Result<()> {
-        let fields = intent.shape.fields.clone();
-        client.create_collection(name, &self.description(table), fields).await?;
-        match &intent.index {
-            Some(index) => index.create(client, name).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Makes the collection under another name and drops it again: what the server refuses (an
-    /// index parameter, a field) shows before the old rows are gone.
-    async fn try_out(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
-        let name: String = intent.target.collection.chars().take(230).collect();
-        let name = format!("{name}_vecpipe_trial");
-        client.drop_collection(&name).await?;
-        let outcome = self.create(client, table, intent, &name).await;
-        client.drop_collection(&name).await?;
-        outcome
     }
 
     /// What is done about rows whose ids are there already.
@@ -219,20 +165,4 @@ async fn exact_count(
         (Decision::Append, Some(_)) => CountBy::Query.count(client, &intent.target).await.map(Some),
         (Decision::Append | Decision::Skip, _) => Ok(None),
     }
-}
-
-/// Empties a partition by making it anew; loaded again if it was.
-async fn replace_partition(client: &Client, collection: &str, partition: &str) -> Result<()> {
-    let names = vec![partition.to_owned()];
-    // Milvus Lite drops partitions of loaded collections.
-    let loaded = !client.version().is_lite() && client.is_loaded(collection, &names).await?;
-    if loaded {
-        client.release(collection, Loaded::Partitions(names.clone())).await?;
-    }
-    client.drop_partition(collection, partition).await?;
-    client.create_partition(collection, partition).await?;
-    if loaded {
-        client.load_missing(collection, &names, false).await?;
-    }
-    Ok(())
 }

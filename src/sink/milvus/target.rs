@@ -1,95 +1,33 @@
 //! The collection or partition that a table goes to, and its state on the server.
 
-use std::fmt;
-
-use super::State;
 use super::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::index::Index;
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
-use crate::sink::TableToWrite;
+use crate::sink::server::{Target, check_name, refused};
+use crate::sink::{NameOf, RefusedName, TableToWrite};
 
-/// Longest name of a collection, partition or field.
-const MAX_NAME: usize = 255;
-
-/// Where one table goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    pub collection: String,
-    /// The partition that is named; none for the collection as a whole, whose new rows go to the
-    /// default partition.
-    pub partition: Option<String>,
+/// Where a table goes.
+pub(super) fn target_of(config: &Config, table: &TableToWrite) -> Result<Target> {
+    let target = Target::of(config.collection.as_deref(), config.partition.as_deref(), table);
+    check_name("collection", &target.collection, "sink.milvus.collection")?;
+    if let Some(partition) = &target.partition {
+        check_name("partition", partition, "sink.milvus.partition")?;
+    }
+    Ok(target)
 }
 
-impl Target {
-    pub(super) fn of(config: &Config, table: &TableToWrite) -> Result<Target> {
-        let target = Target {
-            collection: config.collection.clone().unwrap_or_else(|| table.collection.clone()),
-            partition: config
-                .partition
-                .clone()
-                .or_else(|| table.partition.clone())
-                .filter(|name| !name.is_empty()),
-        };
-        check_name("collection", &target.collection, "sink.milvus.collection")?;
-        if let Some(partition) = &target.partition {
-            check_name("partition", partition, "sink.milvus.partition")?;
-        }
-        Ok(target)
-    }
-
-    /// The partitions to ask about: the one that is named, or those of the collection.
-    pub(super) fn scope(&self, found: &Found) -> Vec<String> {
-        match &self.partition {
-            Some(partition) => vec![partition.clone()],
-            None => found.partitions.clone(),
-        }
-    }
-
-    /// True when one of them is a partition of the other.
-    fn overlaps(&self, other: &Target) -> bool {
-        self.collection == other.collection && self.partition.is_none() != other.partition.is_none()
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "collection {}", self.collection)?;
-        match &self.partition {
-            Some(partition) => write!(f, ", partition {partition}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Names as a Milvus takes them. Milvus Lite takes more, but what is made there should be able to
-/// move on.
-pub(super) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
-    let mut chars = name.chars();
-    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= MAX_NAME {
-        return Ok(());
-    }
-    Err(Error::config(format!("`{name}` can't be the name of a Milvus {what}")).help(format!(
-        "give another name with {key}: letters, digits and underscores, not beginning with a digit, at most {MAX_NAME} characters"
-    )))
-}
-
-impl State {
-    /// Notes a target. Tables that go to one and the same are merged before they get here, but no
-    /// target may be a part of another one.
-    pub(super) fn claim(&mut self, target: &Target) -> Result<()> {
-        if let Some(taken) = self.claims.iter().find(|taken| taken.overlaps(target)) {
-            return Err(Error::config(format!("One table would go to {taken}, another to {target}"))
-                .help("set sink.milvus.partition: \"\" sends both to the collection as a whole, a name sends both there"));
-        }
-        if !self.claims.contains(target) {
-            self.claims.push(target.clone());
-        }
-        Ok(())
-    }
+/// The names of a table's target that come from the source, and that a Milvus does not take.
+pub(super) fn refused_names(config: &Config, table: &TableToWrite) -> Vec<RefusedName> {
+    let collection = config.collection.is_none().then_some(table.collection.as_str());
+    let partition = table.part.partition().filter(|_| config.partition.is_none());
+    let collection =
+        collection.and_then(|name| refused(NameOf::Collection, name, "sink.milvus.collection"));
+    let partition =
+        partition.and_then(|name| refused(NameOf::Partition, name, "sink.milvus.partition"));
+    collection.into_iter().chain(partition).collect()
 }
 
 /// A target's state on the server.
@@ -115,8 +53,21 @@ impl Found {
         Ok(Found { collection, partitions, indexes })
     }
 
-    /// True when the partition that the target names (or the collection, if it names none) exists.
+    /// The partitions of a target to ask about: the one that it is, or those of the collection.
+    pub(super) fn scope(&self, target: &Target) -> Vec<String> {
+        match &target.partition {
+            Some(partition) => vec![partition.clone()],
+            None => self.partitions.clone(),
+        }
+    }
+
+    /// True when that exists which the mode is about: the collection, or the partition.
     pub(super) fn exists(&self, target: &Target) -> bool {
+        self.collection.is_some() && (target.whole || self.has_place_for(target))
+    }
+
+    /// True when rows can be in the target, and written to it: its partition exists, too.
+    pub(super) fn has_place_for(&self, target: &Target) -> bool {
         self.collection.is_some()
             && target.partition.as_ref().is_none_or(|name| self.partitions.contains(name))
     }
@@ -129,36 +80,5 @@ impl Found {
     /// Partitions that have rows of their own to hide from an upsert.
     pub(super) fn has_other_partitions(&self) -> bool {
         self.partitions.iter().any(|name| name != DEFAULT_PARTITION)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_that_a_server_takes() {
-        for name in ["a", "_a1", "Test_2"] {
-            assert!(check_name("collection", name, "key").is_ok(), "{name}");
-        }
-        for name in ["", "1a", "a-b", "a.b", "ä", "a b", &"a".repeat(256)] {
-            assert!(check_name("collection", name, "key").is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn no_target_is_a_part_of_another() {
-        let target = |partition: Option<&str>| Target {
-            collection: "c".to_owned(),
-            partition: partition.map(str::to_owned),
-        };
-        let mut state = State::default();
-        state.claim(&target(Some("p1"))).unwrap();
-        state.claim(&target(Some("p1"))).unwrap();
-        state.claim(&target(Some("p2"))).unwrap();
-        let error = state.claim(&target(None)).unwrap_err();
-        assert!(error.to_string().contains("go to collection c, partition p1"), "{error}");
-        let other = Target { collection: "d".to_owned(), partition: None };
-        state.claim(&other).unwrap();
     }
 }

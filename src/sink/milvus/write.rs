@@ -11,13 +11,12 @@ use super::check::Checks;
 use super::count::{Before, CountBy};
 use super::loads::Loads;
 use super::lookup::Lookup;
-use super::target::Target;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
-use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, without};
+use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, Target, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
 use crate::table::Split;
 

@@ -28,9 +28,9 @@ pub use config::{Config, SchemaConfig};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v1::Client;
-use crate::sink::server::IdsFile;
+use crate::sink::server::{Claims, IdsFile};
 use crate::sink::{
-    Decision, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
+    Decision, RefusedName, Sink, SinkContext, SinkFactory, TableToWrite, TableWriter, TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -59,7 +59,7 @@ struct Milvus1 {
 #[derive(Default)]
 struct State {
     /// Where tables go.
-    claims: Vec<target::Target>,
+    claims: Claims,
     /// Collections that this run created.
     created: Vec<String>,
     /// Collections whose rows can be found by their ids.
@@ -85,6 +85,10 @@ impl Sink for Milvus1 {
         "milvus1"
     }
 
+    fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
+        target::refused_name(&self.config, table).into_iter().collect()
+    }
+
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
     }
@@ -102,8 +106,8 @@ impl Sink for Milvus1 {
         self.make_ready(table, plan, meter).await
     }
 
-    fn after_cut_off(&self, decision: Decision) -> &'static str {
-        match decision {
+    fn after_cut_off(&self, plan: &TargetPlan) -> &'static str {
+        match plan.decision {
             Decision::Overwrite => "The target is incomplete; the next run starts anew",
             _ => {
                 "The rows that were written stay; to go on, run again with --set sink.milvus1.on_conflict=skip"

@@ -9,8 +9,8 @@ use super::plan::Intent;
 use super::write::{Shared, Table};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
+use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v1::Client;
-use crate::milvus::v1::collection::DEFAULT_PARTITION;
 use crate::milvus::v1::insert::InsertHead;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
 use crate::sink::{Decision, TableToWrite, TableWriter, TargetPlan};
@@ -30,10 +30,10 @@ impl Milvus1 {
         let mut intent = Intent::make(&self.config, client, table).await?;
         let collection = intent.target.collection.clone();
         // The run's other tables may have made the collection, and its default partition with it.
-        if plan.decision == Decision::Create && state.created.contains(&collection) {
+        let made = state.created.contains(&collection);
+        if made && intent.target.whole && plan.decision != Decision::Append {
             intent.decision = Decision::Create;
-        }
-        if intent.decision != plan.decision {
+        } else if intent.decision != plan.decision {
             return Err(Error::target(format!(
                 "{} changed since it was looked at: the plan was to {}, now it would be to {}",
                 intent.target,
@@ -101,22 +101,22 @@ impl Milvus1 {
 
 /// Creates, drops, leaves alone.
 async fn make(client: &Client, intent: &Intent) -> Result<()> {
-    let name = &intent.target.collection;
-    if intent.makes_collection() {
-        if intent.decision == Decision::Overwrite {
+    let Intent { target, found, decision, form, .. } = intent;
+    let (name, anew) = (&target.collection, intent.makes_collection());
+    if anew {
+        if *decision == Decision::Overwrite {
             client.drop_collection(name).await?;
         }
-        client.create_collection(&intent.form.collection).await?;
+        client.create_collection(&form.collection).await?;
     }
-    let Some(tag) = intent.target.tag().filter(|tag| *tag != DEFAULT_PARTITION) else {
+    let Some(tag) = target.partition.as_deref().filter(|tag| *tag != DEFAULT_PARTITION) else {
         return Ok(());
     };
-    match intent.decision {
-        Decision::Overwrite => {
-            client.drop_partition(name, tag).await?;
-            Ok(client.create_partition(name, tag).await?)
-        }
-        Decision::Create => Ok(client.create_partition(name, tag).await?),
-        Decision::Append | Decision::Skip => Ok(()),
+    if *decision == Decision::Overwrite && !anew {
+        client.drop_partition(name, tag).await?;
+    }
+    match *decision == Decision::Append && found.has_place_for(target) {
+        true => Ok(()),
+        false => Ok(client.create_partition(name, tag).await?),
     }
 }

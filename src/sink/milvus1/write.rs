@@ -9,14 +9,13 @@ use async_trait::async_trait;
 use tokio::sync::RwLock;
 
 use super::plan::existing;
-use super::target::Target;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::retry::Pauses;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
-use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, id_words, without};
+use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, Target, id_words, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
 use crate::table::{Place, Split, first_non_finite_f32};
 

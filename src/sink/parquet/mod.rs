@@ -89,10 +89,11 @@ impl Sink for Parquet {
             rows_before: Some(rows_before),
             notes: Vec::new(),
             ids: IdRules::default(),
+            publish: None,
         })
     }
 
-    fn after_cut_off(&self, _: Decision) -> &'static str {
+    fn after_cut_off(&self, _: &TargetPlan) -> &'static str {
         "The table is as it was; the next run removes the unfinished files and starts from the first row"
     }
 
@@ -154,7 +155,7 @@ impl Sink for Parquet {
 
 impl Parquet {
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
-        Folder::of(&self.config.dir, &table.collection, table.partition.as_deref())
+        Folder::of(&self.config.dir, &table.collection, table.part.partition())
     }
 }
 

@@ -104,7 +104,7 @@ impl Open {
         let now = OffsetDateTime::now_utc().replace_nanosecond(0).ok();
         let created = now.and_then(|now| now.format(&Rfc3339).ok());
         Ok(Partition {
-            name: self.table.partition.clone(),
+            name: self.table.part.partition().map(str::to_owned),
             folder: self.folder.partition.clone(),
             source: self.table.name.clone(),
             metric: self.table.metric,

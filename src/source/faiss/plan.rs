@@ -12,7 +12,7 @@ use crate::source::faiss::layout::{metric_words, nesting};
 use crate::source::faiss::rows::{Rows, data_path, map};
 use crate::source::faiss::{Config, Lossy};
 use crate::source::files::{self, Stamp, name};
-use crate::table::{Metric, TableSchema, VectorColumn};
+use crate::table::{Metric, Part, TableSchema, VectorColumn};
 
 /// Rows of a split of rows that have another one's vector: their places are looked up by id, which
 /// takes memory for each.
@@ -121,7 +121,8 @@ pub fn plan(config: &Config) -> Result<SourceTable> {
     Ok(SourceTable {
         name: table.clone(),
         collection: table,
-        partition: None,
+        part: Part::Whole,
+        renaming: None,
         schema,
         metric: first.metric,
         rows,

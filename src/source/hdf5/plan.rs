@@ -14,7 +14,7 @@ use crate::source::hdf5::column::{check_ids, vector_column};
 use crate::source::hdf5::dataset::{Dataset, Element, open_file};
 use crate::source::hdf5::form::Form;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
-use crate::table::{Split, TableSchema, VectorColumn, VectorType};
+use crate::table::{Part, Split, TableSchema, VectorColumn, VectorType};
 
 /// The dataset of ids that is taken where the configuration names none.
 pub const DEFAULT_IDS: &str = "ids";
@@ -88,7 +88,8 @@ pub fn plan(config: &Config, maps: &ChunkMaps) -> Result<SourceTable> {
     Ok(SourceTable {
         name: name.clone(),
         collection: name,
-        partition: None,
+        part: Part::Whole,
+        renaming: None,
         schema,
         metric: config.metric,
         rows,

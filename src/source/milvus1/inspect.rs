@@ -31,7 +31,7 @@ pub async fn inspect(place: &str) -> Result<Option<Inspection>> {
     for table in &tables {
         rows.push(vec![
             table.collection.clone(),
-            table.partition.clone().unwrap_or(DEFAULT_PARTITION.to_owned()),
+            table.part.partition().unwrap_or(DEFAULT_PARTITION).to_owned(),
             words::count(table.rows),
             table.schema.column().to_string(),
             table.metric.map(|metric| metric.to_string()).unwrap_or_default(),

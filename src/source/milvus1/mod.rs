@@ -13,6 +13,7 @@ mod log;
 mod meta;
 mod plan;
 mod reader;
+mod rename;
 mod segment;
 
 use std::collections::BTreeMap;

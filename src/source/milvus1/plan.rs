@@ -11,9 +11,10 @@ use crate::source::cut::split_bytes;
 use crate::source::files::name;
 use crate::source::milvus1::log::{Unflushed, unflushed};
 use crate::source::milvus1::meta::{self, Catalog, Collection, Partition};
+use crate::source::milvus1::rename::{self, renamed, table_name};
 use crate::source::milvus1::segment::{Segment, SegmentFiles};
 use crate::source::milvus1::{Config, MetaConfig};
-use crate::table::{Split, TableSchema};
+use crate::table::{Part, Split, TableSchema};
 use crate::words::count;
 
 /// The name of the default partition.
@@ -38,13 +39,14 @@ pub async fn plan(config: &Config) -> Result<Vec<SourceTable>> {
     let catalog = catalog_of(&config.path, &config.meta).await?;
     let config = config.clone();
     blocking(move || {
+        rename::check(&config, &catalog)?;
         let wanted = wanted(&config, &catalog)?;
         let unflushed = unflushed(&config.path, &catalog)?;
         let mut tables = Vec::new();
-        for (collection, partition) in wanted {
-            let tag = partition.tag.clone().unwrap_or_default();
-            let lost = unflushed.get(&(collection.name.clone(), tag)).copied();
-            tables.push(table(&config, collection, partition, lost)?);
+        for wanted in wanted {
+            let tag = wanted.partition.tag.clone().unwrap_or_default();
+            let lost = unflushed.get(&(wanted.collection.name.clone(), tag)).copied();
+            tables.push(table(&config, wanted, lost)?);
         }
         Ok(tables)
     })
@@ -64,14 +66,37 @@ pub async fn catalog_of(path: &Path, config: &MetaConfig) -> Result<Catalog> {
     Ok(catalog)
 }
 
+/// A partition to read.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    collection: &'a Collection,
+    partition: &'a Partition,
+    /// True when the user named it; else it comes with its collection.
+    named: bool,
+}
+
+impl Wanted<'_> {
+    fn part(&self, config: &Config) -> Part {
+        let Wanted { collection, partition, named } = *self;
+        let name = match &partition.tag {
+            Some(tag) => renamed(config, &table_name(collection, partition), tag),
+            None => DEFAULT_PARTITION.to_owned(),
+        };
+        match (named, collection.partitions.len()) {
+            (true, _) => Part::Named(name),
+            (false, 0 | 1) => Part::Whole,
+            (false, _) => Part::OfWhole(name),
+        }
+    }
+}
+
 /// The partitions to read, in the order in which they were made.
-fn wanted<'a>(
-    config: &Config,
-    catalog: &'a Catalog,
-) -> Result<Vec<(&'a Collection, &'a Partition)>> {
+fn wanted<'a>(config: &Config, catalog: &'a Catalog) -> Result<Vec<Wanted<'a>>> {
     let Some(named) = &config.collections else {
         let all = catalog.collections.iter();
-        return Ok(all.flat_map(|c| c.partitions.iter().map(move |p| (c, p))).collect());
+        let partitions = all.flat_map(|c| c.partitions.iter().map(move |p| (c, p)));
+        let wanted = |(collection, partition)| Wanted { collection, partition, named: false };
+        return Ok(partitions.map(wanted).collect());
     };
     let place = |error: Error| error.at("source.milvus1.collections");
     for (name, tags) in named {
@@ -98,7 +123,12 @@ fn wanted<'a>(
         let tags = tags.as_ref().filter(|tags| !tags.is_empty());
         let is_wanted =
             |p: &&Partition| tags.is_none_or(|tags| tags.iter().any(|t| t == tag_of(p)));
-        all.extend(collection.partitions.iter().filter(is_wanted).map(|p| (collection, p)));
+        let named = tags.is_some();
+        all.extend(collection.partitions.iter().filter(is_wanted).map(|partition| Wanted {
+            collection,
+            partition,
+            named,
+        }));
     }
     Ok(all)
 }
@@ -114,16 +144,9 @@ fn list(names: &[&str]) -> String {
     }
 }
 
-fn table(
-    config: &Config,
-    collection: &Collection,
-    partition: &Partition,
-    lost: Option<Unflushed>,
-) -> Result<SourceTable> {
-    let table_name = match &partition.tag {
-        None => collection.name.clone(),
-        Some(tag) => format!("{}/{tag}", collection.name),
-    };
+fn table(config: &Config, wanted: Wanted<'_>, lost: Option<Unflushed>) -> Result<SourceTable> {
+    let Wanted { collection, partition, .. } = wanted;
+    let table_name = table_name(collection, partition);
     let schema = TableSchema::of_vectors("id", "vector", collection.column);
     let segments = segments(config, partition, collection.column.row_bytes())
         .map_err(|error| error.at(format!("table {table_name}")))?;
@@ -142,16 +165,10 @@ fn table(
             count(deleted)
         ));
     }
-    let renamed =
-        |key: &str, name: &str| config.rename.get(key).cloned().unwrap_or(name.to_owned());
     Ok(SourceTable {
-        collection: renamed(&collection.name, &collection.name),
-        // Where there are others, it is one of them, and not the collection as a whole.
-        partition: match &partition.tag {
-            Some(tag) => Some(renamed(&table_name, tag)),
-            None if collection.partitions.len() > 1 => Some(DEFAULT_PARTITION.to_owned()),
-            None => None,
-        },
+        collection: renamed(config, &collection.name, &collection.name),
+        part: wanted.part(config),
+        renaming: Some(rename::keys(collection, partition)),
         splits: cut(&segments, row_bytes, split_bytes(bytes)),
         name: table_name,
         schema,

@@ -118,13 +118,13 @@ fn folder(path: &Path, found: Vec<Found>) -> Result<Inspection> {
     let (mut rows, mut total, mut files) = (Vec::new(), 0, 0);
     for found in found {
         let number = found.files.len();
-        let (collection, partition) = (found.collection.clone(), found.partition.clone());
+        let (collection, part) = (found.collection.clone(), found.part.clone());
         let table = tables::table(&Config::default(), found)?;
         total += table.rows;
         files += number;
         rows.push(vec![
             collection,
-            partition.unwrap_or_default(),
+            part.partition().unwrap_or_default().to_owned(),
             words::count(table.rows),
             table.schema.column().to_string(),
             table.metric.map(|metric| metric.to_string()).unwrap_or_default(),

@@ -9,10 +9,13 @@ use glob::MatchOptions;
 
 use crate::error::{Error, Result};
 use crate::sink::parquet::manifest::Manifest;
-use crate::table::Metric;
+use crate::table::{Metric, Part};
 
 /// Folders within folders, beyond which a link that points upwards is likelier than a real tree.
 const DEEPEST: usize = 32;
+
+/// What other programs call the partition that every collection has.
+const DEFAULT_PARTITION: &str = "_default";
 
 /// A table that was found: its files, not yet opened.
 #[derive(Debug)]
@@ -21,8 +24,8 @@ pub struct Found {
     pub name: String,
     /// The collection it would be.
     pub collection: String,
-    /// The partition it would be.
-    pub partition: Option<String>,
+    /// Which part of that collection it is.
+    pub part: Part,
     /// The metric that a manifest states.
     pub metric: Option<Metric>,
     /// Its files in source order, never empty.
@@ -142,6 +145,11 @@ impl Finder {
     }
 
     fn listed(&mut self, folder: &Path, manifest: Manifest) -> Result<()> {
+        // Whoever named partitions to stage them left out the default one.
+        let whole = manifest.partitions.iter().any(|partition| match &partition.name {
+            Some(name) => name == DEFAULT_PARTITION,
+            None => true,
+        });
         for partition in manifest.partitions {
             let place = folder.join(&partition.folder);
             let name = match &partition.name {
@@ -165,7 +173,11 @@ impl Finder {
             self.tables.push(Found {
                 name,
                 collection: manifest.table.clone(),
-                partition: partition.name,
+                part: match partition.name {
+                    None => Part::Whole,
+                    Some(name) if whole => Part::OfWhole(name),
+                    Some(name) => Part::Named(name),
+                },
                 metric: partition.metric,
                 files: partition
                     .files
@@ -184,7 +196,7 @@ impl Finder {
             self.tables.push(Found {
                 collection: name.clone(),
                 name,
-                partition: None,
+                part: Part::Whole,
                 metric: None,
                 files: files.collect(),
                 notes: Vec::new(),

@@ -81,7 +81,8 @@ pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
     Ok(SourceTable {
         name: found.name,
         collection: found.collection,
-        partition: found.partition,
+        part: found.part,
+        renaming: None,
         metric,
         rows: next_row,
         bytes: splits.iter().map(|split: &Split| split.bytes).sum(),

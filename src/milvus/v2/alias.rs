@@ -1,0 +1,29 @@
+//! Aliases: further names of collections.
+
+use crate::milvus::v2::proto::milvus::*;
+use crate::milvus::v2::{Client, Result};
+
+impl Client {
+    /// The aliases of a collection.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn aliases(&self, collection: &str) -> Result<Vec<String>> {
+        let request =
+            ListAliasesRequest { db_name: self.db_name(), collection_name: collection.to_owned() };
+        Ok(self.call(request).await?.aliases)
+    }
+
+    /// Makes an alias that exists one of another collection, at once.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn alter_alias(&self, alias: &str, collection: &str) -> Result<()> {
+        let request = AlterAliasRequest {
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
+            alias: alias.to_owned(),
+        };
+        self.call(request).await.map(drop)
+    }
+}

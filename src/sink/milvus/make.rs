@@ -1,0 +1,134 @@
+//! Making, emptying and replacing collections and partitions, as the plan said.
+
+use super::beside::Beside;
+use super::plan::Intent;
+use super::{Milvus, State};
+use crate::error::{Error, Result};
+use crate::milvus::v2::Client;
+use crate::milvus::v2::load::Loaded;
+use crate::sink::server::Target;
+use crate::sink::{Decision, TableToWrite};
+use crate::words::count;
+
+impl Milvus {
+    /// Creates, drops, leaves alone.
+    pub(super) async fn make(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        intent: &Intent,
+        state: &mut State,
+    ) -> Result<()> {
+        let Intent { found, decision, index, .. } = intent;
+        let target = intent.filled();
+        let name = &target.collection;
+        if intent.makes_collection() {
+            // Only the first of several targets in it.
+            if !state.created.contains(name) {
+                if *decision == Decision::Overwrite && intent.beside.is_none() {
+                    self.try_out(client, table, intent).await?;
+                    client.drop_collection(name).await?;
+                }
+                if let Err(error) = self.create(client, table, intent, name).await {
+                    // An index that is refused leaves a collection that nobody would fill.
+                    if intent.beside.is_some() && client.drop_collection(name).await.is_err() {
+                        tracing::warn!("Collection {name} stays behind, without rows");
+                    }
+                    return Err(error);
+                }
+                state.created.push(name.clone());
+            }
+            return make_partition(client, &target).await;
+        }
+        if let (Some(index), None) = (index, found.index_on(&intent.shape.vector)) {
+            index.create(client, name).await?;
+        }
+        match (&target.partition, decision) {
+            (Some(partition), Decision::Overwrite) => {
+                replace_partition(client, name, partition).await
+            }
+            _ => make_partition(client, &target).await,
+        }
+    }
+
+    async fn create(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        intent: &Intent,
+        name: &str,
+    ) -> Result<()> {
+        let fields = intent.shape.fields.clone();
+        let beside = Beside::of(&intent.target.collection);
+        let marks = match name == beside.new {
+            true => beside.marks(client, &self.run).await?,
+            false => Vec::new(),
+        };
+        client.create_collection(name, &self.description(table), fields, marks).await?;
+        match &intent.index {
+            Some(index) => index.create(client, name).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a collection that was filled beside an old one in its place.
+    pub(super) async fn put_in_place(&self, name: &str, rows: u64) -> Result<()> {
+        let client = self.client().await?;
+        let beside = Beside::of(name);
+        // There a row takes the place of the one with its id in any partition.
+        if client.version().is_lite() {
+            let held = client.row_count(&beside.new, None).await?;
+            if held != rows {
+                return Err(Error::differ(format!(
+                    "Collection {} holds {} rows, {} were written into its partitions",
+                    beside.new,
+                    count(held),
+                    count(rows)
+                ))
+                .help(format!("Milvus Lite keeps one row per id and collection: an id stands in several partitions; the old rows are still in {name}")));
+            }
+        }
+        beside
+            .take_place(client, &self.run)
+            .await
+            .map_err(|error| error.at(format!("putting {} in the place of {name}", beside.new)))?;
+        tracing::info!("Collection {name} has been replaced");
+        Ok(())
+    }
+
+    /// Makes the collection under another name and drops it again: what the server refuses (an
+    /// index parameter, a field) shows before the old rows are gone.
+    async fn try_out(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
+        let beside = Beside::of(&intent.target.collection);
+        beside.recover(client).await?;
+        let outcome = self.create(client, table, intent, &beside.new).await;
+        client.drop_collection(&beside.new).await?;
+        outcome
+    }
+}
+
+/// Makes the target's partition where it is missing.
+async fn make_partition(client: &Client, target: &Target) -> Result<()> {
+    match &target.partition {
+        Some(partition) if !client.partitions(&target.collection).await?.contains(partition) => {
+            Ok(client.create_partition(&target.collection, partition).await?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Empties a partition by making it anew; loaded again if it was.
+async fn replace_partition(client: &Client, collection: &str, partition: &str) -> Result<()> {
+    let names = vec![partition.to_owned()];
+    // Milvus Lite drops partitions of loaded collections.
+    let loaded = !client.version().is_lite() && client.is_loaded(collection, &names).await?;
+    if loaded {
+        client.release(collection, Loaded::Partitions(names.clone())).await?;
+    }
+    client.drop_partition(collection, partition).await?;
+    client.create_partition(collection, partition).await?;
+    if loaded {
+        client.load_missing(collection, &names, false).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What the user should know of a target before anything changes.
+
+use super::Milvus;
+use super::beside::{Beside, Left};
+use super::plan::Intent;
+use crate::error::Result;
+use crate::milvus::v2::Client;
+use crate::milvus::v2::field::fields_words;
+use crate::sink::TableToWrite;
+use crate::sink::server::{OnConflict, OnDuplicateId};
+
+/// How the old rows go and the new ones come.
+pub(super) async fn on_overwriting(
+    client: &Client,
+    intent: &Intent,
+    loaded: bool,
+) -> Result<Vec<String>> {
+    let target = &intent.target;
+    let gone = "until the run is complete, the old rows are gone and the new ones incomplete";
+    if let (Some(partition), false) = (&target.partition, target.whole) {
+        return Ok(vec![format!(
+            "Milvus can't rename partitions: {partition} is dropped first, and {gone}"
+        )]);
+    }
+    let Some((beside, left)) = &intent.beside else {
+        let mut notes = vec![format!(
+            "{} can't rename collections: the old one is dropped first, and {gone}",
+            client.version()
+        )];
+        if loaded {
+            notes.push("afterwards it is not loaded any more: load it before searching".to_owned());
+        }
+        return Ok(notes);
+    };
+    let Beside { name, new, old } = beside;
+    let mut notes = match left {
+        Left::Nothing => Vec::new(),
+        Left::Unfinished => {
+            vec![format!("{new}, which an earlier run left unfinished, is dropped first")]
+        }
+        Left::Unnamed => vec![format!(
+            "an earlier run was cut off just before {new} took the place of {name}: that is finished first"
+        )],
+        Left::Replaced => vec![format!("{old}, which an earlier run replaced, is dropped first")],
+        Left::Aside => vec![format!("{old}, as an earlier run left it, gets its name back first")],
+    };
+    notes.push(format!(
+        "the new rows are filled into {new}, which takes the place of the old collection, with all its partitions, once they are complete and counted"
+    ));
+    if intent.found.collection.is_some() {
+        let aliases = client.aliases(name).await?;
+        if !aliases.is_empty() {
+            notes.push(format!("its aliases move along: {}", aliases.join(", ")));
+        }
+    }
+    if loaded && !client.version().is_lite() {
+        notes.push(match intent.index {
+            Some(_) => "it is loaded, and so is the new one when it takes its place".to_owned(),
+            None => "afterwards it is not loaded any more, as it has no index".to_owned(),
+        });
+    }
+    Ok(notes)
+}
+
+impl Milvus {
+    /// What a run makes of the target, whatever it does about old rows.
+    pub(super) fn notes(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        intent: &Intent,
+        loaded: bool,
+    ) -> Vec<String> {
+        let Intent { shape, index_note, .. } = intent;
+        let mut notes = Vec::new();
+        if intent.makes_collection() {
+            notes.push(format!("new collection with {}", fields_words(&shape.fields)));
+        }
+        notes.extend(shape.notes.iter().cloned());
+        notes.push(index_note.clone());
+        if !loaded && !client.version().is_lite() {
+            notes.push("not loaded: load it before searching".to_owned());
+        }
+        let nulls = table.schema.arrow().fields().iter().any(|field| field.is_nullable());
+        if nulls && !client.version().takes_nulls() {
+            notes.push(format!("{} has no nulls: a row with one fails the run", client.version()));
+        }
+        let sends_twice = self.config.on_conflict == OnConflict::Insert
+            && intent.ids_can_be_there(client)
+            || self.config.on_duplicate_id == OnDuplicateId::Allow;
+        if sends_twice && client.version().is_lite() {
+            notes.push("Milvus Lite keeps one row per id, the last that comes".to_owned());
+        }
+        notes
+    }
+}
