@@ -14,7 +14,7 @@ use parquet::basic::Compression;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::json;
 use vecpipe::sink::{Completion, Decision};
-use vecpipe::table::{Metric, TableSchema, VectorColumn, VectorType, id_field, vector_field};
+use vecpipe::table::{Metric, Part, TableSchema, VectorColumn, VectorType, id_field, vector_field};
 
 use crate::common::rows::{in_flight, write_parquet};
 use crate::support::{read, read_only_table, sink, source, split, tables_error, to_write, write};
@@ -290,6 +290,26 @@ async fn partitions_share_a_manifest_and_odd_names_stay_inside() {
     let found: Vec<_> =
         tables.iter().map(|t| (t.collection.as_str(), t.part.partition(), t.rows)).collect();
     assert_eq!(found, [("../a", Some(".."), 20), ("../a", Some("p/1"), 20)]);
+}
+
+/// What was staged tells whether somebody had named partitions.
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_are_a_whole_collection_when_the_default_one_is_among_them() {
+    let (schema, rows) = floats(0, 20);
+    let of_whole = |name: &str| Part::OfWhole(name.to_owned());
+    for (names, expected) in [
+        (&["_default", "p1"][..], vec![of_whole("_default"), of_whole("p1")]),
+        (&["p1"], vec![Part::Named("p1".to_owned())]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = sink(json!({ "dir": dir.path() }));
+        for name in names {
+            write(&*sink, &to_write(&schema, "a", Some(name)), &[&[rows.clone()]]).await;
+        }
+        let tables = source(json!({ "paths": [dir.path()] })).tables().await.unwrap();
+        let parts: Vec<_> = tables.into_iter().map(|table| table.part).collect();
+        assert_eq!(parts, expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
