@@ -120,6 +120,7 @@ impl Source for Synthetic {
             bytes: rows * row_bytes,
             splits,
             notes: Vec::new(),
+            warnings: Vec::new(),
         }])
     }
 

@@ -37,8 +37,8 @@ pub async fn inspect(place: &str) -> Result<Option<Inspection>> {
             table.metric.map(|metric| metric.to_string()).unwrap_or_default(),
             words::bytes(table.bytes as f64),
         ]);
-        let of_table = table.notes.iter().map(|note| (table.name.clone(), note.clone()));
-        notes.extend(of_table);
+        let of_table = table.warnings.iter().chain(&table.notes);
+        notes.extend(of_table.map(|note| (table.name.clone(), note.clone())));
     }
     let facts = vec![
         ("metadata".to_owned(), "SQLite".to_owned()),

@@ -14,7 +14,7 @@ use crate::source::milvus1::meta::{self, Catalog, Collection, Partition};
 use crate::source::milvus1::segment::{Segment, SegmentFiles};
 use crate::source::milvus1::{Config, MetaConfig};
 use crate::table::{Split, TableSchema};
-use crate::words::count;
+use crate::words;
 
 /// The name of the default partition.
 pub const DEFAULT_PARTITION: &str = "_default";
@@ -133,13 +133,16 @@ fn table(
     let mut notes = Vec::new();
     let deleted: u64 = segments.iter().map(|segment| segment.deleted.len()).sum();
     if deleted > 0 {
-        notes.push(format!("{} rows that were deleted are left out", count(deleted)));
+        let verb = if deleted == 1 { "is" } else { "are" };
+        notes.push(format!("{} {verb} left out", words::plural(deleted, "deleted row")));
     }
+    let mut warnings = Vec::new();
     if let Some(Unflushed { inserted, deleted }) = lost.filter(|l| l.inserted + l.deleted > 0) {
-        notes.push(format!(
-            "NOT MOVED: {} inserted and {} deleted rows that only the write-ahead log holds, because the server was killed; start the old server once, flush, and stop it",
-            count(inserted),
-            count(deleted)
+        let rows = [(inserted, "inserted row"), (deleted, "deleted row")];
+        let rows = rows.iter().filter(|(n, _)| *n > 0).map(|(n, what)| words::plural(*n, what));
+        warnings.push(format!(
+            "NOT MOVED: {} that only the write-ahead log holds, because the server was killed; start the old server once, flush, and stop it",
+            rows.collect::<Vec<_>>().join(" and ")
         ));
     }
     let renamed =
@@ -159,6 +162,7 @@ fn table(
         rows,
         bytes,
         notes,
+        warnings,
     })
 }
 
