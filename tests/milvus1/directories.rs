@@ -115,38 +115,3 @@ async fn segments_in_further_folders_are_found() {
     let rows: u64 = tables.iter().map(|table| table.rows).sum();
     assert_eq!(rows as usize, parts("C_binary").iter().map(|part| part.rows).sum::<usize>());
 }
-
-/// The servers' metadata in MariaDB: same rule, same rows.
-#[tokio::test(flavor = "multi_thread")]
-async fn metadata_in_mysql_gives_the_same_rows_and_a_wrong_password_is_told() {
-    let uri = std::env::var("VECPIPE_TEST_MYSQL").expect(
-        "VECPIPE_TEST_MYSQL is not set: run the tests with scripts/test, which starts the servers",
-    );
-    let (account, place) = uri.trim_start_matches("mysql://").split_once('@').unwrap();
-    let (user, password) = account.split_once(':').unwrap();
-    let (address, database) = place.split_once('/').unwrap();
-    let (host, port) = address.split_once(':').unwrap();
-    let port: u16 = port.parse().unwrap();
-    let meta = |password: &str| {
-        json!({ "meta": { "mysql": {
-            "host": host, "port": port, "user": user, "password": password, "database": database,
-        } } })
-    };
-    let name = "H_mysql_all";
-    let path = folder(name).join("data");
-    let source_of = |password| source(&path, meta(password));
-    let error = source_of("wrong").tables().await.unwrap_err();
-    assert_eq!(error.exit_code(), 3);
-    assert!(error.to_string().contains("MySQL refuses"), "{error}");
-    assert!(!error.to_string().contains("wrong"), "{error}");
-
-    let source = source_of(password);
-    let tables = source.tables().await.unwrap();
-    let parts = parts(name);
-    assert_eq!(tables.len(), parts.len());
-    for part in &parts {
-        let table = tables.iter().find(|table| table.name == part.table()).unwrap();
-        let rows = read_table(&*source, table, 4, &Way::PLAIN.context()).await.unwrap();
-        assert!(rows_of(&rows) == part.truth(name), "{}", part.table());
-    }
-}

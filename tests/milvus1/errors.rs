@@ -135,13 +135,3 @@ async fn metadata_that_no_server_writes_is_refused() {
     let words = after_sql("ALTER TABLE Tables RENAME COLUMN dimension TO dims").await;
     assert!(words.contains("Cannot read the metadata"), "{words}");
 }
-
-#[tokio::test]
-async fn a_mysql_that_does_not_answer_is_exit_code_3() {
-    let copy = copy_of("G_wal_unflushed");
-    let meta = json!({ "mysql": { "host": "127.0.0.1", "port": 1, "user": "root" } });
-    let error = source(copy.path(), json!({ "meta": meta })).tables().await.unwrap_err();
-    assert_eq!(error.exit_code(), 3);
-    let words = error.to_string();
-    assert!(words.contains("Cannot reach MySQL") && words.contains("127.0.0.1:1"), "{words}");
-}
