@@ -1,13 +1,12 @@
 //! What comes out of each directory.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::SystemTime;
+use std::fs;
+use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
 use crate::common::read::{Way, read_table};
-use crate::support::{WITH_SQLITE, copy_of, folder, parts, rows_of, source};
+use crate::support::{WITH_SQLITE, copy_of, folder, parts, rows_of, source, state};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_directory_gives_exactly_the_rows_that_a_client_saw() {
@@ -77,20 +76,6 @@ fn first_number(text: &str) -> u64 {
     digits.parse().unwrap()
 }
 
-/// Names, sizes and times of everything in a folder.
-fn state(folder: &Path) -> BTreeMap<String, (u64, SystemTime)> {
-    let mut all = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let facts = path.metadata().unwrap();
-        all.insert(path.display().to_string(), (facts.len(), facts.modified().unwrap()));
-        if path.is_dir() {
-            all.extend(state(&path));
-        }
-    }
-    all
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_the_directory_changes() {
     let copy = copy_of("E_compact_dup");
@@ -107,11 +92,57 @@ async fn segments_in_further_folders_are_found() {
     let (copy, other) = (copy_of("C_binary"), tempfile::tempdir().unwrap());
     let from = copy.path().join("db/tables");
     let to = other.path().join("tables");
-    std::fs::rename(&from, &to).unwrap();
+    fs::rename(&from, &to).unwrap();
     let error = source(copy.path(), json!({})).tables().await.unwrap_err().to_string();
     assert!(error.contains("The folder of segment") && error.contains("extra_paths"), "{error}");
     let source = source(copy.path(), json!({ "extra_paths": [other.path()] }));
     let tables = source.tables().await.unwrap();
     let rows: u64 = tables.iter().map(|table| table.rows).sum();
     assert_eq!(rows as usize, parts("C_binary").iter().map(|part| part.rows).sum::<usize>());
+}
+
+/// Tables that grew were moved to other disks.
+#[tokio::test(flavor = "multi_thread")]
+async fn symbolic_links_are_followed() {
+    let (copy, elsewhere) = (copy_of("A_float_l2"), tempfile::tempdir().unwrap());
+    let tables = copy.path().join("db/tables");
+    let moved = |from: &std::path::Path, name: &str| {
+        let to = elsewhere.path().join(name);
+        fs::rename(from, &to).unwrap();
+        symlink(to, from).unwrap();
+    };
+    for (n, table) in fs::read_dir(&tables).unwrap().map(Result::unwrap).enumerate() {
+        // Each file of each segment, each segment, the table.
+        for (s, segment) in fs::read_dir(table.path()).unwrap().map(Result::unwrap).enumerate() {
+            for (f, file) in fs::read_dir(segment.path()).unwrap().map(Result::unwrap).enumerate() {
+                moved(&file.path(), &format!("{n}-{s}-{f}"));
+            }
+            moved(&segment.path(), &format!("{n}-{s}"));
+        }
+        moved(&table.path(), &n.to_string());
+    }
+    let link = elsewhere.path().join("milvus");
+    symlink(copy.path(), &link).unwrap();
+    let linked = source(&link, json!({}));
+    for table in linked.tables().await.unwrap() {
+        let part = parts("A_float_l2").into_iter().find(|part| part.table() == table.name).unwrap();
+        let rows = read_table(&*linked, &table, 2, &Way::PLAIN.context()).await.unwrap();
+        assert!(rows_of(&rows) == part.truth("A_float_l2"), "{}", table.name);
+    }
+    // The other disk is not there.
+    drop(elsewhere);
+    let error = source(copy.path(), json!({})).tables().await.unwrap_err().to_string();
+    assert!(error.contains("The folder of segment") && error.contains("is missing"), "{error}");
+}
+
+#[tokio::test]
+async fn the_default_partition_can_be_renamed_too() {
+    let rename = json!({ "float_l2/_default": "rest", "float_multi/_default": "all" });
+    let path = folder("A_float_l2").join("data");
+    let tables = source(&path, json!({ "rename": rename })).tables().await.unwrap();
+    let partition_of =
+        |name: &str| tables.iter().find(|table| table.name == name).unwrap().partition.as_deref();
+    assert_eq!(partition_of("float_l2"), Some("rest"));
+    assert_eq!(partition_of("float_l2/p1"), Some("p1"));
+    assert_eq!(partition_of("float_multi"), Some("all"));
 }

@@ -184,6 +184,9 @@ async fn databases_that_are_not_a_milvus_server_s_are_told() {
         file_type INT, row_count BIGINT)";
     let words = scratch(&[]).await.to_string();
     assert!(words.contains("Cannot read the metadata") && words.contains("meta_uri"), "{words}");
+    let words = scratch(&[TABLES, FILES]).await.to_string();
+    assert!(words.contains("names no collection, but there are segments"), "{words}");
+    assert!(words.contains("source.milvus1.meta.mysql.database"), "{words}");
     // A client library that takes rows on trust ends the program here.
     let row = "INSERT INTO Tables VALUES (1, 't', 0, NULL, 1, '', '', '0.10.0', 0)";
     let words = scratch(&[TABLES, FILES, row]).await.to_string();

@@ -1,6 +1,6 @@
 //! The plan of a source: each partition is a table, each segment a few splits.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +9,10 @@ use crate::flow::blocking;
 use crate::source::SourceTable;
 use crate::source::cut::split_bytes;
 use crate::source::files::name;
+use crate::source::milvus1::Config;
 use crate::source::milvus1::log::{Unflushed, unflushed};
 use crate::source::milvus1::meta::{self, Catalog, Collection, Partition};
 use crate::source::milvus1::segment::{Segment, SegmentFiles};
-use crate::source::milvus1::{Config, MetaConfig};
 use crate::table::{Split, TableSchema};
 use crate::words;
 
@@ -35,10 +35,11 @@ pub struct Location {
 /// # Errors
 /// Whatever keeps the directory from being read as configured.
 pub async fn plan(config: &Config) -> Result<Vec<SourceTable>> {
-    let catalog = catalog_of(&config.path, &config.meta).await?;
+    let catalog = meta::read(&config.path, &config.meta).await?;
     let config = config.clone();
     blocking(move || {
         let wanted = wanted(&config, &catalog)?;
+        check_rename(&config, &catalog)?;
         let unflushed = unflushed(&config.path, &catalog)?;
         let mut tables = Vec::new();
         for (collection, partition) in wanted {
@@ -49,19 +50,6 @@ pub async fn plan(config: &Config) -> Result<Vec<SourceTable>> {
         Ok(tables)
     })
     .await
-}
-
-/// What is in use.
-///
-/// # Errors
-/// When the metadata can't be read.
-pub async fn catalog_of(path: &Path, config: &MetaConfig) -> Result<Catalog> {
-    let (tables, files) = meta::read(path, config).await?;
-    let catalog = Catalog::of(tables, files).map_err(|error| error.at(name(path)))?;
-    if matches!(config, MetaConfig::Sqlite) {
-        catalog.check_not_lost(path)?;
-    }
-    Ok(catalog)
 }
 
 /// The partitions to read, in the order in which they were made.
@@ -103,6 +91,30 @@ fn wanted<'a>(
     Ok(all)
 }
 
+/// Checks that what is to have another name exists.
+fn check_rename(config: &Config, catalog: &Catalog) -> Result<()> {
+    let collections = catalog.collections.iter().map(|collection| collection.name.clone());
+    let partitions = catalog
+        .collections
+        .iter()
+        .flat_map(|collection| collection.partitions.iter().map(|p| full_name(collection, p)));
+    let known: Vec<_> = collections.chain(partitions).collect();
+    match config.rename.keys().find(|key| !known.contains(key)) {
+        None => Ok(()),
+        Some(key) => {
+            let known: Vec<_> = known.iter().map(String::as_str).collect();
+            Err(Error::config(format!("There is no collection or partition `{key}` to rename"))
+                .at("source.milvus1.rename")
+                .help(format!("there are {}", list(&known))))
+        }
+    }
+}
+
+/// A partition's name in `rename`.
+fn full_name(collection: &Collection, partition: &Partition) -> String {
+    format!("{}/{}", collection.name, tag_of(partition))
+}
+
 fn tag_of(partition: &Partition) -> &str {
     partition.tag.as_deref().unwrap_or(DEFAULT_PARTITION)
 }
@@ -110,7 +122,16 @@ fn tag_of(partition: &Partition) -> &str {
 fn list(names: &[&str]) -> String {
     match names {
         [] => "none".to_owned(),
-        _ => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        _ => {
+            let shown: Vec<_> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
+            let more = names.len() - shown.len();
+            let more = if more > 0 {
+                format!(" and {}", words::plural(more as u64, "other"))
+            } else {
+                String::new()
+            };
+            format!("{}{more}", shown.join(", "))
+        }
     }
 }
 
@@ -145,15 +166,13 @@ fn table(
             rows.collect::<Vec<_>>().join(" and ")
         ));
     }
-    let renamed =
-        |key: &str, name: &str| config.rename.get(key).cloned().unwrap_or(name.to_owned());
+    let new_tag = config.rename.get(&full_name(collection, partition)).cloned();
     Ok(SourceTable {
-        collection: renamed(&collection.name, &collection.name),
+        collection: config.rename.get(&collection.name).unwrap_or(&collection.name).clone(),
         // Where there are others, it is one of them, and not the collection as a whole.
         partition: match &partition.tag {
-            Some(tag) => Some(renamed(&table_name, tag)),
-            None if collection.partitions.len() > 1 => Some(DEFAULT_PARTITION.to_owned()),
-            None => None,
+            None if collection.partitions.len() == 1 => new_tag,
+            _ => Some(new_tag.unwrap_or_else(|| tag_of(partition).to_owned())),
         },
         splits: cut(&segments, row_bytes, split_bytes(bytes)),
         name: table_name,
