@@ -121,6 +121,7 @@ impl Source for Synthetic {
             bytes: rows * row_bytes,
             splits,
             notes: Vec::new(),
+            warnings: Vec::new(),
         }])
     }
 
