@@ -47,7 +47,9 @@ fn links_between_the_docs_lead_somewhere() {
         "BENCHMARKS.md",
         "docs/architecture.md",
         "docs/configuration.md",
+        "docs/formats/faiss.md",
         "docs/formats/hdf5.md",
+        "docs/formats/milvus1.md",
         "docs/formats/parquet.md",
     ];
     for doc in docs {

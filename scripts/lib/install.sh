@@ -94,11 +94,14 @@ ensure_venv() {
 # Milvus Lite lives in the same environment.
 # shellcheck disable=SC2034  # for the scripts that source this
 PYTHON=$CACHE/python/bin/python
+
 # mariadbd lies where only root looks.
 ensure_mariadb() {
     PATH=$PATH:/usr/sbin:/usr/local/sbin
     have mariadbd || apt_install mariadb-server
 }
+
+ensure_openssl() { have openssl || apt_install openssl; }
 
 ensure_lite() { ensure_venv "$CACHE/python" lite; }
 ensure_test_python() { ensure_venv "$CACHE/python" lite tests; }

@@ -6,7 +6,8 @@
 #   start_milvus235 [NAME=VALUE…]  Milvus 2.3.5; the words go to its environment, as in
 #                                  COMMON_SECURITY_AUTHORIZATIONENABLED=true
 #
-#   start_mariadb SQL-FILE         MariaDB, as an old Milvus kept its metadata in, with this in it
+#   start_mariadb SQL-FILE         MariaDB, as an old Milvus kept its metadata in, with this in it; takes
+#                                  TLS, with a certificate of an authority whose file is SERVER_CA
 #
 # Each sets SERVER_URI. Several may run side by side.
 #
@@ -130,7 +131,23 @@ launch_milvus235() {
 start_lite() { start_server "Milvus Lite" launch_lite; }
 start_milvus235() { start_server "Milvus 2.3.5" launch_milvus235 "$@"; }
 
-# The account is the tests' own: a database without one can't refuse a wrong password.
+# make_certificate DIR: an authority, ca.pem, and a certificate that it signed for 127.0.0.1, server.pem
+# with server.key. Both are good for a day.
+make_certificate() {
+    local dir=$1
+    (
+        cd "$dir"
+        openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj "/CN=vecpipe tests" \
+            -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.pem
+        openssl req -newkey rsa:2048 -nodes -subj "/CN=127.0.0.1" -keyout server.key -out server.csr
+        echo "subjectAltName=IP:127.0.0.1" >server.ext
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 \
+            -extfile server.ext -out server.pem
+    ) >"$dir/openssl.log" 2>&1 || { cat "$dir/openssl.log" >&2; die "openssl could not make a certificate"; }
+}
+
+# The accounts are the tests' own: a database without one can't refuse a wrong password. `encrypted` may
+# connect by TLS alone.
 start_mariadb() {
     local sql=$1 dir port i
     sweep_servers
@@ -140,19 +157,25 @@ start_mariadb() {
     mariadb-install-db --no-defaults --datadir="$dir/data" --skip-test-db \
         --auth-root-authentication-method=normal >"$dir/install.log" 2>&1 ||
         { tail -n 15 "$dir/install.log" >&2; die "MariaDB could not make its data folder"; }
+    make_certificate "$dir"
     cat >"$dir/init.sql" <<-SQL
 	CREATE DATABASE milvus1;
+	CREATE DATABASE vecpipe_scratch;
 	CREATE USER 'milvus'@'127.0.0.1' IDENTIFIED BY 'secret';
-	GRANT SELECT ON milvus1.* TO 'milvus'@'127.0.0.1';
+	CREATE USER 'encrypted'@'127.0.0.1' IDENTIFIED BY 'secret' REQUIRE SSL;
+	GRANT SELECT ON milvus1.* TO 'milvus'@'127.0.0.1', 'encrypted'@'127.0.0.1';
+	GRANT ALL ON vecpipe_scratch.* TO 'milvus'@'127.0.0.1';
 	SQL
     local as=()
     [[ $EUID != 0 ]] || as=(--user=root)
     launch "$dir" mariadbd --no-defaults "${as[@]}" --datadir="$dir/data" --socket="$dir/socket" \
-        --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --init-file="$dir/init.sql"
+        --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --init-file="$dir/init.sql" \
+        --ssl-ca="$dir/ca.pem" --ssl-cert="$dir/server.pem" --ssl-key="$dir/server.key"
     for ((i = 0; i < 300; i++)); do
         if mariadb --no-defaults --socket="$dir/socket" -u root milvus1 -e 'SELECT 1' >/dev/null 2>&1; then
             mariadb --no-defaults --socket="$dir/socket" -u root milvus1 <"$sql"
             SERVER_URI=mysql://milvus:secret@127.0.0.1:$port/milvus1
+            SERVER_CA=$dir/ca.pem
             note "Ready at 127.0.0.1:$port"
             return
         fi

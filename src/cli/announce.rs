@@ -42,8 +42,12 @@ pub(super) fn announce(plan: &Plan) {
             let rows = words::plural(left_out.rows(), "row");
             say(&format!("Leaving out {rows} of {} whose id comes again", target.write.name));
         }
-        let sources = target.tables.iter().map(|table| &plan.tables[*table].source);
-        sources.flat_map(|source| &source.notes).for_each(|note| say(note));
+        for source in target.tables.iter().map(|table| &plan.tables[*table].source) {
+            for warning in &source.warnings {
+                tracing::warn!("{}", clean(&format!("{}: {warning}", source.name)));
+            }
+            source.notes.iter().for_each(|note| say(note));
+        }
         target.plan.notes.iter().for_each(|note| say(note));
     }
     if plan.targets.len() > TARGETS {

@@ -12,6 +12,7 @@ use crate::flow::{
     Controls, EarlierRun, Pipeline, Plan, ReadSpeed, TablePlan, check_ids, read_speed,
 };
 use crate::sink::{Decision, TargetPlan};
+use crate::source::SourceTable;
 use crate::words;
 use crate::{Purpose, assemble};
 
@@ -66,9 +67,10 @@ fn text(pipeline: &Pipeline, plan: &Plan, signs: Signs) -> String {
     if !transforms.is_empty() {
         paragraph(format!("Transforms: {}", transforms.join(", ")));
     }
-    let notes = notes(plan);
-    if !notes.is_empty() {
-        paragraph(format!("Notes:\n  {}", notes.join("\n  ")));
+    for (title, lines) in [("Warnings", warnings(plan)), ("Notes", notes(plan))] {
+        if !lines.is_empty() {
+            paragraph(format!("{title}:\n  {}", lines.join("\n  ")));
+        }
     }
     paragraph(total(plan));
     text
@@ -122,6 +124,15 @@ fn targets(plan: &Plan, target: impl Fn(&TablePlan) -> Option<TargetPlan>) -> St
         columns.row([table.source.name.clone(), target.target, word(target.decision).into(), rows]);
     }
     columns.render("  ")
+}
+
+fn warnings(plan: &Plan) -> Vec<String> {
+    let sources = plan.tables.iter().map(|table| &table.source);
+    let of = |source: &SourceTable| {
+        let name = source.name.clone();
+        source.warnings.clone().into_iter().map(move |text| clean(&format!("{name}: {text}")))
+    };
+    sources.flat_map(of).collect()
 }
 
 fn notes(plan: &Plan) -> Vec<String> {

@@ -22,5 +22,8 @@ pub use connection::{Options, TlsOptions};
 pub use error::MilvusError;
 pub use generation::Generation;
 
+/// The partition that every collection has and that can't be dropped.
+pub const DEFAULT_PARTITION: &str = "_default";
+
 /// Result of a call to a server.
 pub type Result<T, E = MilvusError> = std::result::Result<T, E>;

@@ -275,7 +275,8 @@ impl TableReport {
         let waits = target.publish.is_some() && status != TableStatus::Complete;
         let completion = run.target.completion.get().filter(|_| !waits);
         let left_alone = target.rows_before.filter(|_| status == TableStatus::LeftAlone);
-        let notes = plan.source.notes.iter().chain(&target.notes).cloned().collect();
+        let of_source = plan.source.warnings.iter().chain(&plan.source.notes);
+        let notes = of_source.chain(&target.notes).cloned().collect();
         TableReport {
             source: plan.source.name.clone(),
             target: target.target.clone(),

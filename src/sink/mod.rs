@@ -284,6 +284,10 @@ pub trait Sink: Send + Sync {
         Err(Error::internal(format!("The sink {} can't look up ids", self.kind())))
     }
 
+    /// Learns, before any target is prepared, what an interrupted run noted of the targets that it
+    /// had prepared ([`TableWriter::memo`]): a collection that it made is nobody else's.
+    async fn resume(&self, _memos: &[&serde_json::Value]) {}
+
     /// What stays when the program is killed.
     fn granularity(&self) -> Granularity;
 

@@ -67,6 +67,8 @@ pub struct SourceTable {
     pub splits: Vec<Split>,
     /// What the user should know before anything moves, for example a changed type.
     pub notes: Vec<String>,
+    /// What the user may not miss: rows that are not moved although they exist.
+    pub warnings: Vec<String>,
 }
 
 /// How the user gives a table another name: entries of a map in the source's configuration.

@@ -125,6 +125,7 @@ impl Source for Synthetic {
             bytes: rows * row_bytes,
             splits,
             notes: Vec::new(),
+            warnings: Vec::new(),
         }])
     }
 

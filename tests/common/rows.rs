@@ -4,9 +4,11 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Int64Type, Schema};
+use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, FixedSizeListArray, RecordBatch};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use vecpipe::flow::{Batch, Permit};
 use vecpipe::table::Place;
@@ -40,4 +42,23 @@ pub fn write_parquet(path: &Path, rows: &RecordBatch, group: usize) {
     let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
     writer.write(rows).unwrap();
     writer.close().unwrap();
+}
+
+/// Old id, new id and table of each row of a file of `remap`, sorted.
+pub fn id_pairs(path: &Path) -> Vec<(String, i64, String)> {
+    let file = File::open(path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let mut rows = Vec::new();
+    for batch in reader.map(Result::unwrap) {
+        let names: Vec<_> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
+        assert_eq!(names, ["old_id", "new_id", "table"]);
+        let new = batch.column(1).as_primitive::<Int64Type>();
+        let tables = batch.column(2).as_string::<i32>();
+        for n in 0..batch.num_rows() {
+            let old = arrow::util::display::array_value_to_string(batch.column(0), n).unwrap();
+            rows.push((old, new.value(n), tables.value(n).to_owned()));
+        }
+    }
+    rows.sort();
+    rows
 }

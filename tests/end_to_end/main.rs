@@ -10,6 +10,9 @@ mod faiss;
 #[path = "../faiss/support.rs"]
 mod faiss_cases;
 mod files;
+mod m2h;
+mod m2m;
+mod merged;
 #[path = "../milvus1/support.rs"]
 mod milvus1_cases;
 #[path = "../milvus1_server/mod.rs"]
@@ -21,5 +24,6 @@ mod names;
 mod old_milvus;
 mod output;
 mod overwrite;
+mod read_only;
 mod resume;
 mod support;

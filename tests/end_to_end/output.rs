@@ -1,5 +1,6 @@
 //! What `plan` and `inspect` print, kept as it reads.
 
+use crate::milvus1_cases;
 use crate::support::{Folder, Server, all_kinds, sample};
 
 /// Compares with the snapshot; addresses, names and speeds differ from run to run.
@@ -102,4 +103,31 @@ fn planning_into_milvus() {
         let done = folder.pipeline(&["plan", "both.yaml", "--set", "sink.milvus.mode=skip"]);
         shown(&format!("plan_skip_{kind}"), &done.stdout, &names);
     }
+}
+
+/// Rows that only the log of a killed server holds are told wherever the directory is looked at.
+#[test]
+fn planning_and_inspecting_a_directory_of_a_killed_server() {
+    let folder = Folder::new();
+    let data = milvus1_cases::folder("G_wal_unflushed").join("data").display().to_string();
+    folder.write(
+        "m2h.yaml",
+        &format!(
+            "version: 1\nsource: {{ milvus1: {{ path: '{data}' }} }}\nsink: {{ hdf5: {{ dir: out }} }}\n"
+        ),
+    );
+    let names = [(&*data, "DIRECTORY")];
+    let done = folder.pipeline(&["plan", "m2h.yaml"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    shown("plan_milvus1", &done.stdout, &names);
+    shown("inspect_milvus1", &inspect(&folder, &data), &names);
+
+    let done = folder.run(&["m2h.yaml", "-q"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let warned: Vec<_> = done.stderr.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warned.len(), 2, "{}", done.stderr);
+    assert!(warned[0].contains("unflushed: NOT MOVED: 300 inserted"), "{}", done.stderr);
+    assert!(warned[1].contains("unflushed/p: NOT MOVED: 50 inserted"), "{}", done.stderr);
+    let note = done.report["tables"][0]["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("NOT MOVED: 300 inserted rows and 20 deleted rows that"), "{note}");
 }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::milvus1_cases;
+
 /// A file of the repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -158,8 +160,10 @@ impl Server {
         let uri = std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
         });
+        let is_lite = variable == "VECPIPE_TEST_LITE";
         let mut child = python("tests/judges/milvus.py")
             .arg(&uri)
+            .args(is_lite.then_some("lite"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -178,7 +182,7 @@ impl Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         // Of one length, so that tables that show it are aligned alike in each run.
-        let name = format!("vecpipe_{name}_{:07}_{n:02}", std::process::id());
+        let name = format!("vecpipe_{name}_{:06x}_{n:03}", std::process::id());
         Collection { server: self, name }
     }
 
@@ -190,6 +194,13 @@ impl Server {
     /// Drops an alias.
     pub fn drop_alias(&self, alias: &str) {
         assert_eq!(self.ask(&json!({ "do": "alias", "alias": alias })), json!({}));
+    }
+
+    /// Loads collections, all at once.
+    #[track_caller]
+    pub fn load<'a>(&self, collections: impl Iterator<Item = &'a Collection<'a>>) {
+        let names: Vec<_> = collections.map(|collection| &collection.name).collect();
+        assert_eq!(self.ask(&json!({ "do": "load", "collections": names })), json!({}));
     }
 
     fn ask(&self, request: &Value) -> Value {
@@ -210,6 +221,45 @@ impl Drop for Judge {
         // The judge ends with its input.
         self.ask = None;
         let _ = self.child.wait();
+    }
+}
+
+/// A partition, and the file of its true rows: ids, then vectors.
+pub struct Truth {
+    pub partition: String,
+    pub file: PathBuf,
+    pub rows: usize,
+    pub dim: usize,
+    pub kind: String,
+}
+
+impl Truth {
+    /// Of a fixture's partition.
+    pub fn of(directory: &str, part: &milvus1_cases::Part) -> Truth {
+        Truth {
+            partition: part.partition.clone(),
+            file: milvus1_cases::folder(directory).join(&part.truth),
+            rows: part.rows,
+            dim: part.dim,
+            kind: part.kind.clone(),
+        }
+    }
+
+    /// These rows in the default partition; `file` is written.
+    pub fn of_rows(file: PathBuf, rows: &[milvus1_cases::Row]) -> Truth {
+        let ids = rows.iter().flat_map(|(id, _)| id.to_le_bytes());
+        let vectors = rows.iter().flat_map(|(_, vector)| vector.iter().copied());
+        fs::write(&file, ids.chain(vectors).collect::<Vec<u8>>()).unwrap();
+        let dim = rows.first().map_or(0, |(_, vector)| vector.len() / 4);
+        let (partition, kind) = ("_default".to_owned(), "float".to_owned());
+        Truth { partition, file, rows: rows.len(), dim, kind }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "partition": self.partition, "truth": self.file, "rows": self.rows, "dim": self.dim,
+            "kind": self.kind,
+        })
     }
 }
 
@@ -249,6 +299,29 @@ impl Collection<'_> {
     pub fn add_alias(&self, alias: &str) {
         let request = json!({ "do": "alias", "collection": self.name, "alias": alias });
         assert_eq!(self.server.ask(&request), json!({}));
+    }
+
+    /// Asserts that the collection holds the true rows of these partitions, and no others; gives
+    /// the facts. Where an id comes more than once, Milvus holds all its rows and shows one of them:
+    /// their number is compared, and that one.
+    #[track_caller]
+    pub fn holds_parts(&self, parts: &[Truth]) -> Value {
+        let parts: Vec<_> = parts.iter().map(Truth::to_json).collect();
+        let answer = self.server.ask(&json!({
+            "do": "holds", "collection": self.name, "parts": parts,
+        }));
+        assert_eq!(answer["wrong"], Value::Null, "{}", self.name);
+        answer
+    }
+
+    /// Asserts that the other collection has the same partitions, rows and metric.
+    #[track_caller]
+    pub fn is_same_as(&self, other: &Collection<'_>) -> Value {
+        let answer = self.server.ask(&json!({
+            "do": "same", "collection": self.name, "other": other.name,
+        }));
+        assert_eq!(answer["wrong"], Value::Null, "{} and {}", self.name, other.name);
+        answer
     }
 
     /// The partitions; null where there is no such collection.

@@ -1,35 +1,13 @@
 //! New ids, and the file that tells them from the old ones.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
-use arrow::datatypes::Int64Type;
-use arrow_array::cast::AsArray;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::common::rows::id_pairs;
 use crate::support::{Case, Row, Table, deduped, table};
-
-/// Old id, new id and table of each row of the file, sorted.
-fn read(path: &Path) -> Vec<(String, i64, String)> {
-    let file = File::open(path).unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-    let mut rows = Vec::new();
-    for batch in reader.map(Result::unwrap) {
-        let names: Vec<_> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
-        assert_eq!(names, ["old_id", "new_id", "table"]);
-        let new = batch.column(1).as_primitive::<Int64Type>();
-        let tables = batch.column(2).as_string::<i32>();
-        for n in 0..batch.num_rows() {
-            let old = arrow::util::display::array_value_to_string(batch.column(0), n).unwrap();
-            rows.push((old, new.value(n), tables.value(n).to_owned()));
-        }
-    }
-    rows.sort();
-    rows
-}
 
 fn remap(dir: &Path, mut settings: Value) -> (&'static str, Value) {
     settings["file"] = json!(dir.join("remap.parquet"));
@@ -51,7 +29,7 @@ fn compare(case: &Case, dir: &Path, expected: &[(Row, i64)]) {
     if noted.is_empty() {
         assert!(!file.exists());
     } else {
-        assert_eq!(read(&file), noted);
+        assert_eq!(id_pairs(&file), noted);
     }
     assert!(!dir.join("remap.parquet.part").exists());
     let remapped: u64 = run.iter().map(|t| t.meter.rows_remapped.get()).sum();
@@ -175,11 +153,11 @@ fn the_file_of_a_failed_run_does_not_look_whole() {
     assert_eq!(error.exit_code(), 5);
     assert!(!dir.path().join("remap.parquet").exists());
     let part = std::fs::read_dir(dir.path().join("remap.parquet.part")).unwrap().next().unwrap();
-    assert_eq!(read(&part.unwrap().path()).len(), 50);
+    assert_eq!(id_pairs(&part.unwrap().path()).len(), 50);
     // Nor does it stand in the way of the next run, whereas a whole one does.
     case.sink = Default::default();
     case.run(dir.path()).unwrap();
-    assert_eq!(read(&dir.path().join("remap.parquet")).len(), 50);
+    assert_eq!(id_pairs(&dir.path().join("remap.parquet")).len(), 50);
     let error = case.error();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().starts_with("The file of old and new ids is there already"));

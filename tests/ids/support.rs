@@ -131,6 +131,7 @@ fn describe(table: &Table) -> SourceTable {
         bytes: 0,
         splits,
         notes: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

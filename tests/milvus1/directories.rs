@@ -1,14 +1,13 @@
 //! What comes out of each directory.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::SystemTime;
+use std::fs;
+use std::os::unix::fs::symlink;
 
 use serde_json::json;
 use vecpipe::table::Part;
 
 use crate::common::read::{Way, read_table};
-use crate::support::{WITH_SQLITE, copy_of, folder, parts, rows_of, source};
+use crate::support::{WITH_SQLITE, copy_of, folder, parts, rows_of, source, state};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_directory_gives_exactly_the_rows_that_a_client_saw() {
@@ -61,14 +60,13 @@ async fn collections_and_partitions_can_be_chosen_and_renamed() {
 #[tokio::test]
 async fn rows_that_only_the_log_holds_are_told() {
     let tables = source(&folder("G_wal_unflushed").join("data"), json!({})).tables().await.unwrap();
-    let notes: Vec<_> = tables.iter().flat_map(|table| &table.notes).collect();
-    let told: Vec<_> = notes.iter().filter(|note| note.starts_with("NOT MOVED")).collect();
-    assert!(!told.is_empty(), "{notes:?}");
-    let inserted: u64 = told.iter().map(|note| first_number(note)).sum();
+    let told: Vec<_> = tables.iter().flat_map(|table| &table.warnings).collect();
+    assert!(told.iter().all(|warning| warning.starts_with("NOT MOVED")), "{told:?}");
+    let inserted: u64 = told.iter().map(|warning| first_number(warning)).sum();
     assert_eq!(inserted, 350, "{told:?}");
     for name in WITH_SQLITE.iter().filter(|name| **name != "G_wal_unflushed") {
         for table in source(&folder(name).join("data"), json!({})).tables().await.unwrap() {
-            assert!(!table.notes.iter().any(|note| note.starts_with("NOT MOVED")), "{name}");
+            assert!(table.warnings.is_empty(), "{name}: {:?}", table.warnings);
         }
     }
 }
@@ -77,20 +75,6 @@ fn first_number(text: &str) -> u64 {
     let digits: String =
         text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap()
-}
-
-/// Names, sizes and times of everything in a folder.
-fn state(folder: &Path) -> BTreeMap<String, (u64, SystemTime)> {
-    let mut all = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let facts = path.metadata().unwrap();
-        all.insert(path.display().to_string(), (facts.len(), facts.modified().unwrap()));
-        if path.is_dir() {
-            all.extend(state(&path));
-        }
-    }
-    all
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +93,7 @@ async fn segments_in_further_folders_are_found() {
     let (copy, other) = (copy_of("C_binary"), tempfile::tempdir().unwrap());
     let from = copy.path().join("db/tables");
     let to = other.path().join("tables");
-    std::fs::rename(&from, &to).unwrap();
+    fs::rename(&from, &to).unwrap();
     let error = source(copy.path(), json!({})).tables().await.unwrap_err().to_string();
     assert!(error.contains("The folder of segment") && error.contains("extra_paths"), "{error}");
     let source = source(copy.path(), json!({ "extra_paths": [other.path()] }));
@@ -118,37 +102,48 @@ async fn segments_in_further_folders_are_found() {
     assert_eq!(rows as usize, parts("C_binary").iter().map(|part| part.rows).sum::<usize>());
 }
 
-/// The servers' metadata in MariaDB: same rule, same rows.
+/// Tables that grew were moved to other disks.
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_in_mysql_gives_the_same_rows_and_a_wrong_password_is_told() {
-    let uri = std::env::var("VECPIPE_TEST_MYSQL").expect(
-        "VECPIPE_TEST_MYSQL is not set: run the tests with scripts/test, which starts the servers",
-    );
-    let (account, place) = uri.trim_start_matches("mysql://").split_once('@').unwrap();
-    let (user, password) = account.split_once(':').unwrap();
-    let (address, database) = place.split_once('/').unwrap();
-    let (host, port) = address.split_once(':').unwrap();
-    let port: u16 = port.parse().unwrap();
-    let meta = |password: &str| {
-        json!({ "meta": { "mysql": {
-            "host": host, "port": port, "user": user, "password": password, "database": database,
-        } } })
+async fn symbolic_links_are_followed() {
+    let (copy, elsewhere) = (copy_of("A_float_l2"), tempfile::tempdir().unwrap());
+    let tables = copy.path().join("db/tables");
+    let moved = |from: &std::path::Path, name: &str| {
+        let to = elsewhere.path().join(name);
+        fs::rename(from, &to).unwrap();
+        symlink(to, from).unwrap();
     };
-    let name = "H_mysql_all";
-    let path = folder(name).join("data");
-    let source_of = |password| source(&path, meta(password));
-    let error = source_of("wrong").tables().await.unwrap_err();
-    assert_eq!(error.exit_code(), 3);
-    assert!(error.to_string().contains("MySQL refuses"), "{error}");
-    assert!(!error.to_string().contains("wrong"), "{error}");
-
-    let source = source_of(password);
-    let tables = source.tables().await.unwrap();
-    let parts = parts(name);
-    assert_eq!(tables.len(), parts.len());
-    for part in &parts {
-        let table = tables.iter().find(|table| table.name == part.table()).unwrap();
-        let rows = read_table(&*source, table, 4, &Way::PLAIN.context()).await.unwrap();
-        assert!(rows_of(&rows) == part.truth(name), "{}", part.table());
+    for (n, table) in fs::read_dir(&tables).unwrap().map(Result::unwrap).enumerate() {
+        // Each file of each segment, each segment, the table.
+        for (s, segment) in fs::read_dir(table.path()).unwrap().map(Result::unwrap).enumerate() {
+            for (f, file) in fs::read_dir(segment.path()).unwrap().map(Result::unwrap).enumerate() {
+                moved(&file.path(), &format!("{n}-{s}-{f}"));
+            }
+            moved(&segment.path(), &format!("{n}-{s}"));
+        }
+        moved(&table.path(), &n.to_string());
     }
+    let link = elsewhere.path().join("milvus");
+    symlink(copy.path(), &link).unwrap();
+    let linked = source(&link, json!({}));
+    for table in linked.tables().await.unwrap() {
+        let part = parts("A_float_l2").into_iter().find(|part| part.table() == table.name).unwrap();
+        let rows = read_table(&*linked, &table, 2, &Way::PLAIN.context()).await.unwrap();
+        assert!(rows_of(&rows) == part.truth("A_float_l2"), "{}", table.name);
+    }
+    // The other disk is not there.
+    drop(elsewhere);
+    let error = source(copy.path(), json!({})).tables().await.unwrap_err().to_string();
+    assert!(error.contains("The folder of segment") && error.contains("is missing"), "{error}");
+}
+
+#[tokio::test]
+async fn the_default_partition_can_be_renamed_too() {
+    let rename = json!({ "float_l2/_default": "rest", "float_multi/_default": "all" });
+    let path = folder("A_float_l2").join("data");
+    let tables = source(&path, json!({ "rename": rename })).tables().await.unwrap();
+    let partition_of =
+        |name: &str| tables.iter().find(|table| table.name == name).unwrap().part.partition();
+    assert_eq!(partition_of("float_l2"), Some("rest"));
+    assert_eq!(partition_of("float_l2/p1"), Some("p1"));
+    assert_eq!(partition_of("float_multi"), Some("all"));
 }

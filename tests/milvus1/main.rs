@@ -6,6 +6,7 @@
 mod common;
 mod directories;
 mod errors;
+mod mysql;
 mod names;
 mod random;
 mod support;

@@ -25,6 +25,8 @@ impl Plan {
             return Err(earlier.differs(&source));
         }
         pipeline.transforms.iter().for_each(|transform| transform.resume());
+        let memos = earlier.targets.iter().filter_map(|target| target.memo.as_ref());
+        pipeline.sink.resume(&memos.map(|memo| &memo.sink).collect::<Vec<_>>()).await;
         let mut alone = Vec::new();
         let mut target_of = vec![0; sources.len()];
         for (t, target) in saved.targets.iter().enumerate() {

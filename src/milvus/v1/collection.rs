@@ -6,9 +6,6 @@ use super::Client;
 use super::proto::*;
 use crate::milvus::{MilvusError, Result};
 
-/// The partition that every collection has and that can't be dropped.
-pub const DEFAULT_PARTITION: &str = "_default";
-
 /// A collection as the server describes it, or is to make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collection {

@@ -3,9 +3,6 @@
 use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::{Client, Result};
 
-/// The partition that every collection has and that can't be dropped.
-pub const DEFAULT_PARTITION: &str = "_default";
-
 impl Client {
     /// Names of all partitions of a collection.
     ///

@@ -16,13 +16,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use twox_hash::XxHash3_128;
 
-use super::names::MAX_NAME;
 use super::reload::Reload;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::common::KeyValuePair;
+use crate::sink::server::MAX_NAME;
 
 /// A property of a new collection: the name of the one whose place it takes.
 const REPLACES: &str = "vecpipe.replaces";

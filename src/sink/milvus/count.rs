@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::target::{Found, Target};
+use super::target::Found;
 use crate::error::Result;
 use crate::milvus::v2::Client;
-use crate::sink::server::Clash;
+use crate::sink::server::{Clash, Target};
 
 /// How a target is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl CountBy {
             let whole = clash == Clash::Replace;
             return Ok(if whole { CountBy::WholeStatistics } else { CountBy::Statistics });
         }
-        let loaded = client.is_loaded(&target.collection, &target.scope(found)).await?;
+        let loaded = client.is_loaded(&target.collection, &found.scope(target)).await?;
         Ok(if loaded { CountBy::Query } else { CountBy::Statistics })
     }
 

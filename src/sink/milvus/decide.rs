@@ -1,8 +1,8 @@
 //! What happens to a target, by mode.
 
-use super::target::{Found, Target};
+use super::target::Found;
 use crate::error::{Error, Result};
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
+use crate::sink::server::Target;
 use crate::sink::{Decision, Mode};
 
 /// The mode is about the partition where one was named, else about the collection.
@@ -14,7 +14,7 @@ pub(super) fn decide(mode: Mode, target: &Target, found: &Found) -> Result<Decis
         Mode::Skip => Ok(Decision::Skip),
         Mode::Append => Ok(Decision::Append),
         Mode::Overwrite => {
-            if !target.whole && target.partition.as_deref() == Some(DEFAULT_PARTITION) {
+            if target.is_default_partition() {
                 return Err(Error::config(
                     "The default partition can't be overwritten: Milvus does not drop it",
                 )

@@ -4,11 +4,12 @@ use arrow_array::{Array, ArrayRef};
 
 use super::loads::Loads;
 use super::plan::Intent;
-use super::target::Target;
+use super::target::target_of;
 use super::{Milvus, State};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::load::Loaded;
+use crate::sink::server::Target;
 use crate::sink::{Decision, TableToWrite};
 
 /// A target that has been made ready to be asked for ids.
@@ -38,7 +39,7 @@ impl Lookup {
         if found.collection.is_none() || (!whole && !found.has_place_for(target)) {
             return Ok(empty);
         }
-        let mut scope = if whole { found.partitions.clone() } else { target.scope(found) };
+        let mut scope = if whole { found.partitions.clone() } else { found.scope(target) };
         // The rows of a partition that is replaced are in nobody's way.
         let replaced = target.partition.as_ref().filter(|_| *decision == Decision::Overwrite);
         if let Some(partition) = replaced {
@@ -126,7 +127,7 @@ impl State {
 impl Milvus {
     pub(super) async fn look_up(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
         let client = self.client().await?;
-        let target = Target::of(&self.config, table)?;
+        let target = target_of(&self.config, table)?;
         let mut state = self.state.lock().await;
         let lookup = match state.lookup(&target) {
             Some(lookup) => lookup,

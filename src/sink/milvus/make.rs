@@ -2,11 +2,11 @@
 
 use super::beside::{Beside, Left, Rows};
 use super::plan::Intent;
-use super::target::Target;
 use super::{Milvus, State};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::load::Loaded;
+use crate::sink::server::Target;
 use crate::sink::{Decision, TableToWrite};
 use crate::words::count;
 

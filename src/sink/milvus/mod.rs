@@ -3,7 +3,6 @@
 //! | module | holds |
 //! |---|---|
 //! | `config` | what the user writes |
-//! | `names` | names as a Milvus takes them |
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
@@ -28,7 +27,6 @@ mod index;
 mod loads;
 mod lookup;
 mod make;
-mod names;
 mod notes;
 mod plan;
 mod prepare;
@@ -43,6 +41,8 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
 pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig, TlsConfig};
@@ -50,7 +50,7 @@ pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig, TlsC
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
-use crate::sink::server::IdsFile;
+use crate::sink::server::{Claims, IdsFile, Target};
 use crate::sink::{
     Granularity, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter,
     TargetPlan,
@@ -94,14 +94,14 @@ struct Milvus {
 #[derive(Default)]
 struct State {
     /// Where tables go.
-    claims: Vec<target::Target>,
+    claims: Claims,
     /// Collections that this run created.
     created: Vec<String>,
     /// Of collections that are replaced: the run whose rows take their place, which may be one that
     /// was interrupted.
     runs: BTreeMap<String, String>,
     /// Targets whose ids were asked for, and what was loaded for that.
-    lookups: Vec<(target::Target, lookup::Lookup)>,
+    lookups: Vec<(Target, lookup::Lookup)>,
     /// The file of inserted ids, once rows are about to be inserted.
     ids_file: Option<IdsFile>,
 }
@@ -125,7 +125,7 @@ impl Sink for Milvus {
     }
 
     fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
-        names::refused(&self.config, table)
+        target::refused_names(&self.config, table)
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
@@ -144,6 +144,11 @@ impl Sink for Milvus {
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         self.make_ready(table, plan, start, meter).await
+    }
+
+    async fn resume(&self, memos: &[&Value]) {
+        let memos = memos.iter().filter_map(|memo| resume::Memo::deserialize(*memo).ok());
+        self.state.lock().await.created.extend(memos.filter_map(|memo| memo.created));
     }
 
     fn granularity(&self) -> Granularity {

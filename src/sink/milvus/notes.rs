@@ -2,7 +2,6 @@
 
 use super::Milvus;
 use super::beside::{Beside, Left};
-
 use super::plan::Intent;
 use crate::error::Result;
 use crate::milvus::v2::Client;

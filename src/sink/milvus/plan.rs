@@ -6,11 +6,11 @@ use super::decide::decide;
 use super::index::{NewIndex, for_existing, for_new};
 use super::notes::on_overwriting;
 use super::shape::Shape;
-use super::target::{Found, Target};
+use super::target::{Found, target_of};
 use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
-use crate::sink::server::{OnConflict, OnDuplicateId};
+use crate::sink::server::{OnConflict, OnDuplicateId, Target};
 use crate::sink::{Decision, IdRules, Mode, Publish, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.
@@ -70,7 +70,7 @@ impl Intent {
         client: &Client,
         table: &TableToWrite,
     ) -> Result<Intent> {
-        let target = Target::of(config, table)?;
+        let target = target_of(config, table)?;
         let version = client.version();
         let found = Found::ask(client, &target).await?;
         let mut decision = decide(config.mode, &target, &found)?;
@@ -160,21 +160,24 @@ async fn rows_now(client: &Client, target: &Target, found: &Found) -> Result<(Op
     if !found.has_place_for(target) {
         return Ok((Some(0), false));
     }
-    let loaded = client.is_loaded(&target.collection, &target.scope(found)).await?;
+    let loaded = client.is_loaded(&target.collection, &found.scope(target)).await?;
     Ok((count::estimate(client, target, loaded).await?, loaded))
 }
 
 impl Milvus {
     pub(super) async fn make_plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let client = self.client().await?;
-        let target = Target::of(&self.config, table)?;
+        let target = target_of(&self.config, table)?;
         let found = Found::ask(client, &target).await?;
         if decide(self.config.mode, &target, &found)? == Decision::Skip {
             return leave_alone(client, &target, &found).await;
         }
         let intent = Intent::form(&self.config, client, table).await?;
         let (target, found) = (&intent.target, &intent.found);
-        let leads = self.state.lock().await.claim(target, intent.decision)?;
+        let leads = {
+            let mut state = self.state.lock().await;
+            state.claims.add(target, intent.decision, "sink.milvus")?
+        };
         let (rows_before, loaded) = rows_now(client, target, found).await?;
         // Its rows have another name just now.
         let nameless = intent.decision == Decision::Overwrite && found.collection.is_none();

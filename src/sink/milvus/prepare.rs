@@ -17,8 +17,7 @@ use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
-use crate::sink::server::cannot_tell;
-use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
+use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize, cannot_tell};
 use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
 
 impl Milvus {
@@ -52,17 +51,15 @@ impl Milvus {
             .help("something else works on it; run again when it rests"));
         }
         let asked = state.take_lookup(&intent.target);
-        let created = match &resumed {
-            Some(resumed) => resumed.memo.created,
-            None => intent.makes_collection(),
-        };
         let target = intent.filled();
         let collection = target.collection.clone();
-        match &resumed {
-            None => self.make(client, table, &intent, &mut state).await?,
-            Some(_) if created => state.created.push(collection.clone()),
-            Some(_) => {}
-        }
+        let created = match &resumed {
+            Some(resumed) => resumed.memo.created.clone(),
+            None => {
+                self.make(client, table, &intent, &mut state).await?;
+                state.created.contains(&collection).then(|| collection.clone())
+            }
+        };
         let clash = self.clash(client, &intent);
         let lookup = match (clash, asked) {
             (_, Some(lookup)) => Some(lookup),
@@ -103,7 +100,7 @@ impl Milvus {
             lookup => lookup,
         };
         let found = Found::ask(client, &target).await?;
-        let scope = (target.scope(&found), target.partition.is_none());
+        let scope = (found.scope(&target), target.partition.is_none());
         let head = InsertHead {
             database: client.database().unwrap_or_default().to_owned(),
             collection,

@@ -13,12 +13,12 @@ use crate::sink::server::is_gone;
 use crate::sink::{Decision, Start, TableToWrite, TargetPlan};
 
 /// What a run that goes on has to know of a target.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Memo {
     /// What it held before the first write.
     pub before: Before,
-    /// True where the run made the collection.
-    pub created: bool,
+    /// The collection, where the run made it.
+    pub created: Option<String>,
 }
 
 /// What the server looked like to the interrupted run, and how far that came.

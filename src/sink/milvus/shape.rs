@@ -3,7 +3,6 @@
 use arrow::datatypes::Field;
 
 use super::config::Config;
-use super::names::check_name;
 use crate::error::{Error, Result};
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::Collection;
@@ -13,6 +12,7 @@ use crate::milvus::v2::field::{
 use crate::milvus::v2::insert::InsertColumn;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
 use crate::sink::TableToWrite;
+use crate::sink::server::check_name;
 use crate::table::Role;
 
 /// Most fields of a collection.

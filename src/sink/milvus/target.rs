@@ -1,108 +1,33 @@
 //! The collection or partition that a table goes to, and its state on the server.
 
-use std::fmt;
-
-use super::State;
 use super::config::Config;
-use super::names::check_name;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::index::Index;
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
-use crate::sink::{Decision, TableToWrite};
-use crate::table::Part;
+use crate::sink::server::{Target, check_name, refused};
+use crate::sink::{NameOf, RefusedName, TableToWrite};
 
-/// Where one table goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    pub collection: String,
-    /// The partition that rows go to; none for the collection as a whole, whose new rows go to the
-    /// default partition.
-    pub partition: Option<String>,
-    /// True when the mode is about the collection, although this may be one partition of it.
-    pub whole: bool,
+/// Where a table goes.
+pub(super) fn target_of(config: &Config, table: &TableToWrite) -> Result<Target> {
+    let target = Target::of(config.collection.as_deref(), config.partition.as_deref(), table);
+    check_name("collection", &target.collection, "sink.milvus.collection")?;
+    if let Some(partition) = &target.partition {
+        check_name("partition", partition, "sink.milvus.partition")?;
+    }
+    Ok(target)
 }
 
-impl Target {
-    pub(super) fn of(config: &Config, table: &TableToWrite) -> Result<Target> {
-        let part = match config.partition.as_deref() {
-            Some("") => Part::Whole,
-            Some(name) => Part::Named(name.to_owned()),
-            None => table.part.clone(),
-        };
-        let target = Target {
-            collection: config.collection.clone().unwrap_or_else(|| table.collection.clone()),
-            partition: part.partition().map(str::to_owned),
-            whole: !matches!(part, Part::Named(_)),
-        };
-        check_name("collection", &target.collection, "sink.milvus.collection")?;
-        if let Some(partition) = &target.partition {
-            check_name("partition", partition, "sink.milvus.partition")?;
-        }
-        Ok(target)
-    }
-
-    /// The partitions to ask about: the one that is named, or those of the collection.
-    pub(super) fn scope(&self, found: &Found) -> Vec<String> {
-        match &self.partition {
-            Some(partition) => vec![partition.clone()],
-            None => found.partitions.clone(),
-        }
-    }
-
-    /// The same in another collection.
-    pub(super) fn within(&self, collection: &str) -> Target {
-        Target { collection: collection.to_owned(), ..self.clone() }
-    }
-
-    /// True when one of them is a partition of the other.
-    fn overlaps(&self, other: &Target) -> bool {
-        self.collection == other.collection && self.partition.is_none() != other.partition.is_none()
-    }
-
-    /// True when one of them replaces the collection that the other one is a part of.
-    fn replaces_around(&self, other: &Target, decision: Decision) -> bool {
-        decision == Decision::Overwrite
-            && self.collection == other.collection
-            && self.whole != other.whole
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "collection {}", self.collection)?;
-        match &self.partition {
-            Some(partition) => write!(f, ", partition {partition}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl State {
-    /// Notes a target. Tables that go to one and the same are merged before they get here, but no
-    /// target may be a part of another one. True for the first target in its collection.
-    pub(super) fn claim(&mut self, target: &Target, decision: Decision) -> Result<bool> {
-        if let Some(taken) =
-            self.claims.iter().find(|taken| taken.replaces_around(target, decision))
-        {
-            let (whole, part) = if taken.whole { (taken, target) } else { (target, taken) };
-            return Err(Error::config(format!(
-                "One table would replace collection {}, another one {part}, which is in it",
-                whole.collection
-            ))
-            .help("name the partitions of both with the source's settings, or of neither; or move them in two runs"));
-        }
-        if let Some(taken) = self.claims.iter().find(|taken| taken.overlaps(target)) {
-            return Err(Error::config(format!("One table would go to {taken}, another to {target}"))
-                .help("set sink.milvus.partition: \"\" sends both to the collection as a whole, a name sends both there"));
-        }
-        if !self.claims.contains(target) {
-            self.claims.push(target.clone());
-        }
-        let mut in_collection = self.claims.iter().filter(|c| c.collection == target.collection);
-        Ok(in_collection.next() == Some(target))
-    }
+/// The names of a table's target that come from the source, and that a Milvus does not take.
+pub(super) fn refused_names(config: &Config, table: &TableToWrite) -> Vec<RefusedName> {
+    let collection = config.collection.is_none().then_some(table.collection.as_str());
+    let partition = table.part.partition().filter(|_| config.partition.is_none());
+    let collection =
+        collection.and_then(|name| refused(NameOf::Collection, name, "sink.milvus.collection"));
+    let partition =
+        partition.and_then(|name| refused(NameOf::Partition, name, "sink.milvus.partition"));
+    collection.into_iter().chain(partition).collect()
 }
 
 /// A target's state on the server.
@@ -128,6 +53,14 @@ impl Found {
         Ok(Found { collection, partitions, indexes })
     }
 
+    /// The partitions of a target to ask about: the one that it is, or those of the collection.
+    pub(super) fn scope(&self, target: &Target) -> Vec<String> {
+        match &target.partition {
+            Some(partition) => vec![partition.clone()],
+            None => self.partitions.clone(),
+        }
+    }
+
     /// True when that exists which the mode is about: the collection, or the partition.
     pub(super) fn exists(&self, target: &Target) -> bool {
         self.collection.is_some() && (target.whole || self.has_place_for(target))
@@ -147,43 +80,5 @@ impl Found {
     /// Partitions that have rows of their own to hide from an upsert.
     pub(super) fn has_other_partitions(&self) -> bool {
         self.partitions.iter().any(|name| name != DEFAULT_PARTITION)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_target_is_a_part_of_another() {
-        let target = |partition: Option<&str>| Target {
-            collection: "c".to_owned(),
-            partition: partition.map(str::to_owned),
-            whole: partition.is_none(),
-        };
-        let mut state = State::default();
-        let mut claim = |target: &Target| state.claim(target, Decision::Append);
-        claim(&target(Some("p1"))).unwrap();
-        claim(&target(Some("p1"))).unwrap();
-        claim(&target(Some("p2"))).unwrap();
-        let error = claim(&target(None)).unwrap_err();
-        assert!(error.to_string().contains("go to collection c, partition p1"), "{error}");
-        claim(&Target { collection: "d".to_owned(), ..target(None) }).unwrap();
-    }
-
-    #[test]
-    fn a_partition_is_not_filled_where_the_collection_is_replaced() {
-        let part = |name: &str, whole| Target {
-            collection: "c".to_owned(),
-            partition: Some(name.to_owned()),
-            whole,
-        };
-        let mut state = State::default();
-        state.claim(&part("p1", true), Decision::Overwrite).unwrap();
-        state.claim(&part("p2", true), Decision::Overwrite).unwrap();
-        let error = state.claim(&part("p3", false), Decision::Overwrite).unwrap_err();
-        let words = "would replace collection c, another one collection c, partition p3";
-        assert!(error.to_string().contains(words), "{error}");
-        state.claim(&part("p3", false), Decision::Append).unwrap();
     }
 }

@@ -12,13 +12,12 @@ use super::count::CountBy;
 use super::loads::Loads;
 use super::lookup::Lookup;
 use super::resume::Memo;
-use super::target::Target;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
-use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, without};
+use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, Target, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
 use crate::table::Split;
 
@@ -57,7 +56,7 @@ pub(super) struct Shared {
 impl TableWriter for Table {
     fn memo(&self) -> serde_json::Value {
         // Plain numbers, which always serialise.
-        serde_json::to_value(self.memo).unwrap_or_default()
+        serde_json::to_value(&self.memo).unwrap_or_default()
     }
 
     async fn open_split(&self, _: &Split) -> Result<Box<dyn SplitWriter>> {

@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
 pub use config::{Config, SchemaConfig};
@@ -30,9 +32,10 @@ pub use config::{Config, SchemaConfig};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v1::Client;
-use crate::sink::server::IdsFile;
+use crate::sink::server::{Claims, IdsFile};
 use crate::sink::{
-    Granularity, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
+    Granularity, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter,
+    TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -66,7 +69,7 @@ struct Milvus1 {
 #[derive(Default)]
 struct State {
     /// Where tables go.
-    claims: Vec<target::Target>,
+    claims: Claims,
     /// Collections that this run created.
     created: Vec<String>,
     /// Collections whose rows can be found by their ids.
@@ -92,12 +95,21 @@ impl Sink for Milvus1 {
         "milvus1"
     }
 
+    fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
+        target::refused_name(&self.config, table).into_iter().collect()
+    }
+
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
     }
 
     async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
         self.look_up(table, ids).await
+    }
+
+    async fn resume(&self, memos: &[&Value]) {
+        let memos = memos.iter().filter_map(|memo| resume::Memo::deserialize(*memo).ok());
+        self.state.lock().await.created.extend(memos.filter_map(|memo| memo.created));
     }
 
     fn granularity(&self) -> Granularity {

@@ -6,13 +6,13 @@ use arrow::datatypes::Int64Type;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Int64Array};
 
+use super::Milvus1;
 use super::config::Config;
 use super::form::Form;
-use super::target::{Found, Target, decide};
-use super::{Milvus1, State};
+use super::target::{Found, decide, target_of};
 use crate::error::{Error, Result};
 use crate::milvus::v1::Client;
-use crate::sink::server::{OnConflict, OnDuplicateId};
+use crate::sink::server::{OnConflict, OnDuplicateId, Target};
 use crate::sink::{Decision, IdRules, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.
@@ -30,7 +30,7 @@ impl Intent {
         client: &Client,
         table: &TableToWrite,
     ) -> Result<Intent> {
-        let target = Target::of(config, table)?;
+        let target = target_of(config, table)?;
         let found = Found::ask(client, &target).await?;
         let decision = decide(config.mode, &target, &found)?;
         let form = Form::of(config, &target.collection, table)?;
@@ -43,7 +43,7 @@ impl Intent {
     pub(super) fn makes_collection(&self) -> bool {
         match self.decision {
             Decision::Create => self.found.collection.is_none(),
-            Decision::Overwrite => self.target.partition.is_none(),
+            Decision::Overwrite => self.target.whole,
             Decision::Append | Decision::Skip => false,
         }
     }
@@ -52,10 +52,7 @@ impl Intent {
         let Intent { target, found, decision, form, .. } = self;
         let mut notes = Vec::new();
         if *decision == Decision::Overwrite {
-            let what = match &target.partition {
-                None => "the collection",
-                Some(_) => "the partition",
-            };
+            let what = if target.whole { "the collection" } else { "the partition" };
             notes.push(format!(
                 "{what} is dropped first, because Milvus 1.x can't rename: until the run is complete, the old rows are gone and the new ones incomplete"
             ));
@@ -86,10 +83,10 @@ impl Intent {
 impl Milvus1 {
     pub(super) async fn make_plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let client = self.client().await?;
-        let target = Target::of(&self.config, table)?;
+        let target = target_of(&self.config, table)?;
         let found = Found::ask(client, &target).await?;
-        let rows = match found.exists(&target) {
-            true => client.count(&target.collection, target.tag()).await?,
+        let rows = match found.has_place_for(&target) {
+            true => client.count(&target.collection, target.partition.as_deref()).await?,
             false => 0,
         };
         if decide(self.config.mode, &target, &found)? == Decision::Skip {
@@ -103,7 +100,8 @@ impl Milvus1 {
             });
         }
         let intent = Intent::make(&self.config, client, table).await?;
-        self.state.lock().await.claim(&intent.target)?;
+        let claimed = (&intent.target, intent.decision);
+        self.state.lock().await.claims.add(claimed.0, claimed.1, "sink.milvus1")?;
         Ok(TargetPlan {
             target: intent.target.to_string(),
             decision: intent.decision,
@@ -120,7 +118,7 @@ impl Milvus1 {
 
     pub(super) async fn look_up(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
         let client = self.client().await?;
-        let target = Target::of(&self.config, table)?;
+        let target = target_of(&self.config, table)?;
         let mut state = self.state.lock().await;
         // Rows that were not flushed can't be found. (A server does that by itself each second.)
         if !self.dry_run && !state.flushed.contains(&target.collection) {
@@ -142,24 +140,10 @@ pub(super) async fn existing(
     let Some(ids) = ids.as_primitive_opt::<Int64Type>() else {
         return Err(Error::internal(format!("Ids can't be {}", ids.data_type())));
     };
-    let mut existing =
-        client.existing_ids(&target.collection, target.tag(), ids.values(), row_bytes).await?;
+    let mut existing = client
+        .existing_ids(&target.collection, target.partition.as_deref(), ids.values(), row_bytes)
+        .await?;
     existing.sort_unstable();
     existing.dedup();
     Ok(Arc::new(Int64Array::from(existing)))
-}
-
-impl State {
-    /// Notes a target. Tables that go to one and the same are merged before they get here, but no
-    /// target may be a part of another one.
-    fn claim(&mut self, target: &Target) -> Result<()> {
-        if let Some(taken) = self.claims.iter().find(|taken| taken.overlaps(target)) {
-            return Err(Error::config(format!("One table would go to {taken}, another to {target}"))
-                .help("set sink.milvus1.partition: \"\" sends both to the collection as a whole, a name sends both there"));
-        }
-        if !self.claims.contains(target) {
-            self.claims.push(target.clone());
-        }
-        Ok(())
-    }
 }

@@ -10,8 +10,8 @@ use super::resume::Memo;
 use super::write::{Shared, Table};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
+use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v1::Client;
-use crate::milvus::v1::collection::DEFAULT_PARTITION;
 use crate::milvus::v1::insert::InsertHead;
 use crate::sink::server::cannot_tell;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
@@ -38,10 +38,10 @@ impl Milvus1 {
         let collection = intent.target.collection.clone();
         intent.go_on(client, plan, start).await?;
         // The run's other tables may have made the collection, and its default partition with it.
-        if plan.decision == Decision::Create && state.created.contains(&collection) {
+        let made = state.created.contains(&collection);
+        if made && intent.target.whole && plan.decision != Decision::Append {
             intent.decision = Decision::Create;
-        }
-        if intent.decision != plan.decision {
+        } else if intent.decision != plan.decision {
             return Err(Error::target(format!(
                 "{} changed since it was looked at: the plan was to {}, now it would be to {}",
                 intent.target,
@@ -50,12 +50,16 @@ impl Milvus1 {
             ))
             .help("something else works on it; run again when it rests"));
         }
-        let created = resumed.map_or(intent.makes_collection(), |memo| memo.created);
-        if resumed.is_none() {
-            make(client, &intent).await?;
-        }
-        if created {
-            state.created.push(collection.clone());
+        let created = match &resumed {
+            Some(memo) => memo.created.clone(),
+            None => {
+                make(client, &intent).await?;
+                let created = (made && intent.target.whole) || intent.makes_collection();
+                created.then(|| collection.clone())
+            }
+        };
+        if let (Some(created), false) = (&created, made) {
+            state.created.push(created.clone());
         }
         let ids_file = state.ids_file.clone();
         drop(state);
@@ -70,7 +74,7 @@ impl Milvus1 {
             Some(tag) if scopes_ids || clash != Clash::Replace => Some(tag.clone()),
             _ => None,
         };
-        let rows_before = match (resumed, intent.decision) {
+        let rows_before = match (&resumed, intent.decision) {
             (Some(memo), _) => memo.rows_before,
             (None, Decision::Append) => {
                 client.flush(&collection).await?;
@@ -120,22 +124,22 @@ impl Milvus1 {
 
 /// Creates, drops, leaves alone.
 async fn make(client: &Client, intent: &Intent) -> Result<()> {
-    let name = &intent.target.collection;
-    if intent.makes_collection() {
-        if intent.decision == Decision::Overwrite {
+    let Intent { target, found, decision, form, .. } = intent;
+    let (name, anew) = (&target.collection, intent.makes_collection());
+    if anew {
+        if *decision == Decision::Overwrite {
             client.drop_collection(name).await?;
         }
-        client.create_collection(&intent.form.collection).await?;
+        client.create_collection(&form.collection).await?;
     }
-    let Some(tag) = intent.target.tag().filter(|tag| *tag != DEFAULT_PARTITION) else {
+    let Some(tag) = target.partition.as_deref().filter(|tag| *tag != DEFAULT_PARTITION) else {
         return Ok(());
     };
-    match intent.decision {
-        Decision::Overwrite => {
-            client.drop_partition(name, tag).await?;
-            Ok(client.create_partition(name, tag).await?)
-        }
-        Decision::Create => Ok(client.create_partition(name, tag).await?),
-        Decision::Append | Decision::Skip => Ok(()),
+    if *decision == Decision::Overwrite && !anew {
+        client.drop_partition(name, tag).await?;
+    }
+    match !anew && *decision != Decision::Overwrite && found.has_place_for(target) {
+        true => Ok(()),
+        false => Ok(client.create_partition(name, tag).await?),
     }
 }

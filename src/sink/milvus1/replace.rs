@@ -42,7 +42,7 @@ impl Shared {
         let Some(ids) = ids.as_primitive_opt::<Int64Type>() else {
             return Err(Error::internal(format!("Ids can't be {}", ids.data_type())));
         };
-        let (collection, partition) = (&self.target.collection, self.target.tag());
+        let (collection, partition) = (&self.target.collection, self.target.partition.as_deref());
         Ok(self.client.delete(collection, partition, ids.values()).await?)
     }
 }

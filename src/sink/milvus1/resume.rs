@@ -9,12 +9,12 @@ use crate::sink::server::is_gone;
 use crate::sink::{Decision, Start, TargetPlan};
 
 /// What a run that goes on has to know of a target.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Memo {
     /// Rows that it held before the first write.
     pub rows_before: u64,
-    /// True where the run made the collection.
-    pub created: bool,
+    /// The collection, where the run made it.
+    pub created: Option<String>,
 }
 
 impl Intent {
@@ -26,13 +26,15 @@ impl Intent {
         plan: &TargetPlan,
         start: &Start,
     ) -> Result<()> {
-        let exists = self.found.exists(&self.target);
+        let (exists, place) =
+            (self.found.exists(&self.target), self.found.has_place_for(&self.target));
         match (start, plan.decision) {
-            (Start::GoOn(_), _) if !exists => return Err(is_gone(&self.target)),
+            (Start::GoOn(_), _) if !place => return Err(is_gone(&self.target)),
             (Start::GoOn(_), decision) => self.decision = decision,
             (Start::Again, Decision::Create) if exists => {
                 client.flush(&self.target.collection).await?;
-                if client.count(&self.target.collection, self.target.tag()).await? == 0 {
+                let (collection, tag) = (&self.target.collection, self.target.partition.as_deref());
+                if !place || client.count(collection, tag).await? == 0 {
                     self.decision = Decision::Create;
                 }
             }

@@ -10,14 +10,13 @@ use tokio::sync::RwLock;
 
 use super::plan::existing;
 use super::resume::Memo;
-use super::target::Target;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::retry::Pauses;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
-use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, id_words, without};
+use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, Target, id_words, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
 use crate::table::{Place, Split, first_non_finite_f32};
 
@@ -54,7 +53,7 @@ pub(super) struct Shared {
 impl TableWriter for Table {
     fn memo(&self) -> serde_json::Value {
         // Plain numbers, which always serialise.
-        serde_json::to_value(self.memo).unwrap_or_default()
+        serde_json::to_value(&self.memo).unwrap_or_default()
     }
 
     async fn open_split(&self, _: &Split) -> Result<Box<dyn SplitWriter>> {

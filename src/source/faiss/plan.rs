@@ -135,6 +135,7 @@ pub fn plan(config: &Config) -> Result<SourceTable> {
         bytes,
         splits: cut(&plans, row_bytes, bytes),
         notes,
+        warnings: Vec::new(),
     })
 }
 

@@ -96,6 +96,7 @@ pub fn plan(config: &Config, maps: &ChunkMaps) -> Result<SourceTable> {
         bytes,
         splits: cut(&plans, config, row_bytes, bytes),
         notes,
+        warnings: Vec::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::Result;
 use crate::source::inspect::{Inspection, Section};
 use crate::source::milvus1::plan::{self, DEFAULT_PARTITION};
-use crate::source::milvus1::{Config, MetaConfig};
+use crate::source::milvus1::{Config, MetaConfig, meta};
 use crate::words;
 
 /// Looks into the folder at `place`; none when it is not one with SQLite metadata of an old server.
@@ -24,7 +24,7 @@ pub async fn inspect(place: &str) -> Result<Option<Inspection>> {
         collections: None,
         rename: std::collections::BTreeMap::new(),
     };
-    let catalog = plan::catalog_of(path, &config.meta).await?;
+    let catalog = meta::read(path, &config.meta).await?;
     let tables = plan::plan(&config).await?;
     let mut rows = Vec::new();
     let mut notes = Vec::new();
@@ -37,8 +37,8 @@ pub async fn inspect(place: &str) -> Result<Option<Inspection>> {
             table.metric.map(|metric| metric.to_string()).unwrap_or_default(),
             words::bytes(table.bytes as f64),
         ]);
-        let of_table = table.notes.iter().map(|note| (table.name.clone(), note.clone()));
-        notes.extend(of_table);
+        let of_table = table.warnings.iter().chain(&table.notes);
+        notes.extend(of_table.map(|note| (table.name.clone(), note.clone())));
     }
     let facts = vec![
         ("metadata".to_owned(), "SQLite".to_owned()),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -39,9 +40,18 @@ pub fn unflushed(path: &Path, catalog: &Catalog) -> Result<BTreeMap<(String, Str
     }
     let mut found = BTreeMap::new();
     let folder = path.join("wal");
-    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(found) };
-    for entry in entries.flatten() {
-        let file = entry.path();
+    let unreadable = |error| {
+        Error::source("Cannot read the folder of the write-ahead log")
+            .because(error)
+            .at(name(&folder))
+            .help("only the log tells whether rows are missing from the segments")
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+        entries => entries.map_err(unreadable)?,
+    };
+    for entry in entries {
+        let file = entry.map_err(unreadable)?.path();
         if file.extension().is_some_and(|extension| extension == "wal") {
             read(&file, &flushed, &mut found).map_err(|error| error.at(name(&file)))?;
         }

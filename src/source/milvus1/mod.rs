@@ -49,7 +49,7 @@ pub struct Config {
     #[serde(default)]
     pub collections: Option<BTreeMap<String, Option<Vec<String>>>>,
     /// Other names at the target: of a collection (`old: new`), or of a partition
-    /// (`collection/old tag: new_tag`).
+    /// (`collection/old tag: new_tag`, the default one being `collection/_default`).
     #[serde(default)]
     pub rename: BTreeMap<String, String>,
 }
@@ -70,6 +70,9 @@ impl SourceFactory for Config {
         if self.path.as_os_str().is_empty() {
             return Err(Error::config("source.milvus1.path is empty")
                 .help("give the folder that the server's storage.path names"));
+        }
+        if let MetaConfig::Mysql(server) = &self.meta {
+            server.check()?;
         }
         Ok(Box::new(Milvus1 { config: self.clone() }))
     }

@@ -1,6 +1,6 @@
 //! The plan of a source: each partition is a table, each segment a few splits.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,13 @@ use crate::flow::blocking;
 use crate::source::SourceTable;
 use crate::source::cut::split_bytes;
 use crate::source::files::name;
+use crate::source::milvus1::Config;
 use crate::source::milvus1::log::{Unflushed, unflushed};
 use crate::source::milvus1::meta::{self, Catalog, Collection, Partition};
-use crate::source::milvus1::rename::{self, renamed, table_name};
+use crate::source::milvus1::rename::{self, partition_key, renamed, table_name};
 use crate::source::milvus1::segment::{Segment, SegmentFiles};
-use crate::source::milvus1::{Config, MetaConfig};
 use crate::table::{Part, Split, TableSchema};
-use crate::words::count;
+use crate::words;
 
 /// The name of the default partition.
 pub const DEFAULT_PARTITION: &str = "_default";
@@ -36,7 +36,7 @@ pub struct Location {
 /// # Errors
 /// Whatever keeps the directory from being read as configured.
 pub async fn plan(config: &Config) -> Result<Vec<SourceTable>> {
-    let catalog = catalog_of(&config.path, &config.meta).await?;
+    let catalog = meta::read(&config.path, &config.meta).await?;
     let config = config.clone();
     blocking(move || {
         rename::check(&config, &catalog)?;
@@ -53,19 +53,6 @@ pub async fn plan(config: &Config) -> Result<Vec<SourceTable>> {
     .await
 }
 
-/// What is in use.
-///
-/// # Errors
-/// When the metadata can't be read.
-pub async fn catalog_of(path: &Path, config: &MetaConfig) -> Result<Catalog> {
-    let (tables, files) = meta::read(path, config).await?;
-    let catalog = Catalog::of(tables, files).map_err(|error| error.at(name(path)))?;
-    if matches!(config, MetaConfig::Sqlite) {
-        catalog.check_not_lost(path)?;
-    }
-    Ok(catalog)
-}
-
 /// A partition to read.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
@@ -78,13 +65,11 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     fn part(&self, config: &Config) -> Part {
         let Wanted { collection, partition, named } = *self;
-        let name = match &partition.tag {
-            Some(tag) => renamed(config, &table_name(collection, partition), tag),
-            None => DEFAULT_PARTITION.to_owned(),
-        };
+        let new = config.rename.get(&partition_key(collection, partition));
+        let name = new.map_or(tag_of(partition), String::as_str).to_owned();
         match (named, collection.partitions.len()) {
             (true, _) => Part::Named(name),
-            (false, 0 | 1) => Part::Whole,
+            (false, 0 | 1) if new.is_none() => Part::Whole,
             (false, _) => Part::OfWhole(name),
         }
     }
@@ -133,14 +118,24 @@ fn wanted<'a>(config: &Config, catalog: &'a Catalog) -> Result<Vec<Wanted<'a>>> 
     Ok(all)
 }
 
-fn tag_of(partition: &Partition) -> &str {
+/// A partition's tag, of the default one, too.
+pub(super) fn tag_of(partition: &Partition) -> &str {
     partition.tag.as_deref().unwrap_or(DEFAULT_PARTITION)
 }
 
 fn list(names: &[&str]) -> String {
     match names {
         [] => "none".to_owned(),
-        _ => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        _ => {
+            let shown: Vec<_> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
+            let more = names.len() - shown.len();
+            let more = if more > 0 {
+                format!(" and {}", words::plural(more as u64, "other"))
+            } else {
+                String::new()
+            };
+            format!("{}{more}", shown.join(", "))
+        }
     }
 }
 
@@ -156,13 +151,16 @@ fn table(config: &Config, wanted: Wanted<'_>, lost: Option<Unflushed>) -> Result
     let mut notes = Vec::new();
     let deleted: u64 = segments.iter().map(|segment| segment.deleted.len()).sum();
     if deleted > 0 {
-        notes.push(format!("{} rows that were deleted are left out", count(deleted)));
+        let verb = if deleted == 1 { "is" } else { "are" };
+        notes.push(format!("{} {verb} left out", words::plural(deleted, "deleted row")));
     }
+    let mut warnings = Vec::new();
     if let Some(Unflushed { inserted, deleted }) = lost.filter(|l| l.inserted + l.deleted > 0) {
-        notes.push(format!(
-            "NOT MOVED: {} inserted and {} deleted rows that only the write-ahead log holds, because the server was killed; start the old server once, flush, and stop it",
-            count(inserted),
-            count(deleted)
+        let rows = [(inserted, "inserted row"), (deleted, "deleted row")];
+        let rows = rows.iter().filter(|(n, _)| *n > 0).map(|(n, what)| words::plural(*n, what));
+        warnings.push(format!(
+            "NOT MOVED: {} that only the write-ahead log holds, because the server was killed; start the old server once, flush, and stop it",
+            rows.collect::<Vec<_>>().join(" and ")
         ));
     }
     Ok(SourceTable {
@@ -176,6 +174,7 @@ fn table(config: &Config, wanted: Wanted<'_>, lost: Option<Unflushed>) -> Result
         rows,
         bytes,
         notes,
+        warnings,
     })
 }
 

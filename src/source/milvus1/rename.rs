@@ -4,12 +4,13 @@ use crate::error::{Error, Result};
 use crate::source::Renaming;
 use crate::source::milvus1::Config;
 use crate::source::milvus1::meta::{Catalog, Collection, Partition};
+use crate::source::milvus1::plan::tag_of;
 use crate::words::suggest;
 
 /// Where the names stand in the configuration.
 const SETTING: &str = "source.milvus1.rename";
 
-/// A table's name, which is also the key of its partition's other name.
+/// A table's name.
 pub fn table_name(collection: &Collection, partition: &Partition) -> String {
     match &partition.tag {
         None => collection.name.clone(),
@@ -17,12 +18,17 @@ pub fn table_name(collection: &Collection, partition: &Partition) -> String {
     }
 }
 
-/// The keys that rename a table. The default partition has no name of its own.
+/// The key of a partition's other name.
+pub fn partition_key(collection: &Collection, partition: &Partition) -> String {
+    format!("{}/{}", collection.name, tag_of(partition))
+}
+
+/// The keys that rename a table.
 pub fn keys(collection: &Collection, partition: &Partition) -> Renaming {
     Renaming {
         setting: SETTING,
         collection: collection.name.clone(),
-        partition: partition.tag.as_ref().map(|_| table_name(collection, partition)),
+        partition: Some(partition_key(collection, partition)),
     }
 }
 
@@ -36,17 +42,14 @@ pub fn renamed(config: &Config, key: &str, name: &str) -> String {
 /// # Errors
 /// For the first that does not, with the nearest one that would.
 pub fn check(config: &Config, catalog: &Catalog) -> Result<()> {
-    let tables = |collection: &Collection| -> Vec<String> {
-        let partitions = collection.partitions.iter();
-        let tagged = partitions.filter(|partition| partition.tag.is_some());
-        tagged.map(|partition| table_name(collection, partition)).collect()
-    };
-    let of_collection = |collection: &Collection| {
-        let mut keys = tables(collection);
-        keys.insert(0, collection.name.clone());
-        keys
-    };
-    let known: Vec<String> = catalog.collections.iter().flat_map(of_collection).collect();
+    let collections = catalog.collections.iter();
+    let known: Vec<String> = collections
+        .flat_map(|collection| {
+            let partitions = collection.partitions.iter();
+            let partitions = partitions.map(move |partition| partition_key(collection, partition));
+            std::iter::once(collection.name.clone()).chain(partitions)
+        })
+        .collect();
     let Some(key) = config.rename.keys().find(|key| !known.contains(key)) else { return Ok(()) };
     let known: Vec<_> = known.iter().map(String::as_str).collect();
     let error = Error::config(format!("There is no collection or partition `{key}` to rename"));

@@ -25,7 +25,7 @@ pub struct SegmentFiles {
     pub id: String,
     vectors: Stamp,
     ids: Stamp,
-    deleted: Option<Stamp>,
+    deleted: Stamp,
 }
 
 /// A segment that was looked at.
@@ -48,15 +48,16 @@ impl SegmentFiles {
         let stamp = |path: PathBuf| Stamp::of(&path).map_err(|error| error.at(name(&path)));
         let vectors = stamp(folder.join(format!("{id}.rv")))?;
         let ids = stamp(folder.join(format!("{id}.uid")))?;
-        let deleted = folder.join(DELETED);
-        let deleted = if deleted.exists() { Some(stamp(deleted)?) } else { None };
+        // Without it, rows that were deleted would come back.
+        let deleted = stamp(folder.join(DELETED)).map_err(|error| {
+            error.help("a server writes this file for each segment, 8 zero bytes where no row was deleted: copy it along")
+        })?;
         Ok(SegmentFiles { folder, id: id.to_owned(), vectors, ids, deleted })
     }
 
-    /// The files that are there.
-    pub fn paths(&self) -> Vec<PathBuf> {
-        let deleted = self.deleted.map(|_| self.folder.join(DELETED));
-        [self.vectors_path(), self.ids_path()].into_iter().chain(deleted).collect()
+    /// The files.
+    pub fn paths(&self) -> [PathBuf; 3] {
+        [self.vectors_path(), self.ids_path(), self.folder.join(DELETED)]
     }
 
     fn vectors_path(&self) -> PathBuf {
@@ -76,13 +77,7 @@ impl SegmentFiles {
         self.vectors.check(&self.vectors_path()).map_err(at(self.vectors_path()))?;
         self.ids.check(&self.ids_path()).map_err(at(self.ids_path()))?;
         let deleted = self.folder.join(DELETED);
-        match self.deleted {
-            Some(stamp) => stamp.check(&deleted).map_err(at(deleted)),
-            None if deleted.exists() => {
-                Err(Error::source("The file came after the run was planned").at(name(&deleted)))
-            }
-            None => Ok(()),
-        }
+        self.deleted.check(&deleted).map_err(at(deleted))
     }
 }
 
@@ -109,10 +104,7 @@ impl Segment {
                 .at(name(&files.folder))
                 .help("no old server makes segments of more than four billion rows: the metadata or the file is damaged"));
         };
-        let deleted = match files.deleted {
-            Some(stamp) => deleted_rows(&files.folder.join(DELETED), stamp.size, rows)?,
-            None => RoaringBitmap::new(),
-        };
+        let deleted = deleted_rows(&files.folder.join(DELETED), files.deleted.size, rows)?;
         Ok(Segment { files, rows, deleted })
     }
 

@@ -89,6 +89,7 @@ pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
         schema,
         splits,
         notes,
+        warnings: Vec::new(),
     })
 }
 

@@ -1,11 +1,9 @@
 //! Collections, partitions and segments, as a client of the old server would see them.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use super::{FileRow, TableRow, unknown_form};
 use crate::error::{Error, Result};
-use crate::source::files::name;
 use crate::table::{Metric, VectorColumn, VectorType};
 
 /// Dimensions that an old server takes, at most.
@@ -73,6 +71,7 @@ impl Catalog {
             }
         }
         let in_use: Vec<_> = tables.into_iter().filter(|table| table.state == 0).collect();
+        in_use.iter().try_for_each(check_version)?;
         let mut collections = Vec::new();
         for table in in_use.iter().filter(|table| table.owner.is_empty()) {
             let mut partition = |table: &TableRow, tag: Option<String>| -> Result<Partition> {
@@ -97,39 +96,24 @@ impl Catalog {
         }
         Ok(Catalog { collections })
     }
-
-    /// Stops where metadata without collections stands beside segments: its log was left behind.
-    ///
-    /// # Errors
-    /// When that is so.
-    pub fn check_not_lost(&self, path: &Path) -> Result<()> {
-        let tables = path.join("db").join("tables");
-        if !self.collections.is_empty() || !holds_segments(&tables) {
-            return Ok(());
-        }
-        let log = path.join("db").join("meta.sqlite-wal");
-        let what = match log.is_file() {
-            true => "The metadata names no collection, but there are segments",
-            false => {
-                "The metadata names no collection, but there are segments: its log, meta.sqlite-wal, is missing"
-            }
-        };
-        Err(Error::source(what).at(name(&tables)).help(
-            "a Milvus server keeps its metadata in meta.sqlite-wal beside meta.sqlite: copy both, from the stopped server",
-        ))
-    }
 }
 
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != ".."
 }
 
-fn holds_segments(tables: &Path) -> bool {
-    let folders = |path: PathBuf| {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir())
-    };
-    folders(tables.to_owned()).any(|table| folders(table).next().is_some())
+/// Stops at a table of a server that may have written in another form. A table keeps the version that
+/// made it, and 0.10 went on with those of 0.7 and later, from where on segments have this form.
+fn check_version(table: &TableRow) -> Result<()> {
+    let mut numbers = table.version.split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(0)), Some(Ok(7..=10))) | (Some(Ok(1)), Some(Ok(_))) => Ok(()),
+        _ => Err(Error::source(format!(
+            "Table {} was made by a Milvus of version `{}`",
+            table.table_id, table.version
+        ))
+        .help("only what Milvus 0.10 and 1.x wrote is read")),
+    }
 }
 
 fn form_of(table: &TableRow) -> Result<(VectorColumn, Metric)> {

@@ -2,6 +2,7 @@
 //! metadata, in SQLite or MySQL.
 
 mod catalog;
+mod lost;
 mod mysql;
 mod sqlite;
 
@@ -10,6 +11,7 @@ use std::path::Path;
 pub use self::catalog::{Catalog, Collection, Partition};
 pub use self::mysql::MysqlConfig;
 use crate::error::{Error, Result};
+use crate::source::files::name;
 use crate::source::milvus1::MetaConfig;
 
 /// Columns of `Tables` that are read, in this order.
@@ -63,15 +65,22 @@ impl FileRow {
 /// Reads the metadata of the server whose folder is `path`.
 ///
 /// # Errors
-/// When it can't be read, or is not that of a Milvus 0.10 or 1.x.
-pub async fn read(path: &Path, config: &MetaConfig) -> Result<(Vec<TableRow>, Vec<FileRow>)> {
-    match config {
+/// When it can't be read, is not that of a Milvus 0.10 or 1.x, or not that of this folder.
+pub async fn read(path: &Path, config: &MetaConfig) -> Result<Catalog> {
+    let (tables, files) = match config {
         MetaConfig::Sqlite => {
             let path = path.to_owned();
             crate::flow::blocking(move || sqlite::read(&path)).await
         }
         MetaConfig::Mysql(server) => mysql::read(server).await,
-    }
+    }?;
+    lost::check(path, &tables, config)?;
+    Catalog::of(tables, files).map_err(|error| {
+        error.at(match config {
+            MetaConfig::Sqlite => name(&sqlite::file(path)),
+            MetaConfig::Mysql(server) => server.place(),
+        })
+    })
 }
 
 /// The error for values that make no sense.

@@ -4,7 +4,7 @@
 //! them over. Opening the database in place would: so a private copy is read.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row};
 
@@ -15,14 +15,19 @@ use crate::source::files::name;
 /// Files of the database: itself, and its log. The shared memory is made anew.
 const FILES: [&str; 2] = ["meta.sqlite", "meta.sqlite-wal"];
 
+/// The database of the server whose folder is `path`.
+pub fn file(path: &Path) -> PathBuf {
+    path.join("db").join(FILES[0])
+}
+
 /// Reads both tables.
 ///
 /// # Errors
 /// When there is no such database, or it is damaged.
 pub fn read(path: &Path) -> Result<(Vec<TableRow>, Vec<FileRow>)> {
     let folder = path.join("db");
-    let place = |error: Error| error.at(name(&folder.join(FILES[0])));
-    if !folder.join(FILES[0]).is_file() {
+    let place = |error: Error| error.at(name(&file(path)));
+    if !file(path).is_file() {
         return Err(place(Error::source("There is no SQLite metadata here").help(
             "give the folder that the server's storage.path names; for a server with MySQL metadata, set source.milvus1.meta",
         )));
@@ -30,13 +35,13 @@ pub fn read(path: &Path) -> Result<(Vec<TableRow>, Vec<FileRow>)> {
     let copy = tempfile::tempdir().map_err(|error| {
         Error::source("Cannot make a folder for a copy of the metadata").because(error)
     })?;
-    for file in FILES {
-        match fs::copy(folder.join(file), copy.path().join(file)) {
+    for part in FILES {
+        match fs::copy(folder.join(part), copy.path().join(part)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
                 return Err(Error::source("Cannot copy the metadata")
                     .because(error)
-                    .at(name(&folder.join(file))));
+                    .at(name(&folder.join(part))));
             }
             Ok(_) => {}
         }
@@ -54,16 +59,16 @@ fn query(path: &Path) -> rusqlite::Result<(Vec<TableRow>, Vec<FileRow>)> {
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let tables = database
         .prepare(&format!("SELECT {TABLE_COLUMNS} FROM Tables ORDER BY id"))?
-        .query_map([], table)?
+        .query_map([], table_row)?
         .collect::<rusqlite::Result<_>>()?;
     let files = database
         .prepare(&format!("SELECT {FILE_COLUMNS} FROM TableFiles ORDER BY id"))?
-        .query_map([], file)?
+        .query_map([], file_row)?
         .collect::<rusqlite::Result<_>>()?;
     Ok((tables, files))
 }
 
-fn table(row: &Row<'_>) -> rusqlite::Result<TableRow> {
+fn table_row(row: &Row<'_>) -> rusqlite::Result<TableRow> {
     Ok(TableRow {
         table_id: row.get(0)?,
         state: row.get(1)?,
@@ -76,7 +81,7 @@ fn table(row: &Row<'_>) -> rusqlite::Result<TableRow> {
     })
 }
 
-fn file(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
         table_id: row.get(0)?,
         segment_id: row.get(1)?,

@@ -1,19 +1,18 @@
 //! Names as a Milvus takes them. Milvus Lite takes more, but what is made there should be able to
 //! move on.
 
-use super::config::Config;
 use crate::error::{Error, Result};
-use crate::milvus::v2::partition::DEFAULT_PARTITION;
-use crate::sink::{NameOf, RefusedName, TableToWrite};
+use crate::milvus::DEFAULT_PARTITION;
+use crate::sink::{NameOf, RefusedName};
 
 /// Longest name of a collection, partition or field.
-pub(super) const MAX_NAME: usize = 255;
+pub(crate) const MAX_NAME: usize = 255;
 
 const RULE: &str =
     "letters, digits and underscores, not beginning with a digit, at most 255 characters";
 
 /// Refuses what can't be the name of a `what`; `key` is where another one is given.
-pub(super) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
+pub(crate) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
     if is_name(name) {
         return Ok(());
     }
@@ -27,24 +26,20 @@ fn is_name(name: &str) -> bool {
     first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= MAX_NAME
 }
 
-/// The names of a table's target that come from the source, and that a Milvus does not take.
-pub(super) fn refused(config: &Config, table: &TableToWrite) -> Vec<RefusedName> {
-    let collection = config.collection.is_none().then_some(table.collection.as_str());
-    let partition = table.part.partition().filter(|_| config.partition.is_none());
-    let refused = |of, name: Option<&str>, setting| {
-        let name = name.filter(|name| !is_name(name))?;
-        let instead = match (of, cleaned(name)) {
-            // That partition is another one.
-            (NameOf::Partition, Some(clean)) if clean == DEFAULT_PARTITION => "default".to_owned(),
-            (_, Some(clean)) => clean,
-            (NameOf::Partition, None) => "partition".to_owned(),
-            (NameOf::Collection, None) => "collection".to_owned(),
-        };
-        Some(RefusedName { of, name: name.to_owned(), instead, setting, rule: RULE })
+/// What to say about a name that comes from the source, where a Milvus does not take it. `setting` is
+/// where the sink's own is given.
+pub(crate) fn refused(of: NameOf, name: &str, setting: &'static str) -> Option<RefusedName> {
+    if is_name(name) {
+        return None;
+    }
+    let instead = match (of, cleaned(name)) {
+        // That partition is another one.
+        (NameOf::Partition, Some(clean)) if clean == DEFAULT_PARTITION => "default".to_owned(),
+        (_, Some(clean)) => clean,
+        (NameOf::Partition, None) => "partition".to_owned(),
+        (NameOf::Collection, None) => "collection".to_owned(),
     };
-    let collection = refused(NameOf::Collection, collection, "sink.milvus.collection");
-    let partition = refused(NameOf::Partition, partition, "sink.milvus.partition");
-    collection.into_iter().chain(partition).collect()
+    Some(RefusedName { of, name: name.to_owned(), instead, setting, rule: RULE })
 }
 
 /// Letters with marks, and those without.
