@@ -309,8 +309,7 @@ async fn partitions_are_a_whole_collection_when_the_default_one_is_among_them() 
         let dir = tempfile::tempdir().unwrap();
         let sink = sink(json!({ "dir": dir.path() }));
         for name in names {
-            write(&*sink, &to_write(&schema, "a", Some(name)), &[slice::from_ref(&rows)])
-                .await;
+            write(&*sink, &to_write(&schema, "a", Some(name)), &[slice::from_ref(&rows)]).await;
         }
         let tables = source(json!({ "paths": [dir.path()] })).tables().await.unwrap();
         let parts: Vec<_> = tables.into_iter().map(|table| table.part).collect();
