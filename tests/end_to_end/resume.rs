@@ -45,8 +45,8 @@ fn until_done(folder: &Folder, random: &mut Random, step: u64) -> u32 {
         if !kill_at(&mut child, enough, settled) {
             let code = child.wait().unwrap().code();
             if code != Some(0) {
-                let done = folder.run(&["run.yaml"]);
-                panic!("ended with {code:?}, and then: {}", done.stderr);
+                let status = folder.pipeline(&["status", "run.yaml"]).stdout;
+                panic!("ended with {code:?}: {status}");
             }
             return kills;
         }

@@ -48,8 +48,7 @@ fn until_done(program: &Program, random: &mut Random) -> u32 {
         if !kill_at(&mut child, enough, settled) {
             let code = child.wait().unwrap().code();
             if code != Some(0) {
-                let (done, _) = program.run(&flags);
-                panic!("ended with {code:?}, and then: {}", done.stderr);
+                panic!("ended with {code:?}: {}", program.ended("status", &[]).stdout);
             }
             return kills;
         }

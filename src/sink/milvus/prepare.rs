@@ -70,9 +70,9 @@ impl Milvus {
             (Clash::None, None) => None,
             (_, None) => Some(Lookup::open(client, &intent, &self.loads, false).await?),
         };
-        let before = match &resumed {
-            Some(resumed) => resumed.memo.before,
-            None => count_before(client, &intent, clash, lookup.as_ref()).await?,
+        let exactly = match &resumed {
+            Some(_) => None,
+            None => exact_count(client, &intent, lookup.as_ref()).await?,
         };
         let lookup = match (clash, lookup) {
             (Clash::None, Some(lookup)) => {
@@ -80,6 +80,10 @@ impl Milvus {
                 None
             }
             (_, lookup) => lookup,
+        };
+        let before = match &resumed {
+            Some(resumed) => resumed.memo.before,
+            None => count_before(client, &intent, clash, exactly).await?,
         };
         let ids_file = state.ids_file.clone();
         drop(state);
@@ -221,15 +225,14 @@ impl Milvus {
     }
 }
 
-/// What the target holds before the first write.
+/// What the target holds before the first write. It is as loaded as it will be when it is complete.
 async fn count_before(
     client: &Client,
     intent: &Intent,
     clash: Clash,
-    lookup: Option<&Lookup>,
+    exactly: Option<u64>,
 ) -> Result<Before> {
     let target = &intent.target;
-    let exactly = exact_count(client, intent, lookup).await?;
     let found = Found::ask(client, target).await?;
     let count_by = CountBy::choose(client, target, &found, clash).await?;
     let rows = match intent.decision {
