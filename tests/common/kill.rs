@@ -33,12 +33,21 @@ const HUNG: Duration = Duration::from_secs(120);
 
 /// Rows that the journal in `folder` says are settled; 0 where it says nothing.
 pub fn settled(folder: &Path, config: &str) -> u64 {
+    let run = journal(folder, config);
+    run.map_or(0, |run| run.targets.iter().map(|target| target.settled()).sum())
+}
+
+/// True when a run was killed after it had come to its end, just before it was gone.
+pub fn is_done(folder: &Path, config: &str) -> bool {
+    journal(folder, config).is_some_and(|run| run.is_done())
+}
+
+fn journal(folder: &Path, config: &str) -> Option<EarlierRun> {
     let config = std::fs::read_to_string(folder.join(config)).unwrap();
     let loaded = vecpipe::config::parse(&config, "test", &[], &|_| None, Generation::Two).unwrap();
     let identity = vecpipe::identity(&loaded.config).unwrap();
     let state_dir = folder.join(&loaded.config.run.state_dir);
-    let Ok(Some(standing)) = EarlierRun::find(&state_dir, &identity) else { return 0 };
-    standing.run.targets.iter().map(|target| target.settled()).sum()
+    EarlierRun::find(&state_dir, &identity).ok().flatten().map(|standing| standing.run)
 }
 
 /// Kills the child once `rows` rows are settled. True if it was still at work.

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use serde_json::{Value, json};
 
 use crate::common::components::source;
-use crate::common::kill::{Random, kill_at, settled};
+use crate::common::kill::{Random, is_done, kill_at, settled};
 use crate::common::read::{Way, read_table};
 use crate::program::Program;
 use crate::support::block_on;
@@ -50,6 +50,10 @@ fn until_done(program: &Program, random: &mut Random) -> u32 {
             if code != Some(0) {
                 panic!("ended with {code:?}: {}", program.ended("status", &[]).stdout);
             }
+            return kills;
+        }
+        // The next run would be a new one.
+        if is_done(program.dir(), "config.yaml") {
             return kills;
         }
     }
