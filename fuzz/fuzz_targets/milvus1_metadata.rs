@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| vecpipe_fuzz::Target::named("milvus1_metadata").run(input));
+libfuzzer_sys::fuzz_target!(
+    |input: &[u8]| vecpipe_fuzz::Target::named("milvus1_metadata").run(input)
+);

@@ -15,7 +15,11 @@ const SCHEMA: &str = "
     CREATE TABLE TableFiles (id INTEGER PRIMARY KEY, table_id, segment_id, file_type, row_count);";
 
 const KINDS: [Kind; 2] = [
-    Kind { mark: "T", table: "Tables", columns: "table_id, state, dimension, metric_type, owner_table, partition_tag, version, flush_lsn" },
+    Kind {
+        mark: "T",
+        table: "Tables",
+        columns: "table_id, state, dimension, metric_type, owner_table, partition_tag, version, flush_lsn",
+    },
     Kind { mark: "F", table: "TableFiles", columns: "table_id, segment_id, file_type, row_count" },
 ];
 

@@ -33,6 +33,12 @@ pub(super) fn flag(flag: &str, number: usize) -> Option<String> {
     Some(printable(&shown))
 }
 
+/// True when a `--set` flag holds a secret in so many words, and no variable.
+pub(super) fn holds_secret(set: &str) -> bool {
+    let lines = set.lines().count().max(1);
+    (1..=lines).any(|n| flag(set, n) != set.lines().nth(n - 1).map(printable))
+}
+
 /// Control characters could steer a terminal; tabs would shift the underline.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
@@ -232,6 +238,16 @@ mod tests {
         assert_eq!(flag("a.token=${T}", 1).as_deref(), Some("a.token=${T}"));
         assert_eq!(flag("a.token=x\ny", 2).as_deref(), Some("*"));
         assert_eq!(flag("sink={token: abc}", 1).as_deref(), Some("sink={token: ***}"));
+    }
+
+    #[test]
+    fn flags_with_secrets_are_told_from_others() {
+        for set in ["a.token=x", "sink={token: abc}", "uri=http://u:p@h:1", "a.password=\nx"] {
+            assert!(holds_secret(set), "{set}");
+        }
+        for set in ["a.token=${T}", "a=b", "uri=http://h:1", "a.b", ""] {
+            assert!(!holds_secret(set), "{set}");
+        }
     }
 
     #[test]

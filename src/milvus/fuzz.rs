@@ -48,7 +48,9 @@ pub fn answer(which: u8, bytes: &[u8]) -> Result<(String, Option<RecordBatch>)> 
             let answer: one::VectorsData = one(bytes)?;
             format!("{:?}", found_ids(&[1, 2, 3], &answer.vectors_data))
         }
-        10 => v1::connect::Version::parse(&one::<one::StringReply>(bytes)?.string_reply).to_string(),
+        10 => {
+            v1::connect::Version::parse(&one::<one::StringReply>(bytes)?.string_reply).to_string()
+        }
         11 => format!("{:?}", one::<one::CollectionSchema>(bytes)?),
         12 => format!("{:?}", one::<one::VectorIds>(bytes)?.vector_id_array.len()),
         _ => format!("{:?}", one::<one::PartitionList>(bytes)?.partition_tag_array),

@@ -70,10 +70,7 @@ impl Client {
 }
 
 /// Those of `ids` that the server answered with a row for; what is wrong with its answer otherwise.
-pub(in crate::milvus) fn found_ids(
-    ids: &[i64],
-    rows: &[RowRecord],
-) -> Result<Vec<i64>, String> {
+pub(in crate::milvus) fn found_ids(ids: &[i64], rows: &[RowRecord]) -> Result<Vec<i64>, String> {
     // A collection without a row answers with nothing at all.
     if !rows.is_empty() && rows.len() != ids.len() {
         return Err(format!("{} rows for {} ids", rows.len(), ids.len()));

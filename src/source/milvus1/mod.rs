@@ -70,6 +70,9 @@ impl SourceFactory for Config {
             return Err(Error::config("source.milvus1.path is empty")
                 .help("give the folder that the server's storage.path names"));
         }
+        if let MetaConfig::Mysql(server) = &self.meta {
+            server.check()?;
+        }
         Ok(Box::new(Milvus1 { config: self.clone() }))
     }
 

@@ -1,5 +1,7 @@
 //! Metadata in MySQL or MariaDB.
 
+use std::path::PathBuf;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use schemars::JsonSchema;
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{FILE_COLUMNS, FileRow, TABLE_COLUMNS, TableRow};
 use crate::config::Secret;
 use crate::error::{Error, Result};
+
+const PASSWORD: &str = "source.milvus1.meta.mysql.password";
 
 /// The database of a server's metadata.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +28,9 @@ pub struct MysqlConfig {
     /// The user's password.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// A file that holds the password, instead.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
     /// Database.
     #[serde(default = "default_database")]
     pub database: String,
@@ -75,13 +82,25 @@ pub async fn read(config: &MysqlConfig) -> Result<(Vec<TableRow>, Vec<FileRow>)>
     read
 }
 
+impl MysqlConfig {
+    /// Settings that contradict each other.
+    ///
+    /// # Errors
+    /// When there are any.
+    pub fn check(&self) -> Result<()> {
+        Secret::check_once(self.password.as_ref(), self.password_file.as_deref(), PASSWORD)
+    }
+}
+
 async fn connect(config: &MysqlConfig) -> Result<Conn> {
+    let file = config.password_file.as_deref();
+    let password = Secret::given(config.password.as_ref(), file, PASSWORD)?;
     let options = |ssl: Option<SslOpts>| -> Opts {
         OptsBuilder::default()
             .ip_or_hostname(config.host.clone())
             .tcp_port(config.port)
             .user(Some(config.user.clone()))
-            .pass(config.password.as_ref().map(|password| password.expose().to_owned()))
+            .pass(password.as_ref().map(|password| password.expose().to_owned()))
             .db_name(Some(config.database.clone()))
             .prefer_socket(false)
             .ssl_opts(ssl)
