@@ -47,6 +47,7 @@ fn links_between_the_docs_lead_somewhere() {
         "BENCHMARKS.md",
         "docs/architecture.md",
         "docs/configuration.md",
+        "docs/reliability.md",
         "docs/formats/hdf5.md",
         "docs/formats/parquet.md",
     ];

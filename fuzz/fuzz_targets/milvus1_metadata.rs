@@ -1,5 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(
-    |input: &[u8]| vecpipe_fuzz::Target::named("milvus1_metadata").run(input)
-);
+libfuzzer_sys::fuzz_target!(|input: &[u8]| vecpipe_fuzz::run("milvus1_metadata", input));

@@ -10,7 +10,7 @@ use super::database::{self, Kind};
 use super::rows;
 
 const CONFIG: &str = "{ version: 1, sink: { \"null\": {} }, run: { memory: 8MiB, parallelism: 1 },
-    source: { synthetic: { rows: 100, dim: 2 } } }";
+    source: { synthetic: { rows: 100, dim: 2, split_rows: 40 } } }";
 
 /// The journal's tables; of no type, so that anything fits.
 const SCHEMA: &str = "

@@ -21,6 +21,8 @@ mod rows;
 pub struct Target {
     /// Its name: that of its folders in `seeds` and `regressions`, and of its binary.
     pub name: &'static str,
+    /// A folder of the repository whose files of this ending are seeds, too.
+    pub fixtures: Option<(&'static str, &'static str)>,
     work: fn(&[u8]),
     /// Bytes of memory that a byte of input may lead to.
     factor: usize,
@@ -29,26 +31,27 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: [Target; 6] = [
     // An answer's empty parts take two bytes on the wire, and a few hundred as a structure.
-    Target { name: "answers", work: answers::read, factor: 400 },
-    Target { name: "config", work: config::read, factor: 400 },
-    Target { name: "faiss", work: faiss::read, factor: 16 },
-    Target { name: "journal", work: journal::read, factor: 400 },
-    Target { name: "milvus1_files", work: milvus1::files, factor: 16 },
-    Target { name: "milvus1_metadata", work: milvus1::metadata, factor: 400 },
+    target("answers", None, answers::read, 400),
+    target("config", Some(("configs", "yaml")), config::read, 400),
+    target("faiss", Some(("tests/faiss/fixtures/1.7.4", "index")), faiss::read, 16),
+    target("journal", None, journal::read, 400),
+    target("milvus1_files", None, milvus1::files, 16),
+    target("milvus1_metadata", None, milvus1::metadata, 400),
 ];
+
+const fn target(
+    name: &'static str,
+    fixtures: Option<(&'static str, &'static str)>,
+    work: fn(&[u8]),
+    factor: usize,
+) -> Target {
+    Target { name, fixtures, work, factor }
+}
 
 /// Bytes of memory that may be taken whatever the input: buffers, threads, a database.
 const FREE: usize = 64 << 20;
 
 impl Target {
-    /// The target of that name.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn named(name: &str) -> Target {
-        TARGETS.into_iter().find(|target| target.name == name).expect("a target's name")
-    }
-
     /// Reads `input`.
     ///
     /// # Panics
@@ -60,4 +63,13 @@ impl Target {
         let allowed = FREE + self.factor * input.len();
         assert!(taken <= allowed, "{taken} bytes of memory for {} of input", input.len());
     }
+}
+
+/// Reads `input` with the target of that name.
+///
+/// # Panics
+/// As [`Target::run`].
+pub fn run(name: &str, input: &[u8]) {
+    let target = TARGETS.into_iter().find(|target| target.name == name);
+    target.expect("a target's name").run(input);
 }

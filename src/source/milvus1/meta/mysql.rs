@@ -1,5 +1,6 @@
 //! Metadata in MySQL or MariaDB.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use mysql_async::prelude::Queryable;
@@ -111,6 +112,12 @@ async fn connect(config: &MysqlConfig) -> Result<Conn> {
             .with_danger_accept_invalid_certs(true)
             .with_danger_skip_domain_validation(true)
     };
+    if config.tls == MysqlTls::Prefer && !is_loopback(&config.host) {
+        tracing::warn!(
+            "The certificate of MySQL at {} is not checked (tls: prefer): whoever sits between can pretend to be it; tls: require checks it",
+            config.host
+        );
+    }
     let first = match config.tls {
         MysqlTls::Prefer => Conn::new(options(Some(unchecked()))).await,
         MysqlTls::Require => Conn::new(options(Some(SslOpts::default()))).await,
@@ -132,6 +139,11 @@ async fn connect(config: &MysqlConfig) -> Result<Conn> {
             "check host and port of source.milvus1.meta.mysql, and that the server runs"
         })
     })
+}
+
+/// True for addresses of this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 async fn query(connection: &mut Conn) -> mysql_async::Result<(Vec<TableRow>, Vec<FileRow>)> {
