@@ -2,6 +2,7 @@
 
 use vecpipe::Kind;
 use vecpipe::config::parse;
+use vecpipe::milvus::Generation;
 
 /// What all environment variables hold.
 const SECRET: &str = "hunter2-5d41402a";
@@ -12,7 +13,8 @@ pub fn read(input: &[u8]) {
     let file = parts.next().unwrap_or_default();
     let sets: Vec<String> = parts.take(8).map(str::to_owned).collect();
     let env = |name: &str| (!name.starts_with("UNSET")).then(|| SECRET.to_owned());
-    match parse(file, "fuzz.yaml", &sets, &env) {
+    let destination = if file.len() % 2 == 0 { Generation::One } else { Generation::Two };
+    match parse(file, "fuzz.yaml", &sets, &env, destination) {
         Ok(loaded) => {
             // What goes into the journal.
             let identity = vecpipe::identity(&loaded.config).expect("settings can be written down");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use vecpipe::flow::{EarlierRun, JournalFile, Pipeline, Plan};
+use vecpipe::milvus::Generation;
 use vecpipe::{Purpose, Result, assemble};
 
 use super::database::{self, Kind};
@@ -28,7 +29,8 @@ const KINDS: [Kind; 3] = [
 
 /// A database, or rows of its tables: `R`, `T` and `S`.
 pub fn read(input: &[u8]) {
-    let config = vecpipe::config::parse(CONFIG, "fuzz", &[], &|_| None).expect("it is right");
+    let config = vecpipe::config::parse(CONFIG, "fuzz", &[], &|_| None, Generation::Two)
+        .expect("it is right");
     let pipeline = assemble(&config.config, Purpose::Plan).expect("it is right");
     let folder = rows::folder();
     let path = folder.join(format!("{}.journal", pipeline.identity.file_stem()));

@@ -33,10 +33,11 @@ pub(super) fn flag(flag: &str, number: usize) -> Option<String> {
     Some(printable(&shown))
 }
 
-/// True when a `--set` flag holds a secret in so many words, and no variable.
-pub(super) fn holds_secret(set: &str) -> bool {
+/// The key of a `--set` flag that holds a secret in so many words, and no variable; `None` for others.
+pub fn key_of_secret(set: &str) -> Option<String> {
     let shown = |(n, line): (usize, &str)| flag(set, n + 1) == Some(printable(line));
-    set.contains('=') && !set.lines().enumerate().all(shown)
+    let (key, _) = set.split_once('=')?;
+    (!set.lines().enumerate().all(shown)).then(|| printable(key))
 }
 
 /// Control characters could steer a terminal; tabs would shift the underline.
@@ -243,10 +244,10 @@ mod tests {
     #[test]
     fn flags_with_secrets_are_told_from_others() {
         for set in ["a.token=x", "sink={token: abc}", "uri=http://u:p@h:1", "a.password=\nx"] {
-            assert!(holds_secret(set), "{set}");
+            assert!(key_of_secret(set).is_some(), "{set}");
         }
         for set in ["a.token=${T}", "a=b", "uri=http://h:1", "a.token", ""] {
-            assert!(!holds_secret(set), "{set}");
+            assert_eq!(key_of_secret(set), None, "{set}");
         }
     }
 

@@ -168,7 +168,9 @@ fn read(path: &Path) -> Result<Option<EarlierRun>> {
         let Some(head) = store.head()? else { return Ok(None) };
         let plan: SavedPlan =
             serde_json::from_str(&head.plan).map_err(|error| damaged(error.to_string()))?;
+        plan.check()?;
         let targets = store.progress(&plan.splits())?;
+        plan.check_progress(&targets)?;
         Ok(Some(EarlierRun { started: head.started, ended: head.ended, plan, targets }))
     };
     read().map_err(|error: Error| error.at(path.display()))
