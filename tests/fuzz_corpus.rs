@@ -1,6 +1,8 @@
 //! Hands the targets of `fuzz/` their seeds, damaged in a few ways, and every input that was ever
 //! found to be trouble.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 

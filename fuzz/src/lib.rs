@@ -7,6 +7,8 @@
 //! `fuzz_targets/` hands them to libFuzzer; `tests/fuzz_corpus.rs`, which includes this file, hands
 //! them the seeds and everything that was ever found, with an ordinary `cargo test`.
 
+#![allow(clippy::expect_used, reason = "a panic is how a target says that something is wrong")]
+
 mod allocator;
 mod answers;
 mod config;
