@@ -31,6 +31,7 @@ pub mod config;
 pub mod error;
 pub mod flow;
 pub mod milvus;
+mod private;
 mod registry;
 pub mod report;
 pub mod sink;

@@ -106,3 +106,19 @@ ensure_openssl() { have openssl || apt_install openssl; }
 ensure_lite() { ensure_venv "$CACHE/python" lite; }
 ensure_test_python() { ensure_venv "$CACHE/python" lite tests; }
 ensure_milvus235() { ensure_venv "$CACHE/milvus235" milvus235; }
+
+# ensure_cargo_tool cargo-deny 0.20.2: a subcommand of cargo, built once from crates.io, with the versions
+# of its own lock file. Under $CACHE, so that it gets in nobody's way.
+ensure_cargo_tool() {
+    local tool=$1 version=$2
+    PATH=$CACHE/cargo/bin:$PATH
+    if [[ $("$tool" --version 2>/dev/null) == *" $version" ]]; then return; fi
+    ensure_cc
+    say "Building $tool $version (some minutes, once)"
+    CARGO_TARGET_DIR=$CACHE/cargo/target cargo install --quiet --locked --root "$CACHE/cargo" \
+        --version "=$version" "$tool" || die "cargo could not install $tool"
+    rm -rf "$CACHE/cargo/target"
+}
+
+ensure_cargo_deny() { ensure_cargo_tool cargo-deny 0.20.2; }
+ensure_cargo_fuzz() { ensure_cargo_tool cargo-fuzz 0.13.2; }

@@ -79,13 +79,26 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// Reads the file. Warns of secrets among the flags: others can read them there.
+    ///
+    /// # Errors
+    /// As [`Text::read`].
+    pub fn text(&self) -> Result<Text> {
+        for key in self.sets.iter().filter_map(|set| config::key_of_secret(set)) {
+            tracing::warn!(
+                "--set {key} holds a secret: the list of processes shows it to every user of this machine. Name a variable, as in '{key}=${{SECRET}}', or a file"
+            );
+        }
+        Text::read(&self.config)
+    }
+
     /// Reads the configuration, and asks the destination what it is where that is left open.
     /// What the file says to no effect is logged.
     ///
     /// # Errors
     /// As [`configure`].
     pub async fn load(&self) -> Result<Config> {
-        let loaded = configure(&Text::read(&self.config)?, &self.sets).await?;
+        let loaded = configure(&self.text()?, &self.sets).await?;
         for note in &loaded.notes {
             tracing::info!("{note}");
         }

@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, dynamic_filter_fn, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -14,6 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt as format};
 
 use crate::cli::args::{LogArgs, LogFormat};
+use crate::cli::logfile::DailyFile;
 use crate::cli::terminal::Stderr;
 use crate::error::{Error, Result};
 
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// itself is printed instead.
 const LAST_ERROR: &str = "vecpipe::last_error";
 
-static FILE: OnceLock<RollingFileAppender> = OnceLock::new();
+static FILE: OnceLock<DailyFile> = OnceLock::new();
 
 /// Starts logging. `-v` and `-q` win over `RUST_LOG`.
 ///
@@ -52,18 +52,13 @@ pub fn init(args: &LogArgs) -> Result<()> {
 /// # Errors
 /// When the file can't be made.
 pub fn log_to(dir: &Path) -> Result<()> {
-    let appender = RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("pipeline")
-        .filename_suffix("log")
-        .build(dir)
-        .map_err(|error| {
-            Error::config("Cannot write a log file")
-                .because(error)
-                .at(format!("run.log_dir {}", dir.display()))
-                .help("name a folder that can be written to, or leave run.log_dir out")
-        })?;
-    FILE.set(appender).map_err(|_| Error::internal("A log file was opened twice"))
+    let file = DailyFile::in_folder(dir).map_err(|error| {
+        Error::config("Cannot write a log file")
+            .because(error)
+            .at(format!("run.log_dir {}", dir.display()))
+            .help("name a folder that can be written to, or leave run.log_dir out")
+    })?;
+    FILE.set(file).map_err(|_| Error::internal("A log file was opened twice"))
 }
 
 /// Tells the error that ends the program.
@@ -111,11 +106,7 @@ struct LogFile;
 
 impl Write for LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        use tracing_subscriber::fmt::MakeWriter;
-        match FILE.get() {
-            Some(file) => file.make_writer().write(line),
-            None => Ok(line.len()),
-        }
+        FILE.get().map_or(Ok(()), |file| file.write(line)).map(|()| line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

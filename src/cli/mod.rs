@@ -7,6 +7,7 @@ mod cell;
 mod completions;
 mod inspect;
 mod layout;
+mod logfile;
 pub mod logging;
 mod plan;
 mod progress;

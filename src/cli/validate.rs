@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::args::ConfigArgs;
 use crate::cli::terminal;
-use crate::config::{Config, Loaded, Text};
+use crate::config::{Config, Loaded};
 use crate::error::Result;
 use crate::milvus::Generation;
 use crate::transform::TransformConfig;
@@ -14,7 +14,7 @@ use crate::{Purpose, assemble};
 /// Reads the configuration, builds every component of it, and says what it understood.
 pub(super) fn validate(args: &ConfigArgs) -> Result<u8> {
     // Offline, the destination can't be asked.
-    let loaded = Text::read(&args.config)?.parse(&args.sets, Generation::Two)?;
+    let loaded = args.text()?.parse(&args.sets, Generation::Two)?;
     assemble(&loaded.config, Purpose::Plan).map_err(|error| error.at(args.config.display()))?;
     terminal::print(&summary(&loaded, &args.config))?;
     Ok(0)

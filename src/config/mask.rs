@@ -33,6 +33,13 @@ pub(super) fn flag(flag: &str, number: usize) -> Option<String> {
     Some(printable(&shown))
 }
 
+/// The key of a `--set` flag that holds a secret in so many words, and no variable; `None` for others.
+pub fn key_of_secret(set: &str) -> Option<String> {
+    let shown = |(n, line): (usize, &str)| flag(set, n + 1) == Some(printable(line));
+    let (key, _) = set.split_once('=')?;
+    (!set.lines().enumerate().all(shown)).then(|| printable(key))
+}
+
 /// Control characters could steer a terminal; tabs would shift the underline.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
@@ -232,6 +239,16 @@ mod tests {
         assert_eq!(flag("a.token=${T}", 1).as_deref(), Some("a.token=${T}"));
         assert_eq!(flag("a.token=x\ny", 2).as_deref(), Some("*"));
         assert_eq!(flag("sink={token: abc}", 1).as_deref(), Some("sink={token: ***}"));
+    }
+
+    #[test]
+    fn flags_with_secrets_are_told_from_others() {
+        for set in ["a.token=x", "sink={token: abc}", "uri=http://u:p@h:1", "a.password=\nx"] {
+            assert!(key_of_secret(set).is_some(), "{set}");
+        }
+        for set in ["a.token=${T}", "a=b", "uri=http://h:1", "a.token", ""] {
+            assert_eq!(key_of_secret(set), None, "{set}");
+        }
     }
 
     #[test]

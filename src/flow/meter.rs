@@ -137,6 +137,18 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// False for numbers beyond what any disk holds, whose sums might not fit.
+    pub(in crate::flow) fn is_plausible(&self) -> bool {
+        const MOST: u64 = 1 << 53;
+        let Totals { rows_read, bytes_read, rows_deduplicated, rows_remapped, .. } = *self;
+        let Totals { rows_rejected, rows_skipped, rows_written, .. } = *self;
+        let Totals { rows_replaced, rows_uncertain, retries, .. } = *self;
+        [rows_read, bytes_read, rows_deduplicated, rows_remapped, rows_rejected]
+            .into_iter()
+            .chain([rows_skipped, rows_written, rows_replaced, rows_uncertain, retries])
+            .all(|number| number <= MOST)
+    }
+
     /// Rows that came out of the transforms.
     pub fn rows_transformed(&self) -> u64 {
         self.rows_read.saturating_sub(self.rows_deduplicated + self.rows_rejected)

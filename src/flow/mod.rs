@@ -18,7 +18,6 @@ pub use batch::{Batch, BatchStream};
 pub(crate) use blocking::blocking;
 pub use budget::{MemoryBudget, Permit};
 pub use chain::Chain;
-pub(crate) use journal::private_folder;
 pub use journal::{
     Change, EarlierRun, Ended, Identity, Journal, JournalFile, Memo, SavedPlan, SavedTable,
     SavedTarget, SplitProgress, Standing, TargetProgress,

@@ -11,6 +11,8 @@
 
 pub mod connection;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod generation;
 pub mod inspect;
 pub(crate) mod retry;

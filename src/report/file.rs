@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
+use crate::private;
 
 /// A file that a report will be written to.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ impl ReportFile {
         Ok(report)
     }
 
-    /// Writes the report. A reader sees the old file or the new one, nothing between; on Unix only
-    /// the owner may read it.
+    /// Writes the report. A reader sees the old file or the new one, nothing between; only the owner
+    /// may read it.
     ///
     /// # Errors
     /// [`Kind::Target`](crate::error::Kind::Target) when the system refuses.
@@ -79,11 +80,7 @@ impl ReportFile {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
         draft.push(format!(".{}-{now}.draft", std::process::id()));
         let draft = self.path.with_file_name(draft);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok((options.open(&draft)?, draft))
+        Ok((private::create_new(&draft)?, draft))
     }
 
     /// True for `/dev/stdout` and its like, which can't be replaced by a file.

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use arrow::buffer::Buffer;
@@ -49,7 +49,9 @@ impl FileMap {
 
     /// False once bytes were touched that the file no longer has: they read as zeros.
     pub fn is_intact(&self) -> bool {
-        !self.place.torn.load(Ordering::Acquire)
+        // What was read before must have been read before this is asked.
+        fence(Ordering::SeqCst);
+        !self.place.torn.load(Ordering::SeqCst)
     }
 
     /// The bytes of `range`, not copied. They stay mapped as long as the buffer lives.
@@ -183,13 +185,20 @@ extern "C" fn on_bus_error(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
     // SAFETY: the system passes a valid structure. Only atomics and system calls are used.
     unsafe {
         let address = (*info).si_addr() as usize;
-        if let Some(slot) = MAPS.iter().find(|slot| slot.holds(address)) {
+        // A positive code comes from the system, and not from another program's `kill`.
+        let is_fault = (*info).si_code > 0;
+        let mut is_ours = false;
+        // Before the zeros are there: no other thread may see them and find the map intact. And all
+        // that seem to hold the address: a slot that just changes hands may show half of each.
+        for slot in MAPS.iter().filter(|slot| is_fault && slot.holds(address)) {
+            slot.torn.store(true, Ordering::SeqCst);
+            is_ours = true;
+        }
+        if is_ours {
             let page = HANDLER_PAGE.load(Ordering::Acquire);
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
             let start = (address / page * page) as *mut libc::c_void;
-            let zeros = libc::mmap(start, page, libc::PROT_READ, flags, -1, 0);
-            if zeros != libc::MAP_FAILED {
-                slot.torn.store(true, Ordering::Release);
+            if libc::mmap(start, page, libc::PROT_READ, flags, -1, 0) != libc::MAP_FAILED {
                 return;
             }
         }

@@ -1,8 +1,7 @@
 //! The journal's place on disk.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -16,6 +15,7 @@ use super::store::{Head, Store, damaged};
 use super::writer::Journal;
 use crate::error::{Error, Result};
 use crate::flow::{Pipeline, Plan, blocking};
+use crate::private;
 
 /// A run that a journal tells of.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +53,7 @@ impl JournalFile {
     /// # Errors
     /// When another run is at work, the journal is damaged, or the disk refuses.
     pub fn lock(state_dir: &Path, identity: &Identity) -> Result<JournalFile> {
-        private_folder(state_dir).map_err(|error| {
+        private::folder(state_dir).map_err(|error| {
             Error::config("Cannot make the folder for the state of runs")
                 .because(error)
                 .at(state_dir.display())
@@ -70,7 +70,7 @@ impl JournalFile {
     /// # Errors
     /// When another run is at work, or the disk refuses.
     pub fn restart(state_dir: &Path, identity: &Identity) -> Result<JournalFile> {
-        let _ = private_folder(state_dir);
+        let _ = private::folder(state_dir);
         let path = journal_path(state_dir, identity);
         let lock = Lock::take(&lock_path(&path))?;
         remove(&path)?;
@@ -113,7 +113,8 @@ impl JournalFile {
                 let plan = serde_json::to_string(&plan).map_err(|error| {
                     Error::internal("The plan can't be written down").because(error)
                 })?;
-                private_file(&self.path).map_err(|error| disk("make", &self.path, error))?;
+                // SQLite gives the files beside it the same rights.
+                private::create_new(&self.path).map_err(|error| disk("make", &self.path, error))?;
                 let started = now();
                 Store::create(&self.path, &Head { started, plan, ended: None })?
             }
@@ -167,7 +168,9 @@ fn read(path: &Path) -> Result<Option<EarlierRun>> {
         let Some(head) = store.head()? else { return Ok(None) };
         let plan: SavedPlan =
             serde_json::from_str(&head.plan).map_err(|error| damaged(error.to_string()))?;
+        plan.check()?;
         let targets = store.progress(&plan.splits())?;
+        plan.check_progress(&targets)?;
         Ok(Some(EarlierRun { started: head.started, ended: head.ended, plan, targets }))
     };
     read().map_err(|error: Error| error.at(path.display()))
@@ -192,16 +195,6 @@ fn remove(path: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Makes a folder that only its owner may look into; one that is there stays as it is.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Makes a file that only its owner may read. SQLite gives the files beside it the same rights.
-fn private_file(path: &Path) -> io::Result<()> {
-    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map(drop)
 }
 
 fn disk(doing: &str, path: &Path, error: io::Error) -> Error {

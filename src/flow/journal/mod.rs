@@ -23,7 +23,6 @@ mod saved;
 mod store;
 mod writer;
 
-pub(crate) use file::private_folder;
 pub use file::{EarlierRun, JournalFile, Standing};
 pub use identity::Identity;
 pub use progress::{Change, Ended, Memo, SplitProgress, TargetProgress};

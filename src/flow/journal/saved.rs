@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::identity::{self, Identity};
+use super::progress::TargetProgress;
+use super::store::damaged;
 use crate::error::{Error, Result};
 use crate::flow::plan::Plan;
 use crate::sink::TargetPlan;
@@ -120,6 +122,50 @@ impl SavedPlan {
         self.targets.iter().map(|target| target.tables.iter().map(splits).sum()).collect()
     }
 
+    /// Checks that what was read makes sense.
+    ///
+    /// # Errors
+    /// When its targets are not of its tables, or the splits of a table not all of its rows.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut targets = vec![0; self.tables.len()];
+        for table in self.targets.iter().flat_map(|target| &target.tables) {
+            *targets.get_mut(*table).ok_or_else(|| unplanned("a table"))? += 1;
+        }
+        let is_empty = |target: &SavedTarget| target.tables.is_empty();
+        if targets.iter().any(|n| *n != 1) || self.targets.iter().any(is_empty) {
+            return Err(unplanned("a target"));
+        }
+        for table in &self.tables {
+            let mut rows = 0u64;
+            for (n, split) in table.splits.iter().enumerate() {
+                let is_next = split.first_row == rows && u64::from(split.index) == n as u64;
+                let after = rows.checked_add(split.rows).filter(|_| is_next);
+                rows = after.ok_or_else(|| unplanned("a split"))?;
+            }
+            if rows != table.rows {
+                return Err(unplanned("a row"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no split is said to be further than it goes.
+    ///
+    /// # Errors
+    /// When one is.
+    pub(super) fn check_progress(&self, targets: &[TargetProgress]) -> Result<()> {
+        for (target, progress) in self.targets.iter().zip(targets) {
+            let tables = target.tables.iter().filter_map(|table| self.tables.get(*table));
+            let splits = tables.flat_map(|table| &table.splits);
+            for (split, done) in splits.zip(&progress.splits) {
+                if done.sent > split.rows || !done.totals.is_plausible() {
+                    return Err(unplanned("a row"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// How the program and the settings differ from those of now.
     pub fn settings_differ(&self, identity: &Identity) -> Vec<String> {
         let mut all = Vec::new();
@@ -163,6 +209,10 @@ pub fn differs(started: &str, differences: &[String]) -> Error {
     }
     Error::config(format!("The run of {} is not done, and this one differs from it: {text}", moment(started)))
         .help("to go on with it, run it as it was then; --restart begins anew and forgets how far it came (the rows that it wrote stay in the target)")
+}
+
+fn unplanned(what: &str) -> Error {
+    damaged(format!("it tells of {what} that was not planned"))
 }
 
 /// The columns of a schema, with their roles.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::flow::private_folder;
+use crate::private;
 
 /// A folder of temporary files, made with the first one and removed, with all that is in it, on
 /// drop.
@@ -39,7 +39,7 @@ impl Folder {
         }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = self.parent.join(format!("ids-{}-{number}", std::process::id()));
-        private_folder(&path).map_err(|error| disk("make", &path, error))?;
+        private::folder(&path).map_err(|error| disk("make", &path, error))?;
         // Of two that made a folder at the same time, one wins; the other's is empty.
         if let Err(lost) = self.made.set(path) {
             let _ = fs::remove_dir(lost);

@@ -10,6 +10,7 @@ use roaring::RoaringTreemap;
 use super::folder::{Folder, disk};
 use crate::error::{Error, Result};
 use crate::flow::plan::TargetSplit;
+use crate::private;
 
 /// The rows of one split that are left out.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +53,7 @@ impl LeftOut {
     ) -> Result<LeftOut> {
         let path = folder.new_file()?;
         let failed = |error| disk("write", &path, error);
-        let mut out = BufWriter::new(File::create_new(&path).map_err(failed)?);
+        let mut out = BufWriter::new(private::create_new(&path).map_err(failed)?);
         let mut all = LeftOut::default();
         let mut positions = positions.peekable();
         let mut at = 0;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::folder::{Folder, disk};
 use crate::error::Result;
+use crate::private;
 
 /// Bytes of a run that are read at once; there is a buffer for each run that is being merged.
 const READ_BYTES: usize = 16 << 10;
@@ -91,7 +92,7 @@ impl Run {
     fn write(folder: &Folder, entries: Entries<'_>) -> Result<Run> {
         let path = folder.new_file()?;
         let failed = |error| disk("write", &path, error);
-        let mut out = BufWriter::new(File::create_new(&path).map_err(failed)?);
+        let mut out = BufWriter::new(private::create_new(&path).map_err(failed)?);
         let run = Run { path: path.clone() };
         let mut last = 0;
         for entry in entries {

@@ -32,6 +32,15 @@ struct PartitionInfo {
     row_count: u64,
 }
 
+/// Rows of the partition `tag`, from the text that `ShowCollectionInfo` answers; what is wrong with
+/// it otherwise.
+pub(in crate::milvus) fn rows_of_partition(text: &str, tag: &str) -> Result<u64, String> {
+    let info: Info = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let found = info.partitions.iter().find(|partition| partition.tag == tag);
+    let rows = found.map(|partition| partition.row_count);
+    rows.ok_or_else(|| format!("nothing about the partition `{tag}`"))
+}
+
 fn named(collection: &str) -> CollectionName {
     CollectionName { collection_name: collection.to_owned() }
 }
@@ -160,13 +169,8 @@ impl Client {
         };
         let rpc = "ShowCollectionInfo";
         let answer: CollectionInfo = self.call(rpc, named(collection)).await?;
-        let info: Info = serde_json::from_str(&answer.json_info)
-            .map_err(|error| MilvusError::Malformed { rpc, words: error.to_string() })?;
-        let found = info.partitions.iter().find(|partition| partition.tag == tag);
-        found.map(|partition| partition.row_count).ok_or_else(|| MilvusError::Malformed {
-            rpc,
-            words: format!("nothing about the partition `{tag}`"),
-        })
+        rows_of_partition(&answer.json_info, tag)
+            .map_err(|words| MilvusError::Malformed { rpc, words })
     }
 
     /// Makes all rows of a collection durable, countable and findable by id.

@@ -28,7 +28,7 @@ pub struct Version {
 }
 
 impl Version {
-    fn parse(text: &str) -> Version {
+    pub(in crate::milvus) fn parse(text: &str) -> Version {
         let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse::<u32>);
         let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
         Version { text: text.trim().to_owned(), number: (next(), next()) }

@@ -18,7 +18,7 @@ pub mod insert;
 pub mod proto;
 pub mod rows;
 pub mod rpc;
-mod status;
+pub(super) mod status;
 
 pub(super) use connect::ask_version;
 pub use connect::{Client, Version};

@@ -40,16 +40,8 @@ impl Client {
                 partition_tag: partition.unwrap_or_default().to_owned(),
             };
             let rows = self.call::<VectorsData>(rpc, request).await?.vectors_data;
-            // A collection without a row answers with nothing at all.
-            if !rows.is_empty() && rows.len() != ids.len() {
-                let words = format!("{} rows for {} ids", rows.len(), ids.len());
-                return Err(MilvusError::Malformed { rpc, words });
-            }
-            let found = ids
-                .iter()
-                .zip(&rows)
-                .filter(|(_, row)| !row.float_data.is_empty() || !row.binary_data.is_empty());
-            existing.extend(found.map(|(id, _)| *id));
+            let found = found_ids(ids, &rows);
+            existing.extend(found.map_err(|words| MilvusError::Malformed { rpc, words })?);
         }
         Ok(existing)
     }
@@ -75,4 +67,15 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Those of `ids` that the server answered with a row for; what is wrong with its answer otherwise.
+pub(in crate::milvus) fn found_ids(ids: &[i64], rows: &[RowRecord]) -> Result<Vec<i64>, String> {
+    // A collection without a row answers with nothing at all.
+    if !rows.is_empty() && rows.len() != ids.len() {
+        return Err(format!("{} rows for {} ids", rows.len(), ids.len()));
+    }
+    let there = |row: &RowRecord| !row.float_data.is_empty() || !row.binary_data.is_empty();
+    let found = ids.iter().zip(rows).filter(|(_, row)| there(row));
+    Ok(found.map(|(id, _)| *id).collect())
 }

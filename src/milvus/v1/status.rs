@@ -11,7 +11,10 @@ const COLLECTION_NOT_EXISTS: i32 = 4;
 const OUT_OF_MEMORY: i32 = 24;
 
 /// What a status says went wrong; `None` when it says success.
-pub(super) fn of_status(rpc: &'static str, status: Option<&Status>) -> Option<MilvusError> {
+pub(in crate::milvus) fn of_status(
+    rpc: &'static str,
+    status: Option<&Status>,
+) -> Option<MilvusError> {
     // An absent message is one with all fields at 0.
     let status = status.filter(|status| status.error_code != 0)?;
     let (code, reason) = (status.error_code, status.reason.trim().to_owned());

@@ -27,6 +27,26 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// What the server answered when `name` was asked for.
+    pub(in crate::milvus) fn of(name: &str, answer: DescribeCollectionResponse) -> Result<Self> {
+        let Some(schema) = answer.schema else {
+            let words = "no schema".to_owned();
+            return Err(MilvusError::Malformed { rpc: "DescribeCollection", words });
+        };
+        // 2.3.5 repeats as collection_name what it was asked for, be it an alias.
+        let own_name =
+            [schema.name, answer.collection_name].into_iter().find(|name| !name.is_empty());
+        Ok(Collection {
+            name: own_name.unwrap_or_else(|| name.to_owned()),
+            id: answer.collection_id,
+            description: schema.description,
+            fields: schema.fields.into_iter().filter(|field| !field.is_dynamic).collect(),
+            dynamic: schema.enable_dynamic_field,
+            shards: answer.shards_num,
+            properties: answer.properties,
+        })
+    }
+
     /// The primary key.
     pub fn primary_key(&self) -> Option<&FieldSchema> {
         self.fields.iter().find(|field| field.is_primary_key)
@@ -47,27 +67,11 @@ impl Client {
     pub async fn describe_collection(&self, name: &str) -> Result<Option<Collection>> {
         let request =
             DescribeCollectionRequest { db_name: self.db_name(), collection_name: name.to_owned() };
-        let answer = match self.call(request).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_missing() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let Some(schema) = answer.schema else {
-            let words = "no schema".to_owned();
-            return Err(MilvusError::Malformed { rpc: "DescribeCollection", words });
-        };
-        // 2.3.5 repeats as collection_name what it was asked for, be it an alias.
-        let own_name =
-            [schema.name, answer.collection_name].into_iter().find(|name| !name.is_empty());
-        Ok(Some(Collection {
-            name: own_name.unwrap_or_else(|| name.to_owned()),
-            id: answer.collection_id,
-            description: schema.description,
-            fields: schema.fields.into_iter().filter(|field| !field.is_dynamic).collect(),
-            dynamic: schema.enable_dynamic_field,
-            shards: answer.shards_num,
-            properties: answer.properties,
-        }))
+        match self.call(request).await {
+            Ok(answer) => Collection::of(name, answer).map(Some),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Creates a collection, with notes of its maker as properties.
@@ -170,6 +174,6 @@ impl Client {
     }
 }
 
-fn row_count_of(stats: &[KeyValuePair]) -> Option<u64> {
+pub(in crate::milvus) fn row_count_of(stats: &[KeyValuePair]) -> Option<u64> {
     stats.iter().find(|pair| pair.key == "row_count").and_then(|pair| pair.value.parse().ok())
 }

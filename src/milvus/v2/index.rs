@@ -15,6 +15,18 @@ pub struct Index {
     pub metric: String,
 }
 
+impl Index {
+    /// What the server says about it.
+    pub(in crate::milvus) fn of(index: IndexDescription) -> Index {
+        let value = |key: &str| {
+            let pair = index.params.iter().find(|pair| pair.key == key);
+            pair.map(|pair| pair.value.clone()).unwrap_or_default()
+        };
+        let (index_type, metric) = (value("index_type"), value("metric_type"));
+        Index { field: index.field_name, index_type, metric }
+    }
+}
+
 impl Client {
     /// The indexes of a collection.
     ///
@@ -31,17 +43,7 @@ impl Client {
             Err(error) if error.is_missing() => Vec::new(),
             Err(error) => return Err(error),
         };
-        Ok(descriptions
-            .into_iter()
-            .map(|index| {
-                let value = |key: &str| {
-                    let pair = index.params.iter().find(|pair| pair.key == key);
-                    pair.map(|pair| pair.value.clone()).unwrap_or_default()
-                };
-                let (index_type, metric) = (value("index_type"), value("metric_type"));
-                Index { field: index.field_name, index_type, metric }
-            })
-            .collect())
+        Ok(descriptions.into_iter().map(Index::of).collect())
     }
 
     /// Creates an index. Returns when the server has noted it; it is built in the background.

@@ -26,7 +26,7 @@ pub mod partition;
 pub mod proto;
 pub mod query;
 pub mod rpc;
-mod status;
+pub(super) mod status;
 pub mod version;
 
 pub use super::{MilvusError, Options, Result, TlsOptions};

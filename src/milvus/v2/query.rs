@@ -46,17 +46,8 @@ impl Client {
         let fields = vec!["count(*)".to_owned()];
         let question =
             Question { collection, partitions, expr: String::new(), fields, limit: None };
-        let answer = self.ask(question).await?;
-        match answer.fields_data.first().and_then(|field| field.field.as_ref()) {
-            Some(Values::Scalars(scalars)) => match &scalars.data {
-                Some(Scalar::LongData(numbers)) => {
-                    numbers.data.first().and_then(|n| u64::try_from(*n).ok())
-                }
-                _ => None,
-            },
-            _ => None,
-        }
-        .ok_or_else(|| MilvusError::Malformed { rpc: "Query", words: "no count".to_owned() })
+        count_of(&self.ask(question).await?)
+            .ok_or_else(|| MilvusError::Malformed { rpc: "Query", words: "no count".to_owned() })
     }
 
     /// Which of `ids` (`Int64` or `Utf8`) a loaded collection, or some of its partitions, holds;
@@ -117,20 +108,7 @@ impl Client {
             fields: fields.iter().map(|field| field.name().clone()).collect(),
             limit: Some(limit),
         };
-        let answer = self.ask(question).await?;
-        let columns = fields
-            .iter()
-            .map(|field| {
-                let data = answer.fields_data.iter().find(|data| data.field_name == *field.name());
-                data.and_then(|data| to_arrow(field, data))
-            })
-            .collect::<Option<Vec<_>>>();
-        let malformed =
-            |words: &str| MilvusError::Malformed { rpc: "Query", words: words.to_owned() };
-        let columns =
-            columns.ok_or_else(|| malformed("columns of other types than the schema's"))?;
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-            .map_err(|error| malformed(&error.to_string()))
+        rows_of(fields, &self.ask(question).await?)
     }
 
     async fn ask(&self, question: Question<'_>) -> Result<QueryResults> {
@@ -151,7 +129,26 @@ impl Client {
     }
 }
 
-/// Ids as a list in the query language.
+/// The answer to a question for `count(*)`.
+pub(in crate::milvus) fn count_of(answer: &QueryResults) -> Option<u64> {
+    let Some(Values::Scalars(scalars)) = &answer.fields_data.first()?.field else { return None };
+    let Some(Scalar::LongData(numbers)) = &scalars.data else { return None };
+    numbers.data.first().and_then(|n| u64::try_from(*n).ok())
+}
+
+/// The rows of an answer, as columns of these fields.
+pub(in crate::milvus) fn rows_of(fields: Vec<Field>, answer: &QueryResults) -> Result<RecordBatch> {
+    let malformed = |words: &str| MilvusError::Malformed { rpc: "Query", words: words.to_owned() };
+    let column = |field: &Field| {
+        let data = answer.fields_data.iter().find(|data| data.field_name == *field.name());
+        data.and_then(|data| to_arrow(field, data))
+    };
+    let columns = fields.iter().map(column).collect::<Option<Vec<_>>>();
+    let columns = columns.ok_or_else(|| malformed("columns of other types than the schema's"))?;
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|error| malformed(&error.to_string()))
+}
+
 /// The condition that `key` is one of `ids`.
 fn is_one_of(key: &str, ids: &ArrayRef) -> Option<String> {
     let mut list = String::with_capacity(ids.len() * 12);

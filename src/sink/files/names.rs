@@ -10,9 +10,14 @@ pub const MANIFEST: &str = "manifest.json";
 
 /// Turns any name into the name of one file or folder.
 ///
-/// Separators, control characters, characters that some file systems refuse, `%` itself, and a dot
-/// at the start become `%` and two hexadecimal digits for each byte; the empty name becomes `%`
-/// alone. So no name escapes its parent folder, none is hidden, and [`decode`] gives it back.
+/// Separators, control characters, characters that some file systems refuse, `%` itself, a dot at
+/// the start, and a dot or a space at the end become `%` and two hexadecimal digits for each byte;
+/// so does the first character of names that mean a device to Windows. The empty name becomes `%`
+/// alone. So no name escapes its parent folder, none is hidden, two names never become one, and
+/// [`decode`] gives them back.
+///
+/// Names that differ in upper and lower case alone stay two names; a file system that takes them for
+/// one can't hold both.
 ///
 /// # Errors
 /// [`Kind::Config`](crate::error::Kind::Config) when the result is too long for a file system.
@@ -22,8 +27,10 @@ pub fn encode(name: &str) -> Result<String> {
     }
     let mut encoded = String::with_capacity(name.len());
     for (at, c) in name.char_indices() {
-        let first_of_special = at == 0 && (c == '.' || name == MANIFEST);
-        if first_of_special || c.is_control() || r#"%/\<>:"|?*"#.contains(c) {
+        let first_of_special =
+            at == 0 && (c == '.' || name.eq_ignore_ascii_case(MANIFEST) || is_device(name));
+        let last_of_special = at + c.len_utf8() == name.len() && matches!(c, '.' | ' ');
+        if first_of_special || last_of_special || c.is_control() || r#"%/\<>:"|?*"#.contains(c) {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
                 encoded.push_str(&format!("%{byte:02X}"));
@@ -39,6 +46,17 @@ pub fn encode(name: &str) -> Result<String> {
         )));
     }
     Ok(encoded)
+}
+
+/// Names that Windows takes for a device, whatever comes after a dot.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let numbered = |kind| {
+        stem.strip_prefix(kind).is_some_and(|rest: &str| {
+            matches!(rest, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+        })
+    };
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
 }
 
 /// The name that [`encode`] turned into `folder`; `None` for what it never makes.
@@ -65,6 +83,8 @@ pub fn decode(folder: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Component, Path};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -74,7 +94,15 @@ mod tests {
         for (name, folder) in [
             ("test", "test"),
             ("a/b", "a%2Fb"),
-            ("..", "%2E."),
+            ("..", "%2E%2E"),
+            ("a.", "a%2E"),
+            ("a ", "a%20"),
+            ("con", "%63on"),
+            ("NUL.tar.gz", "%4EUL.tar.gz"),
+            ("LPT1", "%4CPT1"),
+            ("LPT10", "LPT10"),
+            ("console", "console"),
+            ("Manifest.json", "%4Danifest.json"),
             (".", "%2E"),
             (".hidden", "%2Ehidden"),
             ("", "%"),
@@ -93,12 +121,41 @@ mod tests {
         assert_eq!(decode("%+1"), None);
     }
 
+    /// One plain component of a path, which any file system can hold, and only this name's. (Names
+    /// that are too long are refused.)
+    fn is_harmless_and_comes_back(name: &str) -> bool {
+        let Ok(folder) = encode(name) else { return name.len() > LONGEST / 3 };
+        let components: Vec<_> = Path::new(&folder).components().collect();
+        let is_plain = components == [Component::Normal(folder.as_ref())];
+        let hides = folder.starts_with('.') || folder.ends_with(['.', ' ']);
+        let is_odd = |c: char| c.is_control() || r#"/\<>:"|?*"#.contains(c);
+        is_plain
+            && !hides
+            && !folder.contains(is_odd)
+            && folder.len() <= LONGEST
+            && decode(&folder).as_deref() == Some(name)
+    }
+
     proptest! {
         #[test]
         fn any_name_comes_back(name in any::<String>()) {
-            if let Ok(folder) = encode(&name) {
-                prop_assert!(!folder.is_empty() && !folder.contains('/') && !folder.starts_with('.'));
-                prop_assert_eq!(decode(&folder), Some(name));
+            prop_assert!(is_harmless_and_comes_back(&name));
+        }
+
+        #[test]
+        fn names_of_what_is_special_come_back(name in "[./\\\\%:*a \u{0}-\u{1f}é日]{0,12}") {
+            prop_assert!(is_harmless_and_comes_back(&name));
+        }
+
+        #[test]
+        fn two_names_never_become_one(a in "[./%2Ea ]{0,5}", b in "[./%2Ea ]{0,5}") {
+            prop_assert_eq!(a == b, encode(&a).unwrap() == encode(&b).unwrap());
+        }
+
+        #[test]
+        fn no_folder_has_two_names(folder in "[%2EFa.]{0,6}") {
+            if let Some(name) = decode(&folder) {
+                prop_assert_eq!(encode(&name).unwrap(), folder);
             }
         }
     }

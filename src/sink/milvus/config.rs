@@ -15,6 +15,9 @@ use crate::sink::Mode;
 use crate::sink::server::{OnConflict, OnDuplicateId, Timeouts, Wait, check_uri};
 use crate::table::Metric;
 
+const TOKEN: &str = "sink.milvus.token";
+const PASSWORD: &str = "sink.milvus.password";
+
 /// A live Milvus 2.x server.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,12 +27,18 @@ pub struct Config {
     /// Token, or `user:password`.
     #[serde(default)]
     pub token: Option<Secret>,
+    /// A file that holds the token, instead.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
     /// User, instead of a token.
     #[serde(default)]
     pub user: Option<String>,
     /// The user's password.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// A file that holds the password, instead.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
     /// Database (default: the server's default).
     #[serde(default)]
     pub database: Option<String>,
@@ -176,13 +185,18 @@ impl Config {
         let wrong = |what: &str, help: &str| Err(Error::config(what).help(help));
         let help = "give them with token, or user and password, so that they stay secret";
         check_uri(&self.uri, "sink.milvus", help)?;
-        if self.token.is_some() && (self.user.is_some() || self.password.is_some()) {
+        let (token, password) = (self.token.as_ref(), self.password.as_ref());
+        Secret::check_once(token, self.token_file.as_deref(), TOKEN)?;
+        Secret::check_once(password, self.password_file.as_deref(), PASSWORD)?;
+        let has_token = token.is_some() || self.token_file.is_some();
+        let has_password = password.is_some() || self.password_file.is_some();
+        if has_token && (self.user.is_some() || has_password) {
             return wrong(
                 "sink.milvus has both a token and a user or password",
                 "give either token, or user and password",
             );
         }
-        if self.user.is_some() != self.password.is_some() {
+        if self.user.is_some() != has_password {
             return wrong("sink.milvus has only one of user and password", "give both");
         }
         if self.tls.cert.is_some() != self.tls.key.is_some() {
@@ -203,12 +217,15 @@ impl Config {
         Ok(())
     }
 
-    /// The client's options; reads the TLS files.
+    /// The client's options; reads the files of TLS and of secrets.
     pub(crate) fn options(&self) -> Result<Options> {
         let mut options = Options::new(self.uri.clone());
-        options.token = match (&self.user, &self.password) {
+        let token = Secret::given(self.token.as_ref(), self.token_file.as_deref(), TOKEN)?;
+        let password =
+            Secret::given(self.password.as_ref(), self.password_file.as_deref(), PASSWORD)?;
+        options.token = match (&self.user, &password) {
             (Some(user), Some(password)) => Some(format!("{user}:{}", password.expose())),
-            _ => self.token.as_ref().map(|token| token.expose().to_owned()),
+            _ => token.map(|token| token.expose().to_owned()),
         };
         options.database = self.database.clone().filter(|name| !name.is_empty());
         options.tls = TlsOptions {

@@ -1,6 +1,6 @@
 //! A file of the ids that were inserted, one on each line, as MilvusDM kept one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use arrow_array::ArrayRef;
 
 use crate::error::{Error, Result};
 use crate::flow::blocking;
+use crate::private;
 
 /// The open file. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -19,10 +20,11 @@ pub(crate) struct IdsFile {
 }
 
 impl IdsFile {
-    /// Opens the file, which the configuration names by `key`; ids of an earlier run stay in it.
+    /// Opens the file, which the configuration names by `key` and only its owner may read; ids of an
+    /// earlier run stay in it.
     pub(crate) fn open(path: &Path, key: &str) -> Result<IdsFile> {
         let name: Arc<str> = format!("{key}, {}", path.display()).into();
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+        let file = private::options().create(true).append(true).open(path).map_err(|error| {
             Error::config("Cannot write the file of ids").because(error).at(&name)
         })?;
         Ok(IdsFile { file: Arc::new(Mutex::new(file)), name })

@@ -16,6 +16,7 @@ use parquet::file::properties::WriterProperties;
 use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
+use crate::private;
 use crate::table::Place;
 use crate::words::count;
 
@@ -164,7 +165,8 @@ impl State {
         if !self.begun {
             self.begin().map_err(|error| self.failed("make", error))?;
         }
-        let file = File::create(unfinished(&path)).map_err(|error| self.failed("make", error))?;
+        let file =
+            private::create(&unfinished(&path)).map_err(|error| self.failed("make", error))?;
         let writer = writer(file, &schema).map_err(|error| self.failed("make", error))?;
         let part = Arc::new(Mutex::new(Part(writer)));
         self.open.insert(path, Arc::clone(&part));
@@ -176,7 +178,7 @@ impl State {
         if !self.resumed && folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        fs::create_dir_all(&folder)?;
+        private::folder(&folder)?;
         self.begun = true;
         Ok(())
     }
@@ -190,7 +192,7 @@ impl State {
         parts.retain(|path| path.extension().is_some_and(|end| end == FINISHED));
         parts.sort();
         let schema = self.schema.clone().ok_or("nothing was planned")?;
-        let mut whole = writer(File::create(folder.join(WHOLE))?, &schema)?;
+        let mut whole = writer(private::create(&folder.join(WHOLE))?, &schema)?;
         let mut rows = 0;
         for part in parts {
             for batch in ParquetRecordBatchReaderBuilder::try_new(File::open(part)?)?.build()? {

@@ -3,10 +3,12 @@
 //! The server leaves its rows in the write-ahead log beside it, often all of them, and never moves
 //! them over. Opening the database in place would: so a private copy is read.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row};
+use tempfile::TempDir;
 
 use super::{FILE_COLUMNS, FileRow, TABLE_COLUMNS, TableRow};
 use crate::error::{Error, Result};
@@ -32,7 +34,21 @@ pub fn read(path: &Path) -> Result<(Vec<TableRow>, Vec<FileRow>)> {
             "give the folder that the server's storage.path names; for a server with MySQL metadata, set source.milvus1.meta",
         )));
     }
-    let copy = tempfile::tempdir().map_err(|error| {
+    let copy = copy_of(&folder)?;
+    query(&copy.path().join(FILES[0])).map_err(|error| {
+        place(
+            Error::source("Cannot read the metadata").because(error).help(
+                "the database is damaged, or not a Milvus server's; copy meta.sqlite and meta.sqlite-wal again, from a stopped server",
+            ),
+        )
+    })
+}
+
+/// A copy of the database in a folder that only its owner may look into, gone on drop.
+fn copy_of(folder: &Path) -> Result<TempDir> {
+    let mut private = tempfile::Builder::new();
+    private.permissions(Permissions::from_mode(0o700));
+    let copy = private.tempdir().map_err(|error| {
         Error::source("Cannot make a folder for a copy of the metadata").because(error)
     })?;
     for part in FILES {
@@ -46,13 +62,7 @@ pub fn read(path: &Path) -> Result<(Vec<TableRow>, Vec<FileRow>)> {
             Ok(_) => {}
         }
     }
-    query(&copy.path().join(FILES[0])).map_err(|error| {
-        place(
-            Error::source("Cannot read the metadata").because(error).help(
-                "the database is damaged, or not a Milvus server's; copy meta.sqlite and meta.sqlite-wal again, from a stopped server",
-            ),
-        )
-    })
+    Ok(copy)
 }
 
 fn query(path: &Path) -> rusqlite::Result<(Vec<TableRow>, Vec<FileRow>)> {
@@ -88,4 +98,19 @@ fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         file_type: row.get(2)?,
         row_count: row.get(3)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILES[0]), "rows").unwrap();
+        let copy = copy_of(folder.path()).unwrap();
+        assert_eq!(fs::read(copy.path().join(FILES[0])).unwrap(), b"rows");
+        let mode = fs::metadata(copy.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
+    }
 }

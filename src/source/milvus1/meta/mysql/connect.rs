@@ -1,6 +1,7 @@
 //! Reaching the server, encrypted or not, and saying why that fails.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,6 +32,12 @@ pub(super) async fn connect(config: &MysqlConfig) -> Result<Conn> {
         }),
         MysqlTls::Off => None,
     };
+    if config.tls == MysqlTls::Prefer && !is_loopback(&config.host) {
+        tracing::warn!(
+            "The certificate of MySQL at {} is not checked (tls: prefer): whoever sits between can pretend to be it; tls: require checks it",
+            config.host
+        );
+    }
     let first = attempt(config, ssl).await?;
     let connected = match first {
         Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer))
@@ -51,7 +58,7 @@ async fn attempt(
         .ip_or_hostname(config.host.clone())
         .tcp_port(config.port)
         .user(Some(config.user.clone()))
-        .pass(config.password.as_ref().map(|password| password.expose().to_owned()))
+        .pass(config.password()?.map(|password| password.expose().to_owned()))
         .db_name(Some(config.database.clone()))
         .prefer_socket(false)
         .ssl_opts(ssl)
@@ -61,6 +68,11 @@ async fn attempt(
             "check host and port of source.milvus1.meta.mysql: is it a MySQL that listens there?",
         )
     })
+}
+
+/// True for addresses of this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The certificates of `ca`, which holds one at least.

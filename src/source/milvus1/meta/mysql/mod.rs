@@ -13,6 +13,8 @@ use super::{FILE_COLUMNS, FileRow, TABLE_COLUMNS, TableRow};
 use crate::config::Secret;
 use crate::error::{Error, Result};
 
+const PASSWORD: &str = "source.milvus1.meta.mysql.password";
+
 /// The database of a server's metadata.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +30,9 @@ pub struct MysqlConfig {
     /// The user's password.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// A file that holds the password, instead.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
     /// Database.
     #[serde(default = "default_database")]
     pub database: String,
@@ -81,7 +86,12 @@ impl MysqlConfig {
                 .at("source.milvus1.meta.mysql")
                 .help("set `tls: require`, or leave out `ca`"));
         }
-        Ok(())
+        Secret::check_once(self.password.as_ref(), self.password_file.as_deref(), PASSWORD)
+    }
+
+    /// The password, wherever it is given.
+    fn password(&self) -> Result<Option<Secret>> {
+        Secret::given(self.password.as_ref(), self.password_file.as_deref(), PASSWORD)
     }
 }
 
