@@ -40,7 +40,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     });
     let split = (0..SPLITS, 0u64..100, 0u64..100, any::<bool>(), totals);
     let split = split.prop_map(|(split, settled, more, finished, totals)| {
-        let sent = settled + more;
+        let sent = (settled + more).min(100);
         Change::Split(0, split, SplitProgress { settled, sent, finished, totals })
     });
     let memo = any::<u32>()
