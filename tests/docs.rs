@@ -48,6 +48,7 @@ fn links_between_the_docs_lead_somewhere() {
         "docs/architecture.md",
         "docs/configuration.md",
         "docs/formats/faiss.md",
+        "docs/verify.md",
         "docs/formats/hdf5.md",
         "docs/formats/milvus1.md",
         "docs/formats/parquet.md",

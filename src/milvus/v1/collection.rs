@@ -19,7 +19,9 @@ pub struct Collection {
     pub metric: i32,
 }
 
-/// What `ShowCollectionInfo` says, but for the segments.
+const SHOW_INFO: &str = "ShowCollectionInfo";
+
+/// What `ShowCollectionInfo` says.
 #[derive(Deserialize)]
 struct Info {
     #[serde(default)]
@@ -30,6 +32,14 @@ struct Info {
 struct PartitionInfo {
     tag: String,
     row_count: u64,
+    /// Null where there are none.
+    #[serde(default)]
+    segments: Option<Vec<SegmentInfo>>,
+}
+
+#[derive(Deserialize)]
+struct SegmentInfo {
+    name: String,
 }
 
 fn named(collection: &str) -> CollectionName {
@@ -158,15 +168,30 @@ impl Client {
                 MilvusError::Malformed { rpc, words }
             });
         };
-        let rpc = "ShowCollectionInfo";
-        let answer: CollectionInfo = self.call(rpc, named(collection)).await?;
-        let info: Info = serde_json::from_str(&answer.json_info)
-            .map_err(|error| MilvusError::Malformed { rpc, words: error.to_string() })?;
+        let info = self.info(collection).await?;
         let found = info.partitions.iter().find(|partition| partition.tag == tag);
         found.map(|partition| partition.row_count).ok_or_else(|| MilvusError::Malformed {
-            rpc,
+            rpc: SHOW_INFO,
             words: format!("nothing about the partition `{tag}`"),
         })
+    }
+
+    /// Names of the segments of a collection, or of one of its partitions.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn segments(&self, collection: &str, partition: Option<&str>) -> Result<Vec<String>> {
+        let partitions = self.info(collection).await?.partitions.into_iter();
+        let segments = partitions
+            .filter(|found| partition.is_none_or(|tag| found.tag == tag))
+            .flat_map(|found| found.segments.unwrap_or_default());
+        Ok(segments.map(|segment| segment.name).collect())
+    }
+
+    async fn info(&self, collection: &str) -> Result<Info> {
+        let answer: CollectionInfo = self.call(SHOW_INFO, named(collection)).await?;
+        serde_json::from_str(&answer.json_info)
+            .map_err(|error| MilvusError::Malformed { rpc: SHOW_INFO, words: error.to_string() })
     }
 
     /// Makes all rows of a collection durable, countable and findable by id.
