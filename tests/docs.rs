@@ -49,6 +49,7 @@ fn links_between_the_docs_lead_somewhere() {
         "docs/configuration.md",
         "docs/formats/faiss.md",
         "docs/reliability.md",
+        "docs/verify.md",
         "docs/formats/hdf5.md",
         "docs/formats/milvus1.md",
         "docs/formats/parquet.md",

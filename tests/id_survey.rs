@@ -21,7 +21,7 @@ use vecpipe::flow::{
     survey,
 };
 use vecpipe::sink::{
-    Decision, Granularity, IdRules, Sink, Start, TableToWrite, TableWriter, TargetPlan,
+    Decision, Granularity, IdRules, ReadBack, Sink, Start, TableToWrite, TableWriter, TargetPlan,
 };
 use vecpipe::{Error, Kind, Result};
 
@@ -58,6 +58,10 @@ impl Sink for Strict {
                 Arc::new(StringArray::from_iter_values(held))
             }
         })
+    }
+
+    async fn read_back(&self, _: &TableToWrite) -> Result<ReadBack> {
+        Ok(ReadBack::Never("its rows are in the test's hands"))
     }
 
     fn granularity(&self) -> Granularity {

@@ -52,6 +52,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show what `run` would do: connects and counts, changes nothing
     Plan(PlanArgs),
+    /// Compare source and target row by row; changes nothing
+    Verify(VerifyArgs),
     /// Show how far the last run came, and what `run` would do now
     Status(ConfigArgs),
     /// Check a configuration file, without touching data or servers
@@ -142,15 +144,18 @@ impl RunArgs {
     /// # Errors
     /// As [`configure`].
     pub async fn load(&self) -> Result<Config> {
-        let mut config = self.config.load().await?;
-        if self.parallelism.is_some() {
-            config.run.parallelism = self.parallelism;
-        }
-        if let Some(memory) = self.memory {
-            config.run.memory = memory;
-        }
-        Ok(config)
+        Ok(with_flags(self.config.load().await?, self.parallelism, self.memory))
     }
+}
+
+fn with_flags(mut config: Config, parallelism: Option<usize>, memory: Option<Size>) -> Config {
+    if parallelism.is_some() {
+        config.run.parallelism = parallelism;
+    }
+    if let Some(memory) = memory {
+        config.run.memory = memory;
+    }
+    config
 }
 
 /// Flags of `pipeline plan`.
@@ -159,6 +164,33 @@ pub struct PlanArgs {
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
+}
+
+/// Flags of `pipeline verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// How many parts are read and compared at once [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = parse_parallelism)]
+    pub parallelism: Option<usize>,
+    /// How much memory the rows in flight may take, like 512MiB or 2GB [default: 512MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub memory: Option<Size>,
+    /// Write a report of the comparison, as JSON, to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+}
+
+impl VerifyArgs {
+    /// Reads the configuration; what the flags say wins over what the file says.
+    ///
+    /// # Errors
+    /// As [`configure`].
+    pub async fn load(&self) -> Result<Config> {
+        Ok(with_flags(self.config.load().await?, self.parallelism, self.memory))
+    }
 }
 
 /// Flags of `pipeline inspect`.
@@ -209,6 +241,8 @@ pub enum VerifyArg {
     None,
     /// The growth of the target's row count with the rows that were sent
     Count,
+    /// That, and every row as it is read back with that of the source, which is read once more
+    Content,
 }
 
 impl From<VerifyArg> for Verify {
@@ -216,6 +250,7 @@ impl From<VerifyArg> for Verify {
         match arg {
             VerifyArg::None => Verify::None,
             VerifyArg::Count => Verify::Count,
+            VerifyArg::Content => Verify::Content,
         }
     }
 }
@@ -249,9 +284,9 @@ mod tests {
 
     #[test]
     fn verify_names_the_values_there_are() {
-        let error = Cli::try_parse_from(["pipeline", "run", "a.yaml", "--verify", "content"]);
-        let text = error.expect_err("content is not offered").to_string();
-        assert!(text.contains("[possible values: none, count]"), "{text}");
+        let error = Cli::try_parse_from(["pipeline", "run", "a.yaml", "--verify", "all"]);
+        let text = error.expect_err("all is not offered").to_string();
+        assert!(text.contains("[possible values: none, count, content]"), "{text}");
     }
 
     #[test]

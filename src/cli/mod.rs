@@ -19,6 +19,7 @@ mod signals;
 mod status;
 pub mod terminal;
 mod validate;
+mod verify;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -56,6 +57,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
     match &cli.command {
         Command::Run(args) => run::run(args, &cli.log),
         Command::Plan(args) => plan::plan(args),
+        Command::Verify(args) => verify::verify(args),
         Command::Status(args) => status::status(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),

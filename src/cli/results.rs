@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cli::layout::{Column, Columns};
 use crate::cli::terminal;
+use crate::cli::verify::differences;
 use crate::error::Result;
 use crate::flow::Verify;
 use crate::report::{RunReport, RunStatus, TableReport, TableStatus};
@@ -14,7 +15,18 @@ pub(super) fn print(report: &RunReport) -> Result<()> {
     if report.tables.is_empty() {
         return Ok(());
     }
-    terminal::print(&format!("{}{}\n", table(report), sentence(report)))
+    let mut told = Vec::new();
+    let mut compared = String::new();
+    for table in &report.tables {
+        // Tables that are merged share one comparison.
+        if let Some(comparison) =
+            table.comparison.as_ref().filter(|_| !told.contains(&&table.target))
+        {
+            told.push(&table.target);
+            compared.push_str(&differences(&table.target, comparison));
+        }
+    }
+    terminal::print(&format!("{}{compared}{}\n", table(report), sentence(report)))
 }
 
 fn table(report: &RunReport) -> String {
@@ -32,6 +44,10 @@ fn table(report: &RunReport) -> String {
         Column::Right("AFTER"),
         Column::Left("VERIFIED"),
     ]);
+    let checksums = report.tables.iter().any(|table| table.checksum.is_some());
+    if checksums {
+        columns.push(Column::Left("CHECKSUM"));
+    }
     let mut columns = Columns::new(&columns);
     for table in &report.tables {
         let mut cells = vec![
@@ -47,6 +63,9 @@ fn table(report: &RunReport) -> String {
             maybe(table.target_rows_after),
             verified(table).to_owned(),
         ]);
+        if checksums {
+            cells.push(table.checksum.clone().unwrap_or_default());
+        }
         columns.row(cells);
     }
     columns.render("")
@@ -76,6 +95,7 @@ fn decision(table: &TableReport) -> String {
 
 fn verified(table: &TableReport) -> &'static str {
     match table.verified {
+        Verify::Content => "content",
         Verify::Count => "count",
         Verify::None => "no",
     }

@@ -13,6 +13,7 @@ mod probe;
 mod read;
 mod run;
 mod survey;
+mod verify;
 
 pub use batch::{Batch, BatchStream};
 pub(crate) use blocking::blocking;
@@ -29,3 +30,4 @@ pub use probe::{ReadSpeed, read_speed};
 pub use read::{BatchSize, Outlet, ReadContext, ReaderThreads};
 pub use run::{Controls, Outcome, TableRun, TableState, TargetRun, run};
 pub use survey::{Id, IdFindings, Ids, LeftOut, SplitLeftOut, Surplus, check_ids, survey};
+pub use verify::{Change as RowChange, Comparison, Differences, Verdict, What, verify};

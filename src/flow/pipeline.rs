@@ -79,6 +79,8 @@ pub enum Verify {
     None,
     /// The growth of the target's own row count with the rows that it acknowledged.
     Count,
+    /// That, and every row as it is read back from the target with that of the source.
+    Content,
 }
 
 /// Bytes of a batch, where the memory budget allows: what a server takes well in one request.

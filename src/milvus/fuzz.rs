@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::v1::collection::rows_of_partition;
 use super::v1::proto as one;
-use super::v1::rows::found_ids;
+use super::v1::rows::found_rows;
 use super::v2::collection::{Collection, row_count_of};
 use super::v2::field::{arrow_field, fields_words};
 use super::v2::index::Index;
@@ -46,7 +46,8 @@ pub fn answer(which: u8, bytes: &[u8]) -> Result<(String, Option<RecordBatch>)> 
         }
         9 => {
             let answer: one::VectorsData = one(bytes)?;
-            format!("{:?}", found_ids(&[1, 2, 3], &answer.vectors_data))
+            let found = found_rows(&[1, 2, 3], &answer.vectors_data);
+            format!("{:?}", found.map(Iterator::collect::<Vec<_>>))
         }
         10 => {
             v1::connect::Version::parse(&one::<one::StringReply>(bytes)?.string_reply).to_string()

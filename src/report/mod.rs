@@ -6,9 +6,11 @@ mod html;
 mod metrics;
 mod process;
 mod run;
+mod verify;
 
 pub use file::ReportFile;
 pub use html::html;
 pub use metrics::MetricsServer;
 pub use process::{cpu_time, peak_rss_bytes};
 pub use run::{ErrorReport, RunReport, RunStatus, Started, TableReport, TableStatus, Times};
+pub use verify::{TargetReport, VerifyReport};

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Kind};
-use crate::flow::{Pipeline, TableRun, TableState, Totals, Verify};
+use crate::flow::{Comparison, Pipeline, TableRun, TableState, Totals, Verdict, Verify};
 use crate::report::{cpu_time, peak_rss_bytes};
 use crate::sink::Decision;
 use crate::words;
@@ -28,6 +28,16 @@ impl Started {
     /// Now.
     pub fn now() -> Self {
         Started { wall: OffsetDateTime::now_utc(), clock: Instant::now() }
+    }
+
+    /// The moment (RFC 3339, UTC).
+    pub(super) fn at(self) -> String {
+        rfc3339(self.wall)
+    }
+
+    /// Seconds since then.
+    pub(super) fn seconds(self) -> f64 {
+        seconds(self.clock.elapsed())
     }
 }
 
@@ -152,10 +162,15 @@ pub struct TableReport {
     pub target_rows_before: Option<u64>,
     /// Rows that the target holds now, by its own count, once the table is complete.
     pub target_rows_after: Option<u64>,
-    /// Checksum over the content, where one was made.
+    /// Checksum over the rows of the source as they left the transforms, where one was made; of
+    /// tables that were merged, over all of them.
     pub checksum: Option<String>,
-    /// What was compared between source and target, and agreed: `none` or `count`.
+    /// What was compared between source and target, and agreed: `none`, `count` or `content`.
     pub verified: Verify,
+    /// How the content compares, where that was looked at; of tables that were merged, of all of
+    /// them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// What the source and the target had to say at plan time.
     pub notes: Vec<String>,
     /// Where the time went.
@@ -227,16 +242,13 @@ impl RunReport {
             version: env!("CARGO_PKG_VERSION"),
             status,
             exit_code,
-            error: error.map(|error| ErrorReport {
-                kind: kind_name(error.kind()),
-                message: error.to_string(),
-            }),
+            error: error.map(ErrorReport::of),
             config,
             source_kind: pipeline.map(|pipeline| pipeline.source.kind()),
             sink_kind: pipeline.map(|pipeline| pipeline.sink.kind()),
-            started_at: rfc3339(started.wall),
+            started_at: started.at(),
             resumed: tables.iter().any(|table| table.target.plan.resumed),
-            duration_s: seconds(started.clock.elapsed()),
+            duration_s: started.seconds(),
             bytes_read: totals.bytes_read - earlier.bytes_read,
             retries: totals.retries - earlier.retries,
             peak_rss_bytes: peak_rss_bytes(),
@@ -254,9 +266,19 @@ impl RunReport {
     /// # Errors
     /// [`Kind::Internal`] if a value can't be written as JSON.
     pub fn to_json(&self) -> crate::Result<String> {
-        serde_json::to_string_pretty(self)
-            .map(|json| json + "\n")
-            .map_err(|error| Error::internal("The report can't be written as JSON").because(error))
+        to_json(self)
+    }
+}
+
+pub(super) fn to_json(report: &impl Serialize) -> crate::Result<String> {
+    serde_json::to_string_pretty(report)
+        .map(|json| json + "\n")
+        .map_err(|error| Error::internal("The report can't be written as JSON").because(error))
+}
+
+impl ErrorReport {
+    pub(super) fn of(error: &Error) -> ErrorReport {
+        ErrorReport { kind: kind_name(error.kind()), message: error.to_string() }
     }
 }
 
@@ -270,6 +292,7 @@ impl TableReport {
             TableState::Moving | TableState::Completing => TableStatus::Incomplete,
             TableState::Done => TableStatus::Complete,
         };
+        let comparison = run.target.comparison.get();
         let target = &plan.target.plan;
         // Until it is published, the target holds what it held before.
         let waits = target.publish.is_some() && status != TableStatus::Complete;
@@ -302,8 +325,14 @@ impl TableReport {
                 _ => completion.map(|c| c.rows_before).or(target.rows_before),
             },
             target_rows_after: completion.map(|c| c.rows_after).or(left_alone),
-            checksum: None,
-            verified: if status == TableStatus::Complete { verify } else { Verify::None },
+            checksum: comparison.and_then(|c| c.checksum_of_source).map(|sum| sum.to_string()),
+            verified: match (status, verify, comparison.map(|comparison| comparison.verdict)) {
+                (TableStatus::Complete, Verify::Content, Some(Verdict::Same)) => Verify::Content,
+                (TableStatus::Complete, Verify::Content, _) => Verify::Count,
+                (TableStatus::Complete, verify, _) => verify,
+                _ => Verify::None,
+            },
+            comparison: comparison.cloned(),
             notes,
             times_s: totals.times.into(),
         }

@@ -13,7 +13,10 @@ use crate::registry::registry;
 use crate::table::{Metric, Part, Split, TableSchema};
 
 pub mod files;
+mod read_back;
 pub mod server;
+
+pub use read_back::{Duplicates, IdPages, Leeway, OldRow, ReadBack, RowsById};
 
 registry! {
     /// Where rows go: exactly one kind.
@@ -324,6 +327,14 @@ pub trait Sink: Send + Sync {
     async fn publish(&self, _what: &str, _rows: u64) -> Result<()> {
         Ok(())
     }
+
+    /// How the rows of the target of `table` are read back, to be compared with the source's.
+    /// Changes nothing, but for what is loaded to be asked and released again by
+    /// [`close`](Self::close).
+    ///
+    /// # Errors
+    /// When the target can't be looked at, or can't give its rows back as it is.
+    async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack>;
 
     /// Called once at the very end, however the plan or run ended: gives back what was taken only
     /// to look, for example a collection that was loaded to be asked for ids.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::sink::{
-    Completion, Decision, Granularity, IdRules, Sink, SinkContext, SinkFactory, SplitWriter, Start,
-    TableToWrite, TableWriter, TargetPlan, Written,
+    Completion, Decision, Granularity, IdRules, ReadBack, Sink, SinkContext, SinkFactory,
+    SplitWriter, Start, TableToWrite, TableWriter, TargetPlan, Written,
 };
 use crate::table::Split;
 
@@ -60,6 +60,10 @@ impl Sink for Null {
             ids: IdRules::default(),
             publish: None,
         })
+    }
+
+    async fn read_back(&self, _: &TableToWrite) -> Result<ReadBack> {
+        Ok(ReadBack::Never("the null sink keeps no rows"))
     }
 
     fn granularity(&self) -> Granularity {

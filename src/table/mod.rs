@@ -1,6 +1,7 @@
 //! What a table of vectors is: its Arrow schema with roles, its vector types and metrics, the
-//! splits it is read in, and the checks a row must pass. No input or output happens here.
+//! splits it is read in, the checks a row must pass, and the checksum of rows. No input or output happens here.
 
+mod checksum;
 mod metric;
 mod part;
 mod schema;
@@ -8,6 +9,7 @@ mod split;
 mod validate;
 mod vector;
 
+pub use checksum::{Checksum, RowHasher};
 pub use metric::Metric;
 pub use part::Part;
 pub use schema::{ROLE, Role, TableSchema, VECTOR_TYPE, id_field, vector_column, vector_field};

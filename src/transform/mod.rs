@@ -97,6 +97,9 @@ pub struct SplitContext {
     pub meter: Arc<Meter>,
     /// The rows of the split that [`IdEffect::Dedupe`] leaves out.
     pub left_out: SplitLeftOut,
+    /// True when the rows have moved, and pass once more only to be compared with what arrived:
+    /// nothing is written beside the table.
+    pub comparing: bool,
 }
 
 /// What a transform does to ids.

@@ -10,8 +10,8 @@ use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use vecpipe::flow::{Batch, Meter};
 use vecpipe::sink::{
-    Completion, Decision, Earlier, Granularity, IdRules, Publish, Sink, SplitWriter, Start,
-    TableToWrite, TableWriter, TargetPlan, Written,
+    Completion, Decision, Earlier, Granularity, IdRules, Publish, ReadBack, Sink, SplitWriter,
+    Start, TableToWrite, TableWriter, TargetPlan, Written,
 };
 use vecpipe::table::Split;
 use vecpipe::{Error, Result};
@@ -87,6 +87,10 @@ impl Sink for Recorder {
                 run: "this one".to_owned(),
             }),
         })
+    }
+
+    async fn read_back(&self, _: &TableToWrite) -> Result<ReadBack> {
+        Ok(ReadBack::Never("its rows are in the test's hands"))
     }
 
     fn granularity(&self) -> Granularity {

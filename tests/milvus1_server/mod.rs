@@ -30,6 +30,8 @@ pub enum Fault {
     LoseHalf,
     /// It never arrives, and the client can't know that.
     LoseRequest,
+    /// A bit of the first row is another one when it arrives.
+    FlipBit,
     /// It is never answered.
     Silence,
     /// The server says that it has no memory.
@@ -137,6 +139,14 @@ impl Milvus1 {
                 shared.carry_out(call, &request.encode_to_vec());
                 Reply::Reset
             }
+            Fault::FlipBit => {
+                let mut request = InsertParam::decode(message).unwrap();
+                let vector = &mut request.row_record_array[0].float_data;
+                let mut bytes = vector.to_vec();
+                bytes[0] ^= 1;
+                *vector = bytes.into();
+                shared.carry_out(call, &request.encode_to_vec())
+            }
             Fault::LoseRequest => Reply::Reset,
             Fault::Silence => Reply::Silence,
             Fault::OutOfMemory | Fault::Refuse => {
@@ -224,6 +234,12 @@ impl Shared {
                 let vectors_data = found.clone().unwrap_or_default();
                 let status = Some(status(found.map(drop)));
                 Reply::message(&VectorsData { status, vectors_data })
+            }
+            "GetVectorIDs" => {
+                let ids = store.ids_of(&read(message));
+                let vector_id_array = ids.clone().unwrap_or_default();
+                let status = Some(status(ids.map(drop)));
+                Reply::message(&VectorIds { status, vector_id_array })
             }
             "DeleteByID" => Reply::message(&status(store.delete(read(message)))),
             "Flush" => {

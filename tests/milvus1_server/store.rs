@@ -119,7 +119,9 @@ impl Store {
             .iter()
             .map(|(tag, partition)| {
                 let rows = partition.flushed.len();
-                json!({ "tag": tag, "row_count": rows, "segments": null })
+                let segment = json!([{ "name": format!("of {tag}"), "row_count": rows }]);
+                let segments = if rows > 0 { segment } else { json!(null) };
+                json!({ "tag": tag, "row_count": rows, "segments": segments })
             })
             .collect();
         let rows = self.count(name)?;
@@ -216,6 +218,13 @@ impl Store {
                 }
             })
             .collect())
+    }
+
+    /// The ids of a segment; here each partition is one.
+    pub fn ids_of(&mut self, request: &GetVectorIDsParam) -> Result<Vec<i64>> {
+        let tag = request.segment_name.trim_start_matches("of ").to_owned();
+        let rows = &self.partition(&request.collection_name, &tag)?.flushed;
+        Ok(rows.iter().map(|(id, _)| *id).collect())
     }
 
     pub fn flush(&mut self, name: &str) -> Result<()> {

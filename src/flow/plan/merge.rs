@@ -8,16 +8,18 @@ use crate::error::{Error, Result};
 use crate::sink::TableToWrite;
 use crate::table::Part;
 
-/// The tables of each target, by their numbers. What is left alone is not merged.
-pub(super) fn groups(tables: &[Alone]) -> Vec<Vec<usize>> {
+/// The tables of each target, by their numbers; of targets that are left alone only where `all` are
+/// wanted.
+pub(super) fn groups(tables: &[Alone], all: bool) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut of_target: BTreeMap<&str, usize> = BTreeMap::new();
     for (n, table) in tables.iter().enumerate() {
-        let known = table.moves().then(|| of_target.get(table.target.target.as_str())).flatten();
+        let merges = all || table.moves();
+        let known = merges.then(|| of_target.get(table.target.target.as_str())).flatten();
         match known {
             Some(group) => groups[*group].push(n),
             None => {
-                if table.moves() {
+                if merges {
                     of_target.insert(&table.target.target, groups.len());
                 }
                 groups.push(vec![n]);

@@ -49,6 +49,19 @@ impl Plan {
     /// # Errors
     /// Whatever makes the run impossible, found before anything moves.
     pub async fn make(pipeline: &Pipeline) -> Result<Plan> {
+        Plan::make_with(pipeline, false).await
+    }
+
+    /// The same to compare source and targets: a target that a run would leave alone is looked at
+    /// like others.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make).
+    pub(super) async fn to_compare(pipeline: &Pipeline) -> Result<Plan> {
+        Plan::make_with(pipeline, true).await
+    }
+
+    async fn make_with(pipeline: &Pipeline, merge_all: bool) -> Result<Plan> {
         let mut chains = Vec::new();
         let mut tables = Vec::new();
         for source in pipeline.source.tables().await? {
@@ -66,7 +79,7 @@ impl Plan {
         }
         let mut targets = Vec::new();
         let mut target_of = vec![0; alone.len()];
-        for members in merge::groups(&alone) {
+        for members in merge::groups(&alone, merge_all) {
             for member in &members {
                 target_of[*member] = targets.len();
             }

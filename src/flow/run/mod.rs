@@ -22,7 +22,7 @@ use crate::sink::{Decision, Start};
 use log::Pace;
 use publish::{Complete, Publications};
 use state::Opened;
-use verify::verify_count;
+use verify::{verify_content, verify_count};
 
 pub use state::{TableRun, TableState, TargetRun};
 
@@ -67,7 +67,11 @@ pub async fn run(
     journal: Journal,
     controls: Controls,
 ) -> Outcome {
-    let mut outcome = move_all(pipeline, tables, journal.clone(), controls).await;
+    let moving = (Arc::clone(&pipeline), tables.clone(), journal.clone(), controls.clone());
+    let mut outcome = move_all(moving.0, moving.1, moving.2, moving.3).await;
+    if outcome.error.is_none() && pipeline.settings.verify == Verify::Content {
+        outcome.error = verify_content(&pipeline, &tables, &controls).await.err();
+    }
     // Nothing of the run is left that could note anything later.
     if let Err(error) = journal.end(Ended::now(outcome.error.as_ref())).await {
         match &outcome.error {
@@ -247,7 +251,7 @@ impl Run {
         }
         let completion = sink.complete().await?;
         let _ = target.completion.set(completion);
-        if self.pipeline.settings.verify == Verify::Count {
+        if self.pipeline.settings.verify != Verify::None {
             verify_count(&target.plan.plan, self.tables_of(target), completion)?;
         }
         self.verified(number, target, completion).await

@@ -175,5 +175,5 @@ async fn split_context(
         (None, None) => Default::default(),
         (None, Some(_)) => return Err(not_surveyed()),
     };
-    Ok(SplitContext { meter, left_out })
+    Ok(SplitContext { meter, left_out, comparing: false })
 }

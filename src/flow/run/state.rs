@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
 use crate::flow::plan::{Plan, TablePlan, TargetTable};
-use crate::flow::{Meter, Totals};
+use crate::flow::{Comparison, Meter, Totals};
 use crate::sink::{Completion, TableWriter};
 
 /// How one table of the source is getting on. The engine writes it; progress, metrics and reports
@@ -29,6 +29,8 @@ pub struct TargetRun {
     pub plan: Arc<TargetTable>,
     /// What it held at the end, once it is complete.
     pub completion: OnceLock<Completion>,
+    /// How its content compares with the source's, once that was looked at.
+    pub comparison: OnceLock<Comparison>,
     pub(super) opened: OnceCell<Opened>,
     pub(super) splits_left: AtomicUsize,
 }
@@ -43,7 +45,8 @@ impl TargetRun {
     fn new(plan: Arc<TargetTable>) -> Self {
         let completion = plan.progress.completion.map_or_else(OnceLock::new, OnceLock::from);
         let splits_left = AtomicUsize::new(plan.splits.len() - plan.progress.finished());
-        TargetRun { plan, completion, opened: OnceCell::new(), splits_left }
+        let comparison = OnceLock::new();
+        TargetRun { plan, completion, comparison, opened: OnceCell::new(), splits_left }
     }
 
     /// True once something may have changed at the target, by this run or an interrupted one.

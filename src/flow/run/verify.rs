@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::state::TableRun;
+use super::{Controls, targets_of};
 use crate::error::{Error, Result};
-use crate::flow::Totals;
+use crate::flow::verify::{compare, differ};
+use crate::flow::{Pipeline, Totals};
 use crate::sink::{Completion, TargetPlan};
 use crate::words::count;
 
@@ -51,4 +53,21 @@ pub(super) fn verify_count<'a>(
         return Err(kept(error));
     }
     Ok(())
+}
+
+/// Compares the content of all targets with the source's, once all rows have moved.
+pub(super) async fn verify_content(
+    pipeline: &Pipeline,
+    tables: &[Arc<TableRun>],
+    controls: &Controls,
+) -> Result<()> {
+    let plans: Vec<_> = tables.iter().map(|table| &table.plan).collect();
+    let mut compared = Vec::new();
+    for target in targets_of(tables).iter().filter(|target| target.plan.moves()) {
+        let before = target.completion.get().map(|completion| completion.rows_before);
+        let comparison = compare(pipeline, &plans, &target.plan, before, controls).await?;
+        compared.push((target.plan.plan.target.clone(), comparison.clone()));
+        let _ = target.comparison.set(comparison);
+    }
+    differ(compared.iter().map(|(target, comparison)| (target.as_str(), comparison)))
 }

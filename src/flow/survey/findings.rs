@@ -2,19 +2,41 @@
 
 use std::fmt;
 
-use crate::error::Error;
+use arrow::datatypes::Int64Type;
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
 use crate::words;
 
 /// Ids that an error names.
 pub(super) const SAMPLE: usize = 5;
 
 /// An id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
 pub enum Id {
     /// An integer.
     Int(i64),
     /// A text.
     Text(String),
+}
+
+impl Id {
+    /// The id in a row of an id column.
+    ///
+    /// # Errors
+    /// When the column is neither Int64 nor Utf8.
+    pub fn at(ids: &ArrayRef, row: usize) -> Result<Id> {
+        if let Some(ids) = ids.as_primitive_opt::<Int64Type>() {
+            return Ok(Id::Int(ids.value(row)));
+        }
+        match ids.as_string_opt::<i32>() {
+            Some(ids) => Ok(Id::Text(ids.value(row).to_owned())),
+            None => Err(Error::internal(format!("Ids of type {} were read", ids.data_type()))),
+        }
+    }
 }
 
 impl fmt::Display for Id {

@@ -22,11 +22,13 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::flow::plan::{Plan, TargetTable};
-use crate::flow::{Controls, Pipeline};
+use crate::flow::{Controls, Pipeline, Verify};
 use look::Asked;
 use pass::Pass;
 
 pub use findings::{Id, IdFindings, Ids, Surplus};
+pub(super) use folder::Folder;
+pub(super) use keys::{Keys, id_of, keys_of, sorted};
 pub(super) use left_out::not_surveyed;
 pub use left_out::{LeftOut, SplitLeftOut};
 pub(super) use pass::placed;
@@ -56,20 +58,37 @@ async fn survey_target(
     target: &TargetTable,
     controls: &Controls,
 ) -> Result<IdFindings> {
-    let pass = || Pass::new(pipeline, plan, target, controls);
-    let first = target.tables.first().map(|table| &plan.tables[*table].transforms);
     let at_work = target.moves() && !target.is_complete();
-    let dedupe = first.and_then(|chain| chain.dedupe()).filter(|_| at_work);
-    if let (Some((step, keep)), None) = (dedupe, target.left_out.get()) {
-        let left_out = repeated::left_out(&pass()?, step, keep).await?;
-        let _ = target.left_out.set(Arc::new(left_out));
+    // A target that is complete is read again only to be compared.
+    if at_work || target.moves() && pipeline.settings.verify == Verify::Content {
+        find_left_out(pipeline, plan, target, controls).await?;
     }
     // Of rows that an interrupted run wrote, the target holds the ids by now.
     let untouched = at_work && target.progress.memo.is_none();
     match Asked::of(plan, target).filter(|_| untouched) {
-        Some(asked) => look::look(&pass()?, asked).await,
+        Some(asked) => look::look(&Pass::new(pipeline, plan, target, controls)?, asked).await,
         None => Ok(IdFindings::default()),
     }
+}
+
+/// Notes in the plan which rows of a target `dedupe` leaves out, if it is asked to.
+///
+/// # Errors
+/// When ids can't be read.
+pub(super) async fn find_left_out(
+    pipeline: &Pipeline,
+    plan: &Plan,
+    target: &TargetTable,
+    controls: &Controls,
+) -> Result<()> {
+    let first = target.tables.first().map(|table| &plan.tables[*table].transforms);
+    let dedupe = first.and_then(|chain| chain.dedupe());
+    if let (Some((step, keep)), None) = (dedupe, target.left_out.get()) {
+        let pass = Pass::new(pipeline, plan, target, controls)?;
+        let left_out = repeated::left_out(&pass, step, keep).await?;
+        let _ = target.left_out.set(Arc::new(left_out));
+    }
+    Ok(())
 }
 
 /// Surveys the ids of `plan` and stops at the first target whose ids keep it from being filled.

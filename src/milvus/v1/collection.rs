@@ -19,7 +19,9 @@ pub struct Collection {
     pub metric: i32,
 }
 
-/// What `ShowCollectionInfo` says, but for the segments.
+const SHOW_INFO: &str = "ShowCollectionInfo";
+
+/// What `ShowCollectionInfo` says.
 #[derive(Deserialize)]
 struct Info {
     #[serde(default)]
@@ -30,15 +32,32 @@ struct Info {
 struct PartitionInfo {
     tag: String,
     row_count: u64,
+    /// Null where there are none.
+    #[serde(default)]
+    segments: Option<Vec<SegmentInfo>>,
 }
 
-/// Rows of the partition `tag`, from the text that `ShowCollectionInfo` answers; what is wrong with
-/// it otherwise.
+#[derive(Deserialize)]
+struct SegmentInfo {
+    name: String,
+}
+
+impl Info {
+    fn read(text: &str) -> Result<Info, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// Rows of a partition; what is wrong with the answer otherwise.
+    fn rows_of(&self, tag: &str) -> Result<u64, String> {
+        let found = self.partitions.iter().find(|partition| partition.tag == tag);
+        let rows = found.map(|partition| partition.row_count);
+        rows.ok_or_else(|| format!("nothing about the partition `{tag}`"))
+    }
+}
+
+/// Rows of the partition `tag`, from the text that `ShowCollectionInfo` answers.
 pub(in crate::milvus) fn rows_of_partition(text: &str, tag: &str) -> Result<u64, String> {
-    let info: Info = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let found = info.partitions.iter().find(|partition| partition.tag == tag);
-    let rows = found.map(|partition| partition.row_count);
-    rows.ok_or_else(|| format!("nothing about the partition `{tag}`"))
+    Info::read(text)?.rows_of(tag)
 }
 
 fn named(collection: &str) -> CollectionName {
@@ -167,10 +186,26 @@ impl Client {
                 MilvusError::Malformed { rpc, words }
             });
         };
-        let rpc = "ShowCollectionInfo";
-        let answer: CollectionInfo = self.call(rpc, named(collection)).await?;
-        rows_of_partition(&answer.json_info, tag)
-            .map_err(|words| MilvusError::Malformed { rpc, words })
+        let rows = self.info(collection).await?.rows_of(tag);
+        rows.map_err(|words| MilvusError::Malformed { rpc: SHOW_INFO, words })
+    }
+
+    /// Names of the segments of a collection, or of one of its partitions.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn segments(&self, collection: &str, partition: Option<&str>) -> Result<Vec<String>> {
+        let partitions = self.info(collection).await?.partitions.into_iter();
+        let segments = partitions
+            .filter(|found| partition.is_none_or(|tag| found.tag == tag))
+            .flat_map(|found| found.segments.unwrap_or_default());
+        Ok(segments.map(|segment| segment.name).collect())
+    }
+
+    async fn info(&self, collection: &str) -> Result<Info> {
+        let answer: CollectionInfo = self.call(SHOW_INFO, named(collection)).await?;
+        Info::read(&answer.json_info)
+            .map_err(|words| MilvusError::Malformed { rpc: SHOW_INFO, words })
     }
 
     /// Makes all rows of a collection durable, countable and findable by id.

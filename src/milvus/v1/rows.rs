@@ -30,9 +30,50 @@ impl Client {
         ids: &[i64],
         row_bytes: usize,
     ) -> Result<Vec<i64>> {
+        let mut existing = Vec::new();
+        self.each_by_id(collection, partition, ids, row_bytes, |id, _| existing.push(id)).await?;
+        Ok(existing)
+    }
+
+    /// The same with the rows: ids, and the bytes of their vectors one after the other.
+    ///
+    /// # Errors
+    /// When the server can't be asked, or its vectors are not of `row_bytes`.
+    pub async fn rows_by_id(
+        &self,
+        collection: &str,
+        partition: Option<&str>,
+        ids: &[i64],
+        row_bytes: usize,
+    ) -> Result<(Vec<i64>, Vec<u8>)> {
+        let (mut existing, mut vectors, mut fits) = (Vec::new(), Vec::new(), true);
+        let take = |id, row: &RowRecord| {
+            let vector = if row.float_data.is_empty() { &row.binary_data } else { &row.float_data };
+            fits &= vector.len() == row_bytes;
+            existing.push(id);
+            vectors.extend_from_slice(vector);
+        };
+        self.each_by_id(collection, partition, ids, row_bytes, take).await?;
+        match fits {
+            true => Ok((existing, vectors)),
+            false => Err(MilvusError::Malformed {
+                rpc: "GetVectorsByID",
+                words: format!("vectors of other than {row_bytes} bytes"),
+            }),
+        }
+    }
+
+    /// Hands each row that has one of `ids` to `take`.
+    async fn each_by_id(
+        &self,
+        collection: &str,
+        partition: Option<&str>,
+        ids: &[i64],
+        row_bytes: usize,
+        mut take: impl FnMut(i64, &RowRecord),
+    ) -> Result<()> {
         let rpc = "GetVectorsByID";
         let at_once = (ANSWER_BYTES / row_bytes.max(1)).clamp(1, MAX_IDS);
-        let mut existing = Vec::new();
         for ids in ids.chunks(at_once) {
             let request = VectorsIdentity {
                 collection_name: collection.to_owned(),
@@ -40,10 +81,25 @@ impl Client {
                 partition_tag: partition.unwrap_or_default().to_owned(),
             };
             let rows = self.call::<VectorsData>(rpc, request).await?.vectors_data;
-            let found = found_ids(ids, &rows);
-            existing.extend(found.map_err(|words| MilvusError::Malformed { rpc, words })?);
+            let found = found_rows(ids, &rows);
+            let found = found.map_err(|words| MilvusError::Malformed { rpc, words })?;
+            found.for_each(|(id, row)| take(id, row));
         }
-        Ok(existing)
+        Ok(())
+    }
+
+    /// The ids of all flushed rows of a segment that were not deleted; an id that several rows have
+    /// comes several times.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn segment_ids(&self, collection: &str, segment: &str) -> Result<Vec<i64>> {
+        let request = GetVectorIDsParam {
+            collection_name: collection.to_owned(),
+            segment_name: segment.to_owned(),
+        };
+        let answer: VectorIds = self.call("GetVectorIDs", request).await?;
+        Ok(answer.vector_id_array)
     }
 
     /// Removes all flushed rows that have one of `ids`, as [`existing_ids`](Self::existing_ids)
@@ -69,13 +125,16 @@ impl Client {
     }
 }
 
-/// Those of `ids` that the server answered with a row for; what is wrong with its answer otherwise.
-pub(in crate::milvus) fn found_ids(ids: &[i64], rows: &[RowRecord]) -> Result<Vec<i64>, String> {
+/// Those of `ids` that the server answered with a row for, and the rows; what is wrong with its answer
+/// otherwise.
+pub(in crate::milvus) fn found_rows<'a>(
+    ids: &'a [i64],
+    rows: &'a [RowRecord],
+) -> Result<impl Iterator<Item = (i64, &'a RowRecord)>, String> {
     // A collection without a row answers with nothing at all.
     if !rows.is_empty() && rows.len() != ids.len() {
         return Err(format!("{} rows for {} ids", rows.len(), ids.len()));
     }
     let there = |row: &RowRecord| !row.float_data.is_empty() || !row.binary_data.is_empty();
-    let found = ids.iter().zip(rows).filter(|(_, row)| there(row));
-    Ok(found.map(|(id, _)| *id).collect())
+    Ok(ids.iter().copied().zip(rows).filter(move |(_, row)| there(row)))
 }

@@ -1,8 +1,15 @@
 //! Loading: what must be in the query nodes' memory before it can be asked for.
 
+use std::time::{Duration, Instant};
+
 use crate::milvus::v2::proto::common::LoadState;
 use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::{Client, Result};
+
+/// How long queries may miss rows of a partition that counts as loaded.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+/// Between two looks whether they see them.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// What [`Client::load_missing`] loaded, so that it can be released again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +89,28 @@ impl Client {
             self.is_loaded(collection, partitions)
         })
         .await?;
+        if let Loaded::Partitions(names) = &loaded {
+            self.wait_until_seen(collection, names).await?;
+        }
         Ok(loaded)
+    }
+
+    /// Waits until queries see the rows of partitions that were just loaded. Where others had been
+    /// loaded before, Milvus 2.3.5 says that they are loaded some seconds before that (up to 8 were
+    /// seen), and meanwhile answers as if they were empty.
+    async fn wait_until_seen(&self, collection: &str, partitions: &[String]) -> Result<()> {
+        let since = Instant::now();
+        for partition in partitions {
+            let name = std::slice::from_ref(partition);
+            if self.row_count(collection, Some(partition)).await? == 0 {
+                continue;
+            }
+            // The statistics count deleted rows, so there may be none to be seen.
+            while self.count(collection, name).await? == 0 && since.elapsed() < SEEN_WITHIN {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+        Ok(())
     }
 
     /// Loads partitions without waiting for them.

@@ -9,12 +9,14 @@
 //! | [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`field`] | Milvus types and Arrow types |
 //! | [`insert`] | record batches to insert requests, without copying vectors |
+//! | [`by_id`] | reading and counting rows by their ids, listing the ids there are |
 //! | [`query`] | counting rows, looking up ids, reading a few rows |
 //!
 //! Measured against Milvus 2.3.5 and Milvus Lite 3.2.2; differences between them are noted where
 //! they matter.
 
 pub mod alias;
+pub mod by_id;
 pub mod collection;
 pub mod connect;
 pub mod field;

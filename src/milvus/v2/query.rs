@@ -23,15 +23,18 @@ use crate::milvus::v2::proto::schema::{
 use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// Ids looked up by one query: below every limit on an answer's rows (16,384 on 2.3.5).
-const IDS_PER_QUERY: usize = 8_192;
+pub(super) const IDS_PER_QUERY: usize = 8_192;
 
 /// What a query asks.
-struct Question<'a> {
-    collection: &'a str,
-    partitions: &'a [String],
-    expr: String,
-    fields: Vec<String>,
-    limit: Option<usize>,
+pub(super) struct Question<'a> {
+    pub collection: &'a str,
+    pub partitions: &'a [String],
+    pub expr: String,
+    pub fields: Vec<String>,
+    pub limit: Option<usize>,
+    /// Rows by ascending primary key. Without it, a server that holds several rows of one key leaves
+    /// out others when there are more than the limit.
+    pub in_order: bool,
 }
 
 impl Client {
@@ -44,10 +47,16 @@ impl Client {
     /// When the collection is not loaded, or the server can't be asked.
     pub async fn count(&self, collection: &str, partitions: &[String]) -> Result<u64> {
         let fields = vec!["count(*)".to_owned()];
-        let question =
-            Question { collection, partitions, expr: String::new(), fields, limit: None };
-        count_of(&self.ask(question).await?)
-            .ok_or_else(|| MilvusError::Malformed { rpc: "Query", words: "no count".to_owned() })
+        let question = Question {
+            collection,
+            partitions,
+            expr: String::new(),
+            fields,
+            limit: None,
+            in_order: false,
+        };
+        let answer = self.ask(question).await?;
+        the_count(&answer)
     }
 
     /// Which of `ids` (`Int64` or `Utf8`) a loaded collection, or some of its partitions, holds;
@@ -74,6 +83,7 @@ impl Client {
                 expr,
                 fields: vec![key.to_owned()],
                 limit: None,
+                in_order: false,
             };
             for field in self.ask(question).await?.fields_data {
                 let Some(Values::Scalars(scalars)) = field.field else { continue };
@@ -107,12 +117,18 @@ impl Client {
             expr: String::new(),
             fields: fields.iter().map(|field| field.name().clone()).collect(),
             limit: Some(limit),
+            in_order: false,
         };
         rows_of(fields, &self.ask(question).await?)
     }
 
-    async fn ask(&self, question: Question<'_>) -> Result<QueryResults> {
-        let query_params = question.limit.map(|limit| pair("limit", limit)).into_iter().collect();
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<QueryResults> {
+        let mut query_params: Vec<_> =
+            question.limit.map(|limit| pair("limit", limit)).into_iter().collect();
+        if question.in_order {
+            let flags = ["iterator", "reduce_stop_for_best"];
+            query_params.extend(flags.map(|flag| pair(flag, "True")));
+        }
         // Milvus Lite looks at the whole collection even so.
         let partition_names = question.partitions.to_vec();
         let request = QueryRequest {
@@ -149,8 +165,14 @@ pub(in crate::milvus) fn rows_of(fields: Vec<Field>, answer: &QueryResults) -> R
         .map_err(|error| malformed(&error.to_string()))
 }
 
+/// The number that a question for `count(*)` is answered with.
+pub(super) fn the_count(answer: &QueryResults) -> Result<u64> {
+    count_of(answer)
+        .ok_or_else(|| MilvusError::Malformed { rpc: "Query", words: "no count".to_owned() })
+}
+
 /// The condition that `key` is one of `ids`.
-fn is_one_of(key: &str, ids: &ArrayRef) -> Option<String> {
+pub(super) fn is_one_of(key: &str, ids: &ArrayRef) -> Option<String> {
     let mut list = String::with_capacity(ids.len() * 12);
     let mut least = false;
     if let Some(numbers) = ids.as_primitive_opt::<Int64Type>() {
@@ -172,7 +194,7 @@ fn is_one_of(key: &str, ids: &ArrayRef) -> Option<String> {
     Some(format!("{key} in [{list}]{least}"))
 }
 
-fn put_literal(out: &mut String, text: &str) {
+pub(super) fn put_literal(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -187,7 +209,7 @@ fn put_literal(out: &mut String, text: &str) {
 }
 
 /// A field's values as an Arrow column; `None` when they are not of the field's type.
-fn to_arrow(field: &Field, data: &FieldData) -> Option<ArrayRef> {
+pub(super) fn to_arrow(field: &Field, data: &FieldData) -> Option<ArrayRef> {
     let valid = &data.valid_data;
     match data.field.as_ref()? {
         Values::Vectors(vectors) => {

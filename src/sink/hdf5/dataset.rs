@@ -1,13 +1,16 @@
 //! One dataset: how it is stored, and rows on their way into it and from one to another.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::{DataType, Field};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, UInt8Type,
 };
+use arrow_array::{ArrayRef, BooleanArray, FixedSizeListArray, PrimitiveArray, StringArray};
 use hdf5::dataset::FillTime;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Extent, H5Type, Hyperslab, Selection, SimpleExtents, SliceOrIndex};
@@ -116,6 +119,60 @@ impl Column {
                 self.put(to, row, texts.as_deref())
             }
         }
+    }
+
+    /// Reads rows as a column of a batch.
+    ///
+    /// # Errors
+    /// What libhdf5 says.
+    pub fn read(
+        &self,
+        from: &hdf5::Dataset,
+        (row, rows): (usize, usize),
+        field: &Field,
+    ) -> hdf5::Result<ArrayRef> {
+        let values: ArrayRef = match self.element {
+            Element::F16 => self.get::<Float16Type>(from, row, rows)?,
+            Element::F32 => self.get::<Float32Type>(from, row, rows)?,
+            Element::F64 => self.get::<Float64Type>(from, row, rows)?,
+            Element::I8 => self.get::<Int8Type>(from, row, rows)?,
+            Element::I16 => self.get::<Int16Type>(from, row, rows)?,
+            Element::I32 => self.get::<Int32Type>(from, row, rows)?,
+            Element::I64 => self.get::<Int64Type>(from, row, rows)?,
+            Element::U8 => self.get::<UInt8Type>(from, row, rows)?,
+            Element::Bool => Arc::new(BooleanArray::from(self.raw::<bool>(from, row, rows)?)),
+            Element::Text => {
+                let texts = self.raw::<VarLenUnicode>(from, row, rows)?;
+                Arc::new(StringArray::from_iter_values(texts.iter().map(VarLenUnicode::as_str)))
+            }
+        };
+        let DataType::FixedSizeList(element, len) = field.data_type() else { return Ok(values) };
+        FixedSizeListArray::try_new(Arc::clone(element), *len, values, None)
+            .map(|list| Arc::new(list) as ArrayRef)
+            .map_err(|error| hdf5::Error::from(error.to_string()))
+    }
+
+    fn get<T: ArrowPrimitiveType>(
+        &self,
+        from: &hdf5::Dataset,
+        row: usize,
+        rows: usize,
+    ) -> hdf5::Result<ArrayRef>
+    where
+        T::Native: H5Type,
+    {
+        let values: ScalarBuffer<T::Native> = self.raw(from, row, rows)?.into();
+        Ok(Arc::new(PrimitiveArray::<T>::new(values, None)))
+    }
+
+    fn raw<T: H5Type>(
+        &self,
+        from: &hdf5::Dataset,
+        row: usize,
+        rows: usize,
+    ) -> hdf5::Result<Vec<T>> {
+        let values = from.as_reader().read_slice::<T, _, IxDyn>(self.selection(row, rows))?;
+        Ok(values.into_raw_vec_and_offset().0)
     }
 
     /// Copies `rows` rows of `from` into `to`, in memory as one piece.

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
@@ -135,6 +137,22 @@ impl TableFile {
             })?;
         }
         Ok(())
+    }
+
+    /// Reads `rows` rows from row `row` on, one array for each column.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn read(&self, row: u64, rows: usize, schema: &SchemaRef) -> Result<RecordBatch> {
+        let mut arrays = Vec::new();
+        for ((column, dataset), field) in self.datasets.iter().zip(schema.fields()) {
+            let array = column.read(dataset, (index(row), rows), field).map_err(|error| {
+                library_error(&format!("read `{}`", column.dataset), &self.path, &error)
+            })?;
+            arrays.push(array);
+        }
+        RecordBatch::try_new(Arc::clone(schema), arrays)
+            .map_err(|error| Error::internal("Columns of a file do not fit").because(error))
     }
 
     /// Copies `rows` rows of this file, from `row` on, into `to`, from `to_row` on. Within one file

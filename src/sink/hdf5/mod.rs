@@ -9,6 +9,7 @@ mod h2m;
 mod names;
 mod pieces;
 mod place;
+mod read_back;
 mod resume;
 mod table;
 
@@ -32,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::sink::files::disk::io_error;
 use crate::sink::{
-    Decision, Earlier, Granularity, IdRules, Mode, Sink, SinkContext, SinkFactory, Start,
+    Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
 };
 use crate::table::VectorType;
@@ -112,6 +113,11 @@ impl Sink for Hdf5 {
         }
         let (rows_before, ids) = (Some(rows_before), IdRules::default());
         Ok(TargetPlan { target, decision, rows_before, notes, ids, publish: None })
+    }
+
+    async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
+        let (names, columns, table) = (self.names(table)?, columns(&table.schema)?, table.clone());
+        blocking(move || read_back::read_back(&names, columns, table)).await
     }
 
     fn granularity(&self) -> Granularity {

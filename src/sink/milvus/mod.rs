@@ -14,6 +14,7 @@
 //! | `resume` | going on where an interrupted run stopped |
 //! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
+//! | `read_back` | reading rows back by their ids |
 //! | `count` | counting the target's rows the same way before and after |
 //! | `check` | what the server fails to check in rows |
 //! | `write` | batches to requests, and what to do when one fails |
@@ -30,6 +31,7 @@ mod make;
 mod notes;
 mod plan;
 mod prepare;
+mod read_back;
 mod reload;
 mod resume;
 mod shape;
@@ -52,8 +54,8 @@ use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::sink::server::{Claims, IdsFile, Target};
 use crate::sink::{
-    Granularity, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter,
-    TargetPlan,
+    Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
+    TableWriter, TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -149,6 +151,10 @@ impl Sink for Milvus {
     async fn resume(&self, memos: &[&Value]) {
         let memos = memos.iter().filter_map(|memo| resume::Memo::deserialize(*memo).ok());
         self.state.lock().await.created.extend(memos.filter_map(|memo| memo.created));
+    }
+
+    async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
+        self.read_rows_back(table).await
     }
 
     fn granularity(&self) -> Granularity {

@@ -6,6 +6,7 @@
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `form` | vectors and metrics as these servers have them |
 //! | `plan`, `prepare` | looking, and doing |
+//! | `read_back` | reading rows back by their ids |
 //! | `write` | batches to requests, and what to do when one fails |
 //! | `resume` | going on where an interrupted run stopped |
 //! | `replace` | rows in place of those that have their ids |
@@ -14,6 +15,7 @@ mod config;
 mod form;
 mod plan;
 mod prepare;
+mod read_back;
 mod replace;
 mod resume;
 mod target;
@@ -34,8 +36,8 @@ use crate::flow::Meter;
 use crate::milvus::v1::Client;
 use crate::sink::server::{Claims, IdsFile};
 use crate::sink::{
-    Granularity, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite, TableWriter,
-    TargetPlan,
+    Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
+    TableWriter, TargetPlan,
 };
 
 impl SinkFactory for Config {
@@ -110,6 +112,10 @@ impl Sink for Milvus1 {
     async fn resume(&self, memos: &[&Value]) {
         let memos = memos.iter().filter_map(|memo| resume::Memo::deserialize(*memo).ok());
         self.state.lock().await.created.extend(memos.filter_map(|memo| memo.created));
+    }
+
+    async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
+        self.read_rows_back(table).await
     }
 
     fn granularity(&self) -> Granularity {

@@ -7,6 +7,7 @@ mod folder;
 pub mod manifest;
 mod part;
 pub mod properties;
+mod read_back;
 mod resume;
 mod table;
 
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::sink::files::disk;
 use crate::sink::{
-    Decision, Earlier, Granularity, IdRules, Mode, Sink, SinkContext, SinkFactory, Start,
+    Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
 };
 use folder::{Content, Folder, count_rows, footer};
@@ -98,6 +99,11 @@ impl Sink for Parquet {
             ids: IdRules::default(),
             publish: None,
         })
+    }
+
+    async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
+        let folder = self.folder(table)?;
+        blocking(move || read_back::read_back(&folder)).await
     }
 
     fn granularity(&self) -> Granularity {

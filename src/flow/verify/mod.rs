@@ -1,0 +1,130 @@
+//! Comparing the content of targets with that of the source, row by row: after a run, or at any
+//! time.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `comparison`, `differences`, `change` | what it came to, which rows differ, and in what |
+//! | `earlier` | what to compare, and what the targets held before, as the journal of the run tells |
+//! | `rows` | reading all rows of a side: the source's through the transforms, or a target's files |
+//! | `by_id` | targets that give rows back by their ids |
+//! | `several` | the same where rows share ids |
+//! | `whole` | targets that are read from end to end |
+//! | `buckets`, `extra` | finding rows that differ in bounded memory |
+
+mod buckets;
+mod by_id;
+mod change;
+mod comparison;
+mod differences;
+mod earlier;
+mod extra;
+mod rows;
+mod several;
+mod whole;
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::flow::plan::{Plan, TablePlan, TargetTable};
+use crate::flow::survey::find_left_out;
+use crate::flow::{Controls, Pipeline};
+use crate::sink::ReadBack;
+use crate::source::Columns;
+use rows::{Reading, SourceSide};
+
+pub use comparison::{Comparison, Verdict};
+pub use differences::{Change, Differences, What};
+
+/// Compares every target with the tables of the source that went there. Changes nothing. Gives what
+/// was compared, and one comparison for each of its targets.
+///
+/// # Errors
+/// When source or target can't be read. That they differ is no error here, see
+/// [`Comparison::verdict`].
+pub async fn verify(
+    pipeline: &Arc<Pipeline>,
+    controls: &Controls,
+) -> Result<(Plan, Vec<Comparison>)> {
+    let (plan, before) = earlier::plan(pipeline).await?;
+    let tables: Vec<_> = plan.tables.iter().collect();
+    let mut compared = Vec::new();
+    for (target, before) in plan.targets.iter().zip(before) {
+        find_left_out(pipeline, &plan, target, controls).await?;
+        compared.push(compare(pipeline, &tables, target, before, controls).await?);
+    }
+    Ok((plan, compared))
+}
+
+/// Compares one target with its tables. `before` is how many rows it held before theirs, where that
+/// is known.
+pub(super) async fn compare(
+    pipeline: &Pipeline,
+    tables: &[&TablePlan],
+    target: &TargetTable,
+    before: Option<u64>,
+    controls: &Controls,
+) -> Result<Comparison> {
+    let compared = compare_target(pipeline, tables, target, before, controls).await;
+    compared.map_err(|error| error.at(format!("comparing table {}", target.write.name)))
+}
+
+async fn compare_target(
+    pipeline: &Pipeline,
+    tables: &[&TablePlan],
+    target: &TargetTable,
+    before: Option<u64>,
+    controls: &Controls,
+) -> Result<Comparison> {
+    tracing::info!("Comparing {} with {}", target.plan.target, target.write.name);
+    let reading = Reading::new(pipeline, controls)?;
+    let side = SourceSide { pipeline, tables, target, columns: Columns::All };
+    let read_back = reading.until_stopped(pipeline.sink.read_back(&target.write)).await??;
+    match read_back {
+        ReadBack::Never(why) => {
+            let notes = vec![format!("nothing to compare: {why}")];
+            Ok(Comparison::none(Verdict::NothingToCompare, notes))
+        }
+        ReadBack::Absent => {
+            let notes = vec!["the target does not exist".to_owned()];
+            Ok(Comparison::none(Verdict::NoTarget, notes))
+        }
+        ReadBack::ById(rows) => by_id::compare(&*rows, &side, &reading, before == Some(0)).await,
+        ReadBack::Whole(source) => {
+            let Some(before) = before else { return Err(which_rows(target)) };
+            whole::compare(source, &side, &reading, before).await
+        }
+    }
+}
+
+/// Files that were appended to hold other rows, too.
+fn which_rows(target: &TargetTable) -> Error {
+    Error::config(
+        "Which of the target's rows came from the source is known to the journal of the run alone, and there is none",
+    )
+    .at(&target.plan.target)
+    .help("verify with the configuration and in the folder (run.state_dir) of the run that appended them, or append with `run --verify content`")
+}
+
+/// The error of targets that differ from the source, if some do.
+pub(super) fn differ<'a>(compared: impl Iterator<Item = (&'a str, &'a Comparison)>) -> Result<()> {
+    let differing: Vec<_> = compared.filter(|(_, comparison)| !comparison.is_well()).collect();
+    let words = |(target, comparison): &(&str, &Comparison)| match comparison.verdict {
+        Verdict::NoTarget => format!("{target} does not exist"),
+        _ => format!("{target}: {}", comparison.differences),
+    };
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let all = differing.iter().map(words).collect::<Vec<_>>().join("; ");
+    Err(Error::differ(format!("Source and target differ: {all}")))
+}
+
+impl Comparison {
+    /// The error of comparisons of which some found a difference.
+    ///
+    /// # Errors
+    /// [`Kind::Differ`](crate::error::Kind::Differ), with the targets and what differs.
+    pub fn check<'a>(compared: impl Iterator<Item = (&'a str, &'a Comparison)>) -> Result<()> {
+        differ(compared)
+    }
+}

@@ -1,0 +1,198 @@
+//! Reading all rows of one side of a comparison, several splits at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::{BoxFuture, try_join_all};
+use futures::{FutureExt, StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::flow::plan::{TablePlan, TargetSplit, TargetTable};
+use crate::flow::survey::placed;
+use crate::flow::{
+    Batch, BatchStream, Chain, Controls, MemoryBudget, Pipeline, ReadContext, blocking,
+};
+use crate::source::{Columns, Source, SourceTable};
+use crate::transform::SplitContext;
+
+/// How rows are read.
+pub struct Reading<'a> {
+    /// How many splits are read at once.
+    pub workers: usize,
+    controls: &'a Controls,
+    cx: ReadContext,
+}
+
+/// What is read.
+pub trait Side {
+    /// Splits that there are.
+    fn splits(&self) -> usize;
+
+    /// Opens one of them.
+    fn open(&self, split: usize, cx: &ReadContext) -> BoxFuture<'_, Result<BatchStream>>;
+}
+
+impl<'a> Reading<'a> {
+    /// Half of the memory is for the batches that are read; the other half is for what they are
+    /// compared with.
+    pub fn new(pipeline: &Pipeline, controls: &'a Controls) -> Result<Reading<'a>> {
+        let settings = &pipeline.settings;
+        let workers = settings.parallelism.max(1);
+        let memory = MemoryBudget::new(settings.memory / 2);
+        let cx = ReadContext::new(memory, settings.batch_size(), workers)?;
+        let cx = ReadContext { cancel: controls.cancel.child_token(), ..cx };
+        Ok(Reading { workers, controls, cx })
+    }
+
+    /// Hands all batches to `look`, in any order, along with the state of one of the workers.
+    pub async fn each<S: Default>(
+        &self,
+        side: &impl Side,
+        look: impl AsyncFn(&mut S, Batch) -> Result<()>,
+    ) -> Result<Vec<S>> {
+        let next = AtomicUsize::new(0);
+        let worker = async || {
+            let mut state = S::default();
+            loop {
+                let split = next.fetch_add(1, Ordering::Relaxed);
+                if split >= side.splits() {
+                    return Ok::<_, Error>(state);
+                }
+                let mut batches = self.until_stopped(side.open(split, &self.cx)).await??;
+                while let Some(batch) = self.until_stopped(batches.next()).await? {
+                    self.until_stopped(look(&mut state, batch?)).await??;
+                }
+            }
+        };
+        try_join_all((0..self.workers.min(side.splits().max(1))).map(|_| worker())).await
+    }
+
+    /// Does some work, unless the user ends it.
+    pub async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let stopped = |token: &CancellationToken| token.clone().cancelled_owned();
+        tokio::select! {
+            biased;
+            () = stopped(&self.controls.stop) => Err(Error::interrupted()),
+            () = stopped(&self.controls.cancel) => Err(Error::interrupted()),
+            done = work => Ok(done),
+        }
+    }
+}
+
+/// The rows of the source that go to a target, as they leave the transforms.
+pub struct SourceSide<'a> {
+    pub pipeline: &'a Pipeline,
+    pub tables: &'a [&'a TablePlan],
+    pub target: &'a TargetTable,
+    /// All columns, or the ids alone.
+    pub columns: Columns,
+}
+
+impl SourceSide<'_> {
+    /// True when the transforms let no id come twice.
+    pub fn ids_are_unique(&self) -> bool {
+        let first = self.target.tables.first().map(|table| self.tables[*table]);
+        first.is_some_and(|table| table.transforms.makes_unique())
+    }
+}
+
+impl Side for SourceSide<'_> {
+    fn splits(&self) -> usize {
+        self.target.splits.len()
+    }
+
+    fn open(&self, number: usize, cx: &ReadContext) -> BoxFuture<'_, Result<BatchStream>> {
+        let cx = cx.clone();
+        async move {
+            let split = self.target.splits[number].clone();
+            let left_out = match self.target.left_out.get().cloned() {
+                Some(left_out) => blocking(move || left_out.of_split(number)).await?,
+                None => Default::default(),
+            };
+            let table = self.tables[split.table];
+            let source = &table.source;
+            let batches = self.pipeline.source.open(
+                source,
+                &source.splits[split.split],
+                0,
+                self.columns,
+                &cx,
+            )?;
+            let passing = Passing {
+                chain: table.transforms.clone(),
+                cx: SplitContext { left_out, comparing: true, ..SplitContext::default() },
+                columns: self.columns,
+                name: source.name.clone(),
+                split,
+            };
+            Ok(passing.pass(batches))
+        }
+        .boxed()
+    }
+}
+
+/// A split on its way through the transforms.
+struct Passing {
+    chain: Chain,
+    cx: SplitContext,
+    columns: Columns,
+    /// The table's name.
+    name: String,
+    split: TargetSplit,
+}
+
+impl Passing {
+    fn pass(self, batches: BatchStream) -> BatchStream {
+        let start = (self, batches, 0);
+        Box::pin(stream::try_unfold(start, |(passing, mut batches, came)| async move {
+            match batches.next().await.transpose()? {
+                Some(batch) => {
+                    let came = came + batch.len();
+                    let batch = passing.transform(placed(batch, &passing.split)).await?;
+                    Ok(Some((batch, (passing, batches, came))))
+                }
+                None if came == passing.split.rows => Ok(None),
+                None => Err(Error::source(format!(
+                    "Split {} was planned with {} rows, but {came} came",
+                    passing.split.split, passing.split.rows
+                ))
+                .at(format!("table {}", passing.name))
+                .help("the source changed while it was read; run again when it rests")),
+            }
+        }))
+    }
+
+    async fn transform(&self, batch: Batch) -> Result<Batch> {
+        if self.chain.is_empty() {
+            return Ok(batch);
+        }
+        let (chain, cx, columns) = (self.chain.clone(), self.cx.clone(), self.columns);
+        blocking(move || match columns {
+            Columns::All => chain.apply(batch, &cx),
+            Columns::Ids => chain.apply_ids(chain.len(), batch, &cx),
+        })
+        .await
+    }
+}
+
+/// The rows of a target that is read from end to end.
+pub struct TargetSide {
+    pub source: Box<dyn Source>,
+    pub table: SourceTable,
+    /// Rows at its start that were there before.
+    pub old_rows: u64,
+}
+
+impl Side for TargetSide {
+    fn splits(&self) -> usize {
+        self.table.splits.len()
+    }
+
+    fn open(&self, split: usize, cx: &ReadContext) -> BoxFuture<'_, Result<BatchStream>> {
+        let split = &self.table.splits[split];
+        // A split that begins with old rows is read from its first new one on.
+        let from_row = self.old_rows.saturating_sub(split.first_row).min(split.rows);
+        let opened = self.source.open(&self.table, split, from_row, Columns::All, cx);
+        std::future::ready(opened).boxed()
+    }
+}

@@ -1,0 +1,161 @@
+//! Rows by their ids: reading and counting them, and listing the ids there are.
+
+use std::sync::Arc;
+
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, new_empty_array};
+
+use super::query::{IDS_PER_QUERY, Question, is_one_of, put_literal, the_count, to_arrow};
+use crate::milvus::v2::{Client, MilvusError, Result};
+
+/// Bytes of rows that one answer may hold, about: well below what a server sends (64 MiB).
+const ANSWER_BYTES: usize = 8 << 20;
+
+/// Ids of one page: the most rows that a server answers with.
+const PAGE: usize = 16_384;
+
+/// A loaded collection, or some of its partitions, whose rows are looked up by their ids.
+#[derive(Debug, Clone)]
+pub struct ById {
+    /// The collection.
+    pub collection: String,
+    /// The partitions; all of them when empty.
+    pub partitions: Vec<String>,
+    /// Name of the primary key.
+    pub key: String,
+}
+
+impl ById {
+    fn these(&self, ids: &ArrayRef, fields: Vec<String>) -> Result<Question<'_>> {
+        let Some(expr) = is_one_of(&self.key, ids) else {
+            return Err(MilvusError::Settings(format!("Ids can't be {}", ids.data_type())));
+        };
+        Ok(self.those(expr, fields))
+    }
+
+    fn those(&self, expr: String, fields: Vec<String>) -> Question<'_> {
+        let (collection, partitions) = (&*self.collection, &*self.partitions);
+        Question { collection, partitions, expr, fields, limit: None, in_order: false }
+    }
+}
+
+impl Client {
+    /// Those rows that have one of `ids`, in no order; of several rows with one id, one. Each field
+    /// is given by its name and the column that it becomes; a row takes about `row_bytes`.
+    ///
+    /// # Errors
+    /// When the collection is not loaded, the server can't be asked, or its fields have other types.
+    pub async fn rows_by_id(
+        &self,
+        of: &ById,
+        ids: &ArrayRef,
+        fields: &[(String, Field)],
+        row_bytes: usize,
+    ) -> Result<RecordBatch> {
+        let columns: Vec<_> = fields.iter().map(|(_, f)| f.clone().with_nullable(true)).collect();
+        let schema = Arc::new(Schema::new(columns));
+        let malformed = |words: String| MilvusError::Malformed { rpc: "Query", words };
+        let at_once = (ANSWER_BYTES / row_bytes.max(1)).clamp(1, IDS_PER_QUERY);
+        let mut batches = Vec::new();
+        for ids in chunks(ids, at_once) {
+            let names = fields.iter().map(|(name, _)| name.clone()).collect();
+            let answer = self.ask(of.these(&ids, names)?).await?.fields_data;
+            if answer.is_empty() {
+                continue;
+            }
+            let mut arrays = Vec::new();
+            for ((name, _), field) in fields.iter().zip(schema.fields()) {
+                let data = answer.iter().find(|data| data.field_name == *name);
+                let array = data.and_then(|data| to_arrow(field, data));
+                arrays.push(array.ok_or_else(|| {
+                    malformed(format!("the field {name} is not {}", field.data_type()))
+                })?);
+            }
+            let rows = RecordBatch::try_new(Arc::clone(&schema), arrays);
+            batches.push(rows.map_err(|error| malformed(error.to_string()))?);
+        }
+        concat_batches(&schema, &batches).map_err(|error| malformed(error.to_string()))
+    }
+
+    /// How many rows have one of `ids`, all of several rows with one id.
+    ///
+    /// # Errors
+    /// When the collection is not loaded, or the server can't be asked.
+    pub async fn count_by_id(&self, of: &ById, ids: &ArrayRef) -> Result<u64> {
+        let mut count = 0;
+        for ids in chunks(ids, IDS_PER_QUERY) {
+            let question = of.these(&ids, vec!["count(*)".to_owned()])?;
+            count += the_count(&self.ask(question).await?)?;
+        }
+        Ok(count)
+    }
+
+    /// Ids in ascending order, each once: the next some after `last`, or the first ones. None are
+    /// left when none come; few do not mean the end.
+    ///
+    /// # Errors
+    /// When the collection is not loaded, or the server can't be asked.
+    pub async fn ids_after(
+        &self,
+        of: &ById,
+        data_type: &DataType,
+        last: Option<&ArrayRef>,
+    ) -> Result<ArrayRef> {
+        let question = of.those(after(&of.key, data_type, last), vec![of.key.clone()]);
+        let question = Question { limit: Some(PAGE), in_order: true, ..question };
+        let answer = self.ask(question).await?.fields_data;
+        let field = Field::new(&of.key, data_type.clone(), true);
+        match answer.iter().find(|data| data.field_name == of.key) {
+            None => Ok(new_empty_array(data_type)),
+            Some(data) => to_arrow(&field, data).ok_or_else(|| MilvusError::Malformed {
+                rpc: "Query",
+                words: format!("ids that are not {data_type}"),
+            }),
+        }
+    }
+}
+
+/// The condition that an id comes after the last of a page.
+fn after(key: &str, data_type: &DataType, last: Option<&ArrayRef>) -> String {
+    let last = last.filter(|last| !last.is_empty());
+    if *data_type == DataType::Utf8 {
+        let text = last.and_then(|last| Some(last.as_string_opt::<i32>()?.value(last.len() - 1)));
+        let mut expr = format!("{key} {} ", if text.is_some() { ">" } else { ">=" });
+        put_literal(&mut expr, text.unwrap_or_default());
+        return expr;
+    }
+    let id =
+        last.and_then(|last| Some(last.as_primitive_opt::<Int64Type>()?.value(last.len() - 1)));
+    match id {
+        // Milvus reads a minus and a number, and this number alone is out of range.
+        None => format!("{key} <= 0 or {key} > 0"),
+        Some(i64::MIN) => format!("{key} >= {}", i64::MIN + 1),
+        Some(id) => format!("{key} > {id}"),
+    }
+}
+
+fn chunks(ids: &ArrayRef, at_once: usize) -> impl Iterator<Item = ArrayRef> + use<'_> {
+    let starts = (0..ids.len()).step_by(at_once.max(1));
+    starts.map(move |start| ids.slice(start, at_once.min(ids.len() - start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn pages_follow_each_other_from_the_lowest_id_on() {
+        let numbers = |id| Arc::new(Int64Array::from(vec![0, id])) as ArrayRef;
+        let next = |last: Option<&ArrayRef>| after("k", &DataType::Int64, last);
+        assert_eq!(next(None), "k <= 0 or k > 0");
+        assert_eq!(next(Some(&numbers(i64::MIN))), "k >= -9223372036854775807");
+        assert_eq!(next(Some(&numbers(-5))), "k > -5");
+        let texts = Arc::new(StringArray::from(vec!["a", "b\"c"])) as ArrayRef;
+        assert_eq!(after("k", &DataType::Utf8, None), "k >= \"\"");
+        assert_eq!(after("k", &DataType::Utf8, Some(&texts)), r#"k > "b\"c""#);
+    }
+}
