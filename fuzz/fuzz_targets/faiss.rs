@@ -1,3 +1,7 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| vecpipe_fuzz::run("faiss", input));
+use vecpipe_fuzz::Target;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    Target::named("faiss").expect("a target").run(input);
+});

@@ -2,18 +2,20 @@
 
 use vecpipe::milvus::fuzz::{ANSWERS, answer};
 
-pub fn read(input: &[u8]) {
-    let Some((which, bytes)) = input.split_first() else { return };
+pub fn read(input: &[u8]) -> bool {
+    let Some((which, bytes)) = input.split_first() else { return false };
     match answer(which % ANSWERS, bytes) {
         Ok((words, rows)) => {
             std::hint::black_box(words);
             // As `inspect` shows them.
             let rows = rows.map(|rows| rows.slice(0, rows.num_rows().min(5)));
-            if let Some(rows) = rows {
-                std::hint::black_box(format!("{rows:?}"));
-            }
+            std::hint::black_box(rows.map(|rows| format!("{rows:?}")));
+            true
         }
-        // What a person would be told.
-        Err(error) => drop(std::hint::black_box(vecpipe::Error::from(error).to_string())),
+        Err(error) => {
+            // What a person would be told.
+            std::hint::black_box(vecpipe::Error::from(error).to_string());
+            false
+        }
     }
 }

@@ -7,8 +7,8 @@ use vecpipe::milvus::Generation;
 /// What all environment variables hold.
 const SECRET: &str = "hunter2-5d41402a";
 
-pub fn read(input: &[u8]) {
-    let Ok(text) = std::str::from_utf8(input) else { return };
+pub fn read(input: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(input) else { return false };
     let mut parts = text.split('\0');
     let file = parts.next().unwrap_or_default();
     let sets: Vec<String> = parts.take(8).map(str::to_owned).collect();
@@ -19,12 +19,14 @@ pub fn read(input: &[u8]) {
             // What goes into the journal.
             let identity = vecpipe::identity(&loaded.config).expect("settings can be written down");
             std::hint::black_box(identity.file_stem());
+            true
         }
         Err(error) => {
             assert_eq!(error.kind(), Kind::Config, "{error}");
             // An error shows what was written, never what a variable holds.
             let told = error.to_string();
             assert!(text.contains(SECRET) || !told.contains(SECRET), "{told}");
+            false
         }
     }
 }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::rows;
 
-pub fn read(input: &[u8]) {
-    let path = rows::folder().join("fuzz.index");
+pub fn read(input: &[u8]) -> bool {
+    let path = rows::folder("faiss").join("fuzz.index");
     std::fs::write(&path, input).expect("room for the file");
-    rows::read("faiss", json!({ "paths": [path], "lossy": "allow" }));
+    rows::read("faiss", json!({ "paths": [path], "lossy": "allow" }))
 }

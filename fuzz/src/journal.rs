@@ -28,11 +28,11 @@ const KINDS: [Kind; 3] = [
 ];
 
 /// A database, or rows of its tables: `R`, `T` and `S`.
-pub fn read(input: &[u8]) {
+pub fn read(input: &[u8]) -> bool {
     let config = vecpipe::config::parse(CONFIG, "fuzz", &[], &|_| None, Generation::Two)
         .expect("it is right");
     let pipeline = assemble(&config.config, Purpose::Plan).expect("it is right");
-    let folder = rows::folder();
+    let folder = rows::folder("journal");
     let path = folder.join(format!("{}.journal", pipeline.identity.file_stem()));
     for file in fs::read_dir(&folder).expect("the folder").flatten() {
         let _ = fs::remove_file(file.path());
@@ -42,10 +42,10 @@ pub fn read(input: &[u8]) {
     } else {
         database::make(&path, SCHEMA, &KINDS, &String::from_utf8_lossy(input));
     }
-    if let Err(error) = open(&folder, &pipeline) {
-        assert_eq!(error.kind(), vecpipe::Kind::Config, "{error}");
-        std::hint::black_box(error.to_string());
-    }
+    let Err(error) = open(&folder, &pipeline) else { return true };
+    assert_eq!(error.kind(), vecpipe::Kind::Config, "{error}");
+    std::hint::black_box(error.to_string());
+    false
 }
 
 /// As `status` and `run` do.

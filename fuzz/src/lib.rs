@@ -25,7 +25,7 @@ pub struct Target {
     pub name: &'static str,
     /// A folder of the repository whose files of this ending are seeds, too.
     pub fixtures: Option<(&'static str, &'static str)>,
-    work: fn(&[u8]),
+    work: fn(&[u8]) -> bool,
     /// Bytes of memory that a byte of input may lead to.
     factor: usize,
 }
@@ -44,7 +44,7 @@ pub const TARGETS: [Target; 6] = [
 const fn target(
     name: &'static str,
     fixtures: Option<(&'static str, &'static str)>,
-    work: fn(&[u8]),
+    work: fn(&[u8]) -> bool,
     factor: usize,
 ) -> Target {
     Target { name, fixtures, work, factor }
@@ -54,24 +54,21 @@ const fn target(
 const FREE: usize = 64 << 20;
 
 impl Target {
-    /// Reads `input`.
+    /// The target of that name.
+    pub fn named(name: &str) -> Option<Target> {
+        TARGETS.into_iter().find(|target| target.name == name)
+    }
+
+    /// Reads `input`. True when it was whole: there was no error.
     ///
     /// # Panics
     /// When it leads to anything that a user should not meet.
-    pub fn run(self, input: &[u8]) {
+    pub fn run(self, input: &[u8]) -> bool {
         let before = allocator::start();
-        (self.work)(input);
+        let whole = (self.work)(input);
         let taken = allocator::peak().saturating_sub(before);
         let allowed = FREE + self.factor * input.len();
         assert!(taken <= allowed, "{taken} bytes of memory for {} of input", input.len());
+        whole
     }
-}
-
-/// Reads `input` with the target of that name.
-///
-/// # Panics
-/// As [`Target::run`].
-pub fn run(name: &str, input: &[u8]) {
-    let target = TARGETS.into_iter().find(|target| target.name == name);
-    target.expect("a target's name").run(input);
 }

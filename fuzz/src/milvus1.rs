@@ -8,11 +8,14 @@ use serde_json::json;
 use super::database::{self, Kind};
 use super::rows;
 
-/// The columns that a server makes; of no type, so that anything fits.
+/// The columns that a server makes. A text of digits becomes one of these types; what is no number
+/// stays a text, and anything may be null.
 const SCHEMA: &str = "
-    CREATE TABLE Tables (id INTEGER PRIMARY KEY, table_id, state, dimension, metric_type,
-        owner_table, partition_tag, version, flush_lsn);
-    CREATE TABLE TableFiles (id INTEGER PRIMARY KEY, table_id, segment_id, file_type, row_count);";
+    CREATE TABLE Tables (id INTEGER PRIMARY KEY, table_id TEXT, state INTEGER,
+        dimension INTEGER, metric_type INTEGER, owner_table TEXT, partition_tag TEXT, version TEXT,
+        flush_lsn INTEGER);
+    CREATE TABLE TableFiles (id INTEGER PRIMARY KEY, table_id TEXT, segment_id TEXT,
+        file_type INTEGER, row_count INTEGER);";
 
 const KINDS: [Kind; 2] = [
     Kind {
@@ -32,8 +35,8 @@ const METADATA: &str = "\
 
 /// The first byte chooses the kind of vectors. Then come `.rv`, `.uid`, `deleted_docs` and the
 /// write-ahead log, the first three with their lengths in two bytes before them.
-pub fn files(input: &[u8]) {
-    let Some((kind, mut rest)) = input.split_first() else { return };
+pub fn files(input: &[u8]) -> bool {
+    let Some((kind, mut rest)) = input.split_first() else { return false };
     let (dim, metric) = [("1", "1"), ("4", "2"), ("8", "3"), ("128", "1")][usize::from(kind % 4)];
     let metadata = METADATA.replace("{dim}", dim).replace("{metric}", metric);
     let mut next = || {
@@ -43,7 +46,7 @@ pub fn files(input: &[u8]) {
         part
     };
     let (vectors, ids, deleted) = (next(), next(), next());
-    let root = rows::folder();
+    let root = rows::folder("files");
     for table in ["t", "17"] {
         let segment = root.join("db/tables").join(table).join("1");
         fs::create_dir_all(&segment).expect("room");
@@ -56,31 +59,45 @@ pub fn files(input: &[u8]) {
     }
     fs::create_dir_all(root.join("wal")).expect("room");
     write(&root.join("wal/0.wal"), rest);
-    read(&root, &metadata);
+    read(&root, &metadata)
 }
 
 /// Rows of the two tables: `T` and `F`. What begins with
 /// `SQLite` is a database itself.
-pub fn metadata(input: &[u8]) {
-    let root = rows::folder();
-    // What a name may lead to is there, and holds nothing.
-    let segment = root.join("db/tables/t/1");
-    fs::create_dir_all(&segment).expect("room");
-    for file in ["1.rv", "1.uid"] {
-        write(&segment.join(file), &0u64.to_le_bytes());
+pub fn metadata(input: &[u8]) -> bool {
+    let root = rows::folder("metadata");
+    let _ = fs::remove_dir_all(&root);
+    let text = String::from_utf8_lossy(input);
+    // The segments that are named are there, and hold nothing.
+    for line in text.lines().take(64) {
+        let mut fields = line.split('\t');
+        if let (Some("F"), Some(table), Some(id)) = (fields.next(), fields.next(), fields.next())
+            && [table, id].iter().all(|name| is_plain(name))
+        {
+            let segment = root.join("db/tables").join(table).join(id);
+            fs::create_dir_all(&segment).expect("room");
+            for file in [format!("{id}.rv"), format!("{id}.uid"), "deleted_docs".to_owned()] {
+                write(&segment.join(file), &0u64.to_le_bytes());
+            }
+        }
     }
+    fs::create_dir_all(root.join("db")).expect("room");
     if input.starts_with(b"SQLite") {
         write(&root.join("db/meta.sqlite"), input);
-        rows::read("milvus1", json!({ "path": root }));
+        rows::read("milvus1", json!({ "path": root }))
     } else {
-        read(&root, &String::from_utf8_lossy(input));
+        read(&root, &text)
     }
 }
 
-fn read(root: &Path, metadata: &str) {
+fn read(root: &Path, metadata: &str) -> bool {
     fs::create_dir_all(root.join("db")).expect("room");
     database::make(&root.join("db/meta.sqlite"), SCHEMA, &KINDS, metadata);
-    rows::read("milvus1", json!({ "path": root }));
+    rows::read("milvus1", json!({ "path": root }))
+}
+
+fn is_plain(name: &str) -> bool {
+    (1..100).contains(&name.len()) && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
 fn write(path: &Path, bytes: &[u8]) {

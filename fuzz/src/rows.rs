@@ -16,16 +16,19 @@ thread_local! {
     static FOLDER: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) };
 }
 
-/// A folder of this thread's own, in memory where there is such a place.
-pub fn folder() -> PathBuf {
-    FOLDER.with_borrow_mut(|folder| {
+/// A folder of this thread's own for a target, in memory where there is such a place. What the last
+/// input left there is still in it.
+pub fn folder(target: &str) -> PathBuf {
+    let folder = FOLDER.with_borrow_mut(|folder| {
         let folder = folder.get_or_insert_with(|| {
             let memory = Path::new("/dev/shm");
             let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
             tempfile::tempdir_in(parent).expect("a folder")
         });
-        folder.path().to_owned()
-    })
+        folder.path().join(target)
+    });
+    std::fs::create_dir_all(&folder).expect("room");
+    folder
 }
 
 /// Waits for `work`.
@@ -38,14 +41,15 @@ pub fn wait<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Plans a source and reads its tables. Errors must be about the source, as it is what is damaged.
-pub fn read(kind: &str, settings: Value) {
+/// True when there was none.
+pub fn read(kind: &str, settings: Value) -> bool {
     let config: SourceConfig =
         serde_json::from_value(json!({ kind: settings })).expect("the settings are known");
     let source = config.into_factory().build().expect("the settings are fine");
-    if let Err(error) = wait(read_all(&*source)) {
-        assert_eq!(error.kind(), Kind::Source, "{error}");
-        std::hint::black_box(error.to_string());
-    }
+    let Err(error) = wait(read_all(&*source)) else { return true };
+    assert_eq!(error.kind(), Kind::Source, "{error}");
+    std::hint::black_box(error.to_string());
+    false
 }
 
 async fn read_all(source: &dyn Source) -> Result<()> {
