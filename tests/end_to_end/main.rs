@@ -24,6 +24,7 @@ mod names;
 mod old_milvus;
 mod output;
 mod overwrite;
+mod partitions;
 mod read_only;
 mod resume;
 mod support;
