@@ -11,22 +11,36 @@ use std::path::{Path, PathBuf};
 
 use fuzz::{TARGETS, Target};
 
-/// The seeds of a target, and what was found.
-fn inputs(target: &Target) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = |folder: &Path| {
-        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path())
-    };
-    let mut paths: Vec<_> = ["seeds", "regressions"]
-        .iter()
-        .flat_map(|kind| files(&root.join("fuzz").join(kind).join(target.name)))
-        .collect();
-    if let Some((folder, end)) = target.fixtures {
-        let fixtures = files(&root.join(folder));
-        paths.extend(fixtures.filter(|path| path.extension().is_some_and(|is| is == end)));
-    }
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
+}
+
+/// Inputs that are right, nearly all of them.
+fn seeds(target: &Target) -> Vec<PathBuf> {
+    let mut paths = files(&format!("fuzz/seeds/{}", target.name));
+    if let Some((folder, end)) = target.fixtures {
+        let fixtures = files(folder).into_iter();
+        paths.extend(fixtures.filter(|path| path.extension().is_some_and(|is| is == end)));
+    }
+    paths
+}
+
+/// Whether the target reads the file without an error, and that it does no worse when it is damaged.
+fn is_read(target: Target, path: &Path) -> bool {
+    println!("{}", path.display());
+    let input = fs::read(path).unwrap();
+    for n in 1..6 {
+        let at = input.len() * n / 6;
+        target.run(&input[..at]);
+        let mut damaged = input.clone();
+        damaged.iter_mut().skip(at).step_by(97).for_each(|byte| *byte ^= 0xa5);
+        target.run(&damaged);
+    }
+    target.run(&input)
 }
 
 /// One test for all: memory is counted for the whole process.
@@ -34,22 +48,14 @@ fn inputs(target: &Target) -> Vec<PathBuf> {
 fn seeds_and_what_was_found_are_read_without_trouble() {
     for target in TARGETS {
         assert!(Target::named(target.name).is_some());
-        let inputs = inputs(&target);
-        assert!(inputs.len() > 1, "{} has no seeds", target.name);
-        let (all, mut whole) = (inputs.len(), 0);
-        for path in inputs {
-            println!("{}", path.display());
-            let input = fs::read(&path).unwrap();
-            whole += usize::from(target.run(&input));
-            for n in 1..6 {
-                let at = input.len() * n / 6;
-                target.run(&input[..at]);
-                let mut damaged = input.clone();
-                damaged.iter_mut().skip(at).step_by(97).for_each(|byte| *byte ^= 0xa5);
-                target.run(&damaged);
-            }
-        }
+        let seeds = seeds(&target);
+        let whole = seeds.iter().filter(|path| is_read(target, path)).count();
         // What stops at the first byte finds nothing.
-        assert!(whole * 2 > all, "{}: {whole} of {all} seeds are read", target.name);
+        assert!(whole * 2 > seeds.len(), "{}: {whole} of {} seeds", target.name, seeds.len());
+        for path in files(&format!("fuzz/regressions/{}", target.name)) {
+            let whole = is_read(target, &path);
+            // Those contradict themselves, and must not be gone on with.
+            assert!(!whole || target.name != "journal", "{}", path.display());
+        }
     }
 }
