@@ -1,7 +1,11 @@
 //! Hands the targets of `fuzz/` their seeds, damaged in a few ways, and every input that was ever
 //! found to be trouble.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and tells where"
+)]
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
