@@ -77,7 +77,7 @@ fn config(sink: &str, more: &str) -> String {
         "version: 1\n\
          source: {{ synthetic: {{ rows: {ROWS}, dim: 16, split_rows: 1500, ids: random }} }}\n\
          sink: {{ {sink} }}\n\
-         run: {{ batch_rows: 250 }}\n{more}"
+         run: {{ batch_rows: 20 }}\n{more}"
     )
 }
 
