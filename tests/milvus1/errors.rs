@@ -227,7 +227,7 @@ async fn a_name_that_is_to_be_another_must_be_there() {
         assert_eq!(error.kind(), Kind::Config);
         let words = error.to_string();
         assert!(words.contains(&format!("`{key}` to rename")), "{words}");
-        assert!(words.contains("`unflushed`, `unflushed/_default`, `unflushed/p`"), "{words}");
+        assert!(words.contains("unflushed, unflushed/_default, unflushed/p"), "{words}");
     }
 }
 
