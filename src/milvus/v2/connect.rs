@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Mutex, MutexGuard};
+
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
 use crate::milvus::v2::proto::milvus::{GetVersionRequest, ListDatabasesRequest};
@@ -19,6 +21,7 @@ pub struct Client {
 struct Shared {
     connection: Connection,
     version: ServerVersion,
+    settling: Mutex<()>,
 }
 
 /// The version, as a server of this generation says it.
@@ -53,7 +56,8 @@ impl Client {
                 return Err(generation::explain(&connection, Generation::Two, error).await);
             }
         };
-        let client = Client { shared: Arc::new(Shared { connection, version }) };
+        let client =
+            Client { shared: Arc::new(Shared { connection, version, settling: Mutex::default() }) };
         client.check_database().await?;
         Ok(client)
     }
@@ -89,6 +93,16 @@ impl Client {
     /// The database as requests name it.
     pub(crate) fn db_name(&self) -> String {
         self.database().unwrap_or_default().to_owned()
+    }
+
+    /// Held by whoever flushes a collection and counts it afterwards. While Milvus Lite flushes for
+    /// one, another's flush returns at once, and the statistics lack the rows that are being written.
+    /// A Milvus takes flushes side by side, and need not be waited for.
+    pub async fn settle(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.version().is_lite() {
+            true => Some(self.shared.settling.lock().await),
+            false => None,
+        }
     }
 
     pub(crate) fn connection(&self) -> &Connection {

@@ -177,6 +177,7 @@ async fn count_before(
     let rows = match intent.decision {
         _ if count_by == CountBy::WholeStatistics => count_by.count(client, target).await?,
         Decision::Append => {
+            let _settling = client.settle().await;
             if count_by == CountBy::Statistics {
                 client.flush(&target.collection).await?;
             }

@@ -66,6 +66,7 @@ impl TableWriter for Table {
 
     async fn complete(&self) -> Result<Completion> {
         let Shared { client, target, lookup, .. } = &*self.shared;
+        let settling = client.settle().await;
         client.flush(&target.collection).await?;
         let completion = match self.memo.before.exactly {
             // Statistics count rows that an upsert replaced, and rows that were deleted before,
@@ -85,6 +86,7 @@ impl TableWriter for Table {
                 rows_after: self.memo.before.count_by.count(client, target).await?,
             },
         };
+        drop(settling);
         if let Some(lookup) = lookup.lock().await.take() {
             self.shared.loads.release(client, &target.collection, lookup.loaded).await?;
         }
