@@ -74,6 +74,14 @@ impl Journal {
         written.await.unwrap_or_else(|_| Err(Error::internal("The journal ended before the run")))
     }
 
+    /// Waits until all that was noted is durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn settle(&self) -> Result<()> {
+        self.record_all(Vec::new()).await
+    }
+
     /// Writes a change down with the next one that somebody waits for, or soon.
     pub fn note(&self, change: Change) {
         if let Some(writer) = &self.0 {

@@ -246,6 +246,8 @@ impl Run {
 
     async fn complete(&self, number: usize, target: &TargetRun) -> Result<Option<Complete>> {
         let Opened { sink, stage } = target.opened()?;
+        // What is put in place must not be news to a run that goes on.
+        self.journal.settle().await?;
         if let Some(stage) = stage {
             stage.complete().await.map_err(|error| error.at("stage"))?;
         }
