@@ -88,7 +88,6 @@ fn no_leftovers(folder: &Path) {
 }
 
 #[test]
-#[ignore = "fails about once in ten: a run that is killed between putting a file in place and noting it refuses to go on"]
 fn parquet_files_are_whole_after_any_number_of_kills() {
     let mut random = Random::of(1);
     let program = killed(&config("parquet: { dir: out }", ""), &mut random);
@@ -98,7 +97,6 @@ fn parquet_files_are_whole_after_any_number_of_kills() {
 }
 
 #[test]
-#[ignore = "fails about once in ten: a run that is killed between putting a file in place and noting it refuses to go on"]
 fn hdf5_files_are_whole_after_any_number_of_kills() {
     let mut random = Random::of(2);
     let program = killed(&config("hdf5: { dir: out, max_rows_per_file: 7000 }", ""), &mut random);
@@ -109,7 +107,6 @@ fn hdf5_files_are_whole_after_any_number_of_kills() {
 
 /// Appending keeps the old rows, once.
 #[test]
-#[ignore = "fails about once in ten: a run that is killed between putting a file in place and noting it refuses to go on"]
 fn old_rows_stay_when_a_run_that_appends_is_killed() {
     let mut random = Random::of(3);
     for (kind, sink) in [
@@ -131,7 +128,6 @@ fn old_rows_stay_when_a_run_that_appends_is_killed() {
 
 /// A stage beside a sink that counts rows, and ids that are given anew.
 #[test]
-#[ignore = "fails about once in ten: a run that is killed between putting a file in place and noting it refuses to go on"]
 fn stage_and_remap_are_whole_after_any_number_of_kills() {
     let mut random = Random::of(4);
     let more = "stage: { parquet: { dir: staged } }\n\

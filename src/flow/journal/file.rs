@@ -109,14 +109,10 @@ impl JournalFile {
                 store
             }
             Some(plan) => {
-                remove(&self.path)?;
                 let plan = serde_json::to_string(&plan).map_err(|error| {
                     Error::internal("The plan can't be written down").because(error)
                 })?;
-                // SQLite gives the files beside it the same rights.
-                private::create_new(&self.path).map_err(|error| disk("make", &self.path, error))?;
-                let started = now();
-                Store::create(&self.path, &Head { started, plan, ended: None })?
+                create(&self.path, &Head { started: now(), plan, ended: None })?
             }
         };
         Journal::start(store, self.path, self.lock)
@@ -163,7 +159,7 @@ fn read(path: &Path) -> Result<Option<EarlierRun>> {
     if !path.exists() {
         return Ok(None);
     }
-    let Some(store) = Store::open(path)? else { return Ok(None) };
+    let Some(store) = Store::look(path)? else { return Ok(None) };
     let read = || {
         let Some(head) = store.head()? else { return Ok(None) };
         let plan: SavedPlan =
@@ -184,10 +180,24 @@ fn lock_path(journal: &Path) -> PathBuf {
     journal.with_extension("lock")
 }
 
+/// Makes a journal, which appears whole or not at all: `status` may be looking.
+fn create(path: &Path, head: &Head) -> Result<Store> {
+    let new = path.with_extension("new");
+    remove(&new)?;
+    // SQLite gives the files beside it the same rights.
+    private::create_new(&new).map_err(|error| disk("make", &new, error))?;
+    drop(Store::create(&new, head)?);
+    remove(path)?;
+    fs::rename(&new, path).map_err(|error| disk("make", path, error))?;
+    Store::open(path)?.ok_or_else(|| Error::internal("The journal went away while it was made"))
+}
+
 /// Removes a journal, with the files that SQLite keeps beside it.
 fn remove(path: &Path) -> Result<()> {
-    for beside in ["journal-wal", "journal-shm", "journal"] {
-        match fs::remove_file(path.with_extension(beside)) {
+    for beside in ["-wal", "-shm", ""] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(beside);
+        match fs::remove_file(&name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(disk("remove", path, error));
             }

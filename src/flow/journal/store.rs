@@ -72,8 +72,24 @@ impl Store {
     /// # Errors
     /// When it is damaged, or of another version.
     pub fn open(path: &Path) -> Result<Option<Store>> {
+        Store::checked(path, || Store::connect(path))
+    }
+
+    /// The same for reading alone: gets in the way of no run that is at work, or just begins.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn look(path: &Path) -> Result<Option<Store>> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Store::checked(path, || Store::with(path, flags))
+    }
+
+    fn checked(
+        path: &Path,
+        connect: impl Fn() -> rusqlite::Result<Store>,
+    ) -> Result<Option<Store>> {
         let look = || -> rusqlite::Result<_> {
-            let store = Store::connect(path)?;
+            let store = connect()?;
             let number =
                 |name: &str| store.0.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
             let marks = (number("application_id")?, number("user_version")?);
@@ -98,10 +114,15 @@ impl Store {
 
     fn connect(path: &Path) -> rusqlite::Result<Store> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Store::with(path, flags)?;
+        store.0.pragma_update(None, "journal_mode", "wal")?;
+        store.0.pragma_update(None, "synchronous", "full")?;
+        Ok(store)
+    }
+
+    fn with(path: &Path, flags: OpenFlags) -> rusqlite::Result<Store> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
         Ok(Store(connection))
     }
 
