@@ -2,6 +2,7 @@
 //! outlives the run, as a server's rows do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,18 @@ pub struct Recorder {
     pub by_splits: bool,
     /// True when rows wait elsewhere until they are published.
     pub publishes: bool,
+    /// Called when a table is about to be put in place.
+    pub on_completion: Hook,
+}
+
+/// What a test does at some point of a run.
+#[derive(Clone, Default)]
+pub struct Hook(pub Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Hook(set)" } else { "Hook" })
+    }
 }
 
 impl Recorder {
@@ -133,6 +146,9 @@ impl TableWriter for Recorder {
     }
 
     async fn complete(&self) -> Result<Completion> {
+        if let Some(look) = &self.on_completion.0 {
+            look();
+        }
         let mut record = self.record();
         record.completed += 1;
         Ok(Completion {

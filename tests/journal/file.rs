@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 use vecpipe::flow::{Change, EarlierRun, Ended, Journal, JournalFile, Memo, SplitProgress, Totals};
@@ -162,6 +164,30 @@ fn snapshot_of(case: &Case, damage: impl FnOnce(&[PathBuf])) {
     let mut files = files(case);
     files.retain(|file| !file.extension().unwrap().to_str().unwrap().contains("lock"));
     damage(&files);
+}
+
+/// Whoever asked for the status of a run that was just beginning could make it fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn looks_get_in_no_run_s_way_while_it_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = case(dir.path());
+    let (done, looking) = (Arc::new(AtomicBool::new(false)), case.clone());
+    let ended = Arc::clone(&done);
+    let looks = std::thread::spawn(move || {
+        let mut seen = 0;
+        while !ended.load(Ordering::Relaxed) {
+            seen += u32::from(earlier(&looking).unwrap().is_some());
+        }
+        seen
+    });
+    for _ in 0..40 {
+        let journal = begin(&case).await;
+        journal.record(Change::Begun(0)).await.unwrap();
+        journal.end(Ended::now(None)).await.unwrap();
+        assert!(earlier(&case).unwrap().unwrap().is_done());
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(looks.join().unwrap() > 0, "no look saw a journal");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,13 @@
 //! Runs that fail at random points, and others that go on with them: every row once.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::json;
+use vecpipe::flow::EarlierRun;
 
 use crate::common::read::{Way, read_table};
-use crate::common::recorder::{Fault, Recorder};
+use crate::common::recorder::{Fault, Hook, Recorder};
 use crate::support::{Attempt, Case, block_on};
 
 /// Where one attempt ends, and how it is run.
@@ -205,4 +208,25 @@ async fn a_target_that_lost_rows_fails_again_until_restarted() {
     assert_eq!(again.error.as_ref().unwrap().exit_code(), 5);
     assert_eq!(recorder.record().rows, 1000, "nothing was sent again");
     assert_eq!(recorder.record().completed, 2, "but it was counted");
+}
+
+/// A run that was killed just after its table was put in place found splits there that its journal did
+/// not know to be finished, and refused to go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_put_in_place_once_the_journal_knows_all_its_splits() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = Case::new(dir.path(), 1000, 100);
+    let (state_dir, identity) = (case.state_dir(), case.identity());
+    let look = move || {
+        let standing = EarlierRun::find(&state_dir, &identity).unwrap().expect("a journal");
+        let splits = &standing.run.targets[0].splits;
+        assert!(splits.iter().all(|split| split.finished), "{splits:?}");
+    };
+    for by_splits in [false, true] {
+        let on_completion = Hook(Some(Arc::new(look.clone())));
+        let recorder = Recorder { by_splits, on_completion, ..Recorder::default() };
+        let attempt = case.attempt(Box::new(recorder.clone())).await;
+        assert!(attempt.error.is_none(), "{:?}", attempt.error);
+        assert_eq!(recorder.record().completed, 1);
+    }
 }

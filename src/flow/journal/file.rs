@@ -73,7 +73,12 @@ impl JournalFile {
         let _ = private::folder(state_dir);
         let path = journal_path(state_dir, identity);
         let lock = Lock::take(&lock_path(&path))?;
-        remove(&path)?;
+        match path.exists().then(|| Store::open(&path)) {
+            None => {}
+            Some(Ok(Some(mut store))) => store.begin_anew(None)?,
+            // Whatever it is, it is of no use.
+            _ => remove(&path)?,
+        }
         Ok(JournalFile { path, lock, earlier: None })
     }
 
@@ -112,7 +117,10 @@ impl JournalFile {
                 let plan = serde_json::to_string(&plan).map_err(|error| {
                     Error::internal("The plan can't be written down").because(error)
                 })?;
-                create(&self.path, &Head { started: now(), plan, ended: None })?
+                let there = if self.path.exists() { Store::open(&self.path)? } else { None };
+                let mut store = there.map_or_else(|| create(&self.path), Ok)?;
+                store.begin_anew(Some(&Head { started: now(), plan, ended: None }))?;
+                store
             }
         };
         Journal::start(store, self.path, self.lock)
@@ -180,14 +188,15 @@ fn lock_path(journal: &Path) -> PathBuf {
     journal.with_extension("lock")
 }
 
-/// Makes a journal, which appears whole or not at all: `status` may be looking.
-fn create(path: &Path, head: &Head) -> Result<Store> {
+/// Makes an empty journal where there is none. It appears whole or not at all: somebody may be
+/// looking.
+fn create(path: &Path) -> Result<Store> {
     let new = path.with_extension("new");
     remove(&new)?;
+    remove(path)?;
     // SQLite gives the files beside it the same rights.
     private::create_new(&new).map_err(|error| disk("make", &new, error))?;
-    drop(Store::create(&new, head)?);
-    remove(path)?;
+    drop(Store::create(&new)?);
     fs::rename(&new, path).map_err(|error| disk("make", path, error))?;
     Store::open(path)?.ok_or_else(|| Error::internal("The journal went away while it was made"))
 }

@@ -50,21 +50,35 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn create(path: &Path, head: &Head) -> Result<Store> {
+    pub fn create(path: &Path) -> Result<Store> {
         let make = || {
             let mut store = Store::connect(path)?;
             let begin = store.0.transaction()?;
             begin.execute_batch(TABLES)?;
             begin.pragma_update(None, "application_id", APPLICATION)?;
             begin.pragma_update(None, "user_version", FORMAT)?;
-            begin.execute(
-                "INSERT INTO run (one, started, plan) VALUES (1, ?1, ?2)",
-                params![head.started, head.plan],
-            )?;
             begin.commit()?;
             Ok(store)
         };
         make().map_err(|error: rusqlite::Error| refused("make", error).at(path.display()))
+    }
+
+    /// Forgets all that is in it, and begins with `head`, if there is one, in one step: whoever looks
+    /// sees the old run or the new one.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn begin_anew(&mut self, head: Option<&Head>) -> Result<()> {
+        let mut begin = || {
+            let all = self.0.transaction()?;
+            all.execute_batch("DELETE FROM run; DELETE FROM target; DELETE FROM split;")?;
+            if let Some(Head { started, plan, .. }) = head {
+                let values = params![started, plan];
+                all.execute("INSERT INTO run (one, started, plan) VALUES (1, ?1, ?2)", values)?;
+            }
+            all.commit()
+        };
+        begin().map_err(|error| refused("write", error))
     }
 
     /// Opens a journal; `None` where a run ended before it had begun one.
