@@ -13,7 +13,7 @@ use super::plan::Intent;
 use super::resume::{Memo, Resumed};
 use super::target::Found;
 use super::write::{Shared, Table};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
@@ -42,13 +42,7 @@ impl Milvus {
             intent.decision = Decision::Create;
         }
         if intent.decision != plan.decision {
-            return Err(Error::target(format!(
-                "{} changed since it was looked at: the plan was to {}, now it would be to {}",
-                intent.target,
-                plan.decision.verb(),
-                intent.decision.verb()
-            ))
-            .help("something else works on it; run again when it rests"));
+            return Err(intent.target.changed(plan.decision, intent.decision));
         }
         let asked = state.take_lookup(&intent.target);
         let target = intent.filled();

@@ -12,7 +12,7 @@ use super::count::CountBy;
 use super::loads::Loads;
 use super::lookup::Lookup;
 use super::resume::Memo;
-use crate::error::{Error, Result, Retry};
+use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::v2::Client;
@@ -184,12 +184,7 @@ impl TakesRows for Sending<'_> {
         sent.map_err(|error| {
             let error = Error::from(error);
             match in_doubt {
-                // Not even in smaller requests, whatever the last answer advises.
-                true => error.retry(Retry::Ambiguous).help(format!(
-                    "{} of these rows may be in {} or not, and sending them again could double them: compare the two, then run again with on_conflict: upsert or skip, or mode: overwrite",
-                    frames.rows(),
-                    shared.target
-                )),
+                true => shared.target.in_doubt(error, frames.rows()),
                 false => error,
             }
         })

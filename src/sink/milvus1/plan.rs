@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, Int64Array};
 use super::Milvus1;
 use super::config::Config;
 use super::form::Form;
-use super::target::{Found, decide, target_of};
+use super::target::{Found, target_of};
 use crate::error::{Error, Result};
 use crate::milvus::v1::Client;
 use crate::sink::server::{OnConflict, OnDuplicateId, Target};
@@ -32,7 +32,7 @@ impl Intent {
     ) -> Result<Intent> {
         let target = target_of(config, table)?;
         let found = Found::ask(client, &target).await?;
-        let decision = decide(config.mode, &target, &found)?;
+        let decision = target.decide(config.mode, found.exists(&target))?;
         let form = Form::of(config, &target.collection, table)?;
         let mut intent = Intent { target, found, decision, form, notes: Vec::new() };
         intent.notes = intent.notes(config, client)?;
@@ -89,7 +89,7 @@ impl Milvus1 {
             true => client.count(&target.collection, target.partition.as_deref()).await?,
             false => 0,
         };
-        if decide(self.config.mode, &target, &found)? == Decision::Skip {
+        if target.decide(self.config.mode, found.exists(&target))? == Decision::Skip {
             return Ok(TargetPlan {
                 target: target.to_string(),
                 decision: Decision::Skip,

@@ -8,7 +8,7 @@ use super::Milvus1;
 use super::plan::Intent;
 use super::resume::Memo;
 use super::write::{Shared, Table};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flow::Meter;
 use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v1::Client;
@@ -42,13 +42,7 @@ impl Milvus1 {
         if made && intent.target.whole && plan.decision != Decision::Append {
             intent.decision = Decision::Create;
         } else if intent.decision != plan.decision {
-            return Err(Error::target(format!(
-                "{} changed since it was looked at: the plan was to {}, now it would be to {}",
-                intent.target,
-                plan.decision.verb(),
-                intent.decision.verb()
-            ))
-            .help("something else works on it; run again when it rests"));
+            return Err(intent.target.changed(plan.decision, intent.decision));
         }
         let created = match &resumed {
             Some(memo) => memo.created.clone(),

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::milvus::v1::Client;
 use crate::milvus::v1::collection::Collection;
 use crate::sink::server::{MAX_NAME, Target, check_name, refused};
-use crate::sink::{Decision, Mode, NameOf, RefusedName, TableToWrite};
+use crate::sink::{NameOf, RefusedName, TableToWrite};
 
 /// Where a table goes.
 pub(super) fn target_of(config: &Config, table: &TableToWrite) -> Result<Target> {
@@ -62,22 +62,6 @@ impl Found {
     pub(super) fn has_place_for(&self, target: &Target) -> bool {
         self.collection.is_some()
             && target.partition.as_ref().is_none_or(|tag| self.partitions.contains(tag))
-    }
-}
-
-/// The mode is about the partition where one was named, else about the collection.
-pub(super) fn decide(mode: Mode, target: &Target, found: &Found) -> Result<Decision> {
-    if !found.exists(target) {
-        return Ok(Decision::Create);
-    }
-    match mode {
-        Mode::Skip => Ok(Decision::Skip),
-        Mode::Append => Ok(Decision::Append),
-        Mode::Overwrite if target.is_default_partition() => Err(Error::config(
-            "The default partition can't be overwritten: Milvus does not drop it",
-        )
-        .help("overwrite the collection (leave out the partition), or use a partition of another name")),
-        Mode::Overwrite => Ok(Decision::Overwrite),
     }
 }
 

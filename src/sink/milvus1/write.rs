@@ -12,6 +12,7 @@ use super::plan::existing;
 use super::resume::Memo;
 use crate::error::{Error, Result, Retry};
 use crate::flow::{Batch, Meter};
+use crate::milvus::MilvusError;
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::retry::Pauses;
 use crate::milvus::v1::Client;
@@ -21,7 +22,7 @@ use crate::sink::{Completion, SplitWriter, TableWriter, Written};
 use crate::table::{Place, Split, first_non_finite_f32};
 
 /// The server's number for ids that are given where it makes them itself, or the other way round.
-const ILLEGAL_VECTOR_ID: &str = "(code 12)";
+const ILLEGAL_VECTOR_ID: i32 = 12;
 
 /// An open target.
 pub(super) struct Table {
@@ -143,11 +144,14 @@ impl TakesRows for Shared {
                 Retry::No | Retry::SmallerBatch => false,
             };
             if !again || !pauses.pause(&error).await {
-                return Err(self.explained(error.into(), in_doubt, request.rows()));
+                return Err(self.explained(error, in_doubt, request.rows()));
             }
             self.meter.retries.add(1);
-            if in_doubt && self.arrived(rows.column(self.head.id)).await? {
-                return Ok(());
+            if in_doubt {
+                let arrived = self.arrived(rows.column(self.head.id)).await;
+                if arrived.map_err(|error| self.target.in_doubt(error, request.rows()))? {
+                    return Ok(());
+                }
             }
         }
     }
@@ -181,17 +185,12 @@ impl Shared {
             .help("correct or remove the row in the source"))
     }
 
-    fn explained(&self, error: Error, in_doubt: bool, rows: usize) -> Error {
-        if in_doubt {
-            // Not even in smaller requests, whatever the last answer advises.
-            return error.retry(Retry::Ambiguous).help(format!(
-                "{rows} of these rows may be in {} or not, and sending them again could double them: compare the two, then run again with on_conflict: upsert or skip, or mode: overwrite",
-                self.target
-            ));
+    fn explained(&self, error: MilvusError, in_doubt: bool, rows: usize) -> Error {
+        let makes_ids = matches!(error, MilvusError::Refused { code: ILLEGAL_VECTOR_ID, .. });
+        match Error::from(error) {
+            error if in_doubt => self.target.in_doubt(error, rows),
+            error if makes_ids => error.help("the collection makes the ids of its rows itself, so the source's can't be kept: write to another collection"),
+            error => error,
         }
-        if error.to_string().contains(ILLEGAL_VECTOR_ID) {
-            return error.help("the collection makes the ids of its rows itself, so the source's can't be kept: write to another collection");
-        }
-        error
     }
 }

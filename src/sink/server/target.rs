@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 use crate::milvus::DEFAULT_PARTITION;
-use crate::sink::{Decision, TableToWrite};
+use crate::sink::{Decision, Mode, TableToWrite};
 use crate::table::Part;
 
 /// Where one table goes.
@@ -38,7 +38,7 @@ impl Target {
     }
 
     /// True when the mode is about a partition that can't be dropped.
-    pub(crate) fn is_default_partition(&self) -> bool {
+    fn is_default_partition(&self) -> bool {
         !self.whole && self.partition.as_deref() == Some(DEFAULT_PARTITION)
     }
 
@@ -57,6 +57,41 @@ impl Target {
         decision == Decision::Overwrite
             && self.collection == other.collection
             && self.whole != other.whole
+    }
+}
+
+impl Target {
+    /// What happens to it: the mode is about the partition where one was named, else about the
+    /// collection. `exists` says whether that is there.
+    pub(crate) fn decide(&self, mode: Mode, exists: bool) -> Result<Decision> {
+        match mode {
+            _ if !exists => Ok(Decision::Create),
+            Mode::Skip => Ok(Decision::Skip),
+            Mode::Append => Ok(Decision::Append),
+            Mode::Overwrite if self.is_default_partition() => Err(Error::config(
+                "The default partition can't be overwritten: Milvus does not drop it",
+            )
+            .help("overwrite the collection (leave out the partition), or use a partition of another name")),
+            Mode::Overwrite => Ok(Decision::Overwrite),
+        }
+    }
+
+    /// The error of a target to which something else would happen now than was planned.
+    pub(crate) fn changed(&self, planned: Decision, now: Decision) -> Error {
+        Error::target(format!(
+            "{self} changed since it was looked at: the plan was to {}, now it would be to {}",
+            planned.verb(),
+            now.verb()
+        ))
+        .help("something else works on it; run again when it rests")
+    }
+
+    /// Adds to an error of sending rows that they may have arrived all the same.
+    pub(crate) fn in_doubt(&self, error: Error, rows: usize) -> Error {
+        // Not even in smaller requests, whatever the last answer advises.
+        error.retry(Retry::Ambiguous).help(format!(
+            "{rows} of these rows may be in {self} or not, and sending them again could double them: compare the two, then run again with on_conflict: upsert or skip, or mode: overwrite"
+        ))
     }
 }
 
