@@ -1,6 +1,9 @@
 //! What a server may answer, for whoever wants to damage it: `fuzz/` and the test that replays what
 //! was found there. Not a part of the library that anybody else should use.
 
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
 use arrow_array::RecordBatch;
 use prost::Message;
 
@@ -11,7 +14,8 @@ use super::v2::collection::{Collection, row_count_of};
 use super::v2::field::{arrow_field, fields_words};
 use super::v2::index::Index;
 use super::v2::proto::milvus as two;
-use super::v2::query::{count_of, rows_of};
+use super::v2::query::count_of;
+use super::v2::rows::rows_of;
 use super::v2::version::ServerVersion;
 use super::{MilvusError, Result, v1, v2};
 
@@ -67,8 +71,8 @@ fn described_rows(bytes: &[u8]) -> Result<(String, Option<RecordBatch>)> {
     let (len, rest) = bytes.split_first_chunk().unwrap_or((&[0; 2], bytes));
     let (described, rows) = rest.split_at(rest.len().min(u16::from_le_bytes(*len).into()));
     let collection = Collection::of("asked for", two(described)?)?;
-    let fields = collection.fields.iter().filter_map(arrow_field).collect();
-    let rows = rows_of(fields, &two(rows)?)?;
+    let fields: Vec<_> = collection.fields.iter().filter_map(arrow_field).collect();
+    let rows = rows_of(&Arc::new(Schema::new(fields)), &two(rows)?)?;
     Ok((fields_words(&collection.fields), Some(rows)))
 }
 

@@ -5,6 +5,7 @@
 //! | [`connection`] | what both generations share: address, TLS, deadlines, calls |
 //! | [`error`] | what can go wrong, and whether it may be tried again |
 //! | [`generation`] | which of the two a server is |
+//! | [`settings`] | what a user writes about reaching a server |
 //! | [`v1`] | the client of Milvus 0.10 and 1.x |
 //! | [`v2`] | the client of Milvus 2.x |
 //! | [`inspect`] | what is inside a server |
@@ -16,6 +17,7 @@ pub mod fuzz;
 pub mod generation;
 pub mod inspect;
 pub(crate) mod retry;
+pub mod settings;
 pub mod v1;
 pub mod v2;
 mod wire;

@@ -50,16 +50,12 @@ pub fn id_field(name: &str, data_type: DataType) -> Field {
         .with_metadata(HashMap::from([(ROLE.to_owned(), Role::Id.name().to_owned())]))
 }
 
-/// A vector column: a `FixedSizeList` whose elements are never null.
+/// A vector column: a `FixedSizeList` (a `List` of sparse vectors) whose elements are never null.
 pub fn vector_field(name: &str, column: VectorColumn) -> Field {
-    let element = Field::new("item", column.vector_type.element(), false);
-    let len = i32::try_from(column.vector_type.list_len(column.dim)).unwrap_or(i32::MAX);
-    Field::new(name, DataType::FixedSizeList(Arc::new(element), len), false).with_metadata(
-        HashMap::from([
-            (ROLE.to_owned(), Role::Vector.name().to_owned()),
-            (VECTOR_TYPE.to_owned(), column.vector_type.name().to_owned()),
-        ]),
-    )
+    Field::new(name, column.vector_type.arrow(column.dim), false).with_metadata(HashMap::from([
+        (ROLE.to_owned(), Role::Vector.name().to_owned()),
+        (VECTOR_TYPE.to_owned(), column.vector_type.name().to_owned()),
+    ]))
 }
 
 /// An Arrow schema with exactly one id column and at least one vector column, decided once.
@@ -156,11 +152,14 @@ impl TableSchema {
 pub fn vector_column(field: &Field) -> Result<VectorColumn> {
     let wrong = || {
         Error::source(format!(
-            "Vector column `{}` has the type {}, expected a fixed-size list of float32, float16, int8 or bytes",
+            "Vector column `{}` has the type {}, expected a fixed-size list of float32, float16, int8 or bytes, or a list of pairs",
             field.name(),
             field.data_type()
         ))
     };
+    if *field.data_type() == VectorType::Sparse.arrow(0) {
+        return Ok(VectorColumn { vector_type: VectorType::Sparse, dim: 0 });
+    }
     let DataType::FixedSizeList(element, len) = field.data_type() else { return Err(wrong()) };
     let vector_type = match (element.data_type(), field.metadata().get(VECTOR_TYPE)) {
         (_, Some(name)) => VectorType::from_str(name).map_err(|_| wrong())?,
@@ -185,22 +184,5 @@ fn type_bytes(data_type: &DataType) -> usize {
         }
         DataType::Boolean => 1,
         other => other.primitive_width().unwrap_or(64),
-    }
-}
-
-impl FromStr for VectorType {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [
-            VectorType::Float32,
-            VectorType::Float16,
-            VectorType::BFloat16,
-            VectorType::Int8,
-            VectorType::Binary,
-        ]
-        .into_iter()
-        .find(|t| t.name() == text)
-        .ok_or_else(|| format!("unknown vector type `{text}`"))
     }
 }

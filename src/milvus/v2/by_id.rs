@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, new_empty_array};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
-use super::query::{IDS_PER_QUERY, Question, is_one_of, put_literal, the_count, to_arrow};
+use super::keys::{Key, KeyRange};
+use super::page::{MAX_PAGE, Scan};
+use super::query::{IDS_PER_QUERY, Question, is_one_of, the_count};
+use super::rows::to_arrow;
 use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// Bytes of rows that one answer may hold, about: well below what a server sends (64 MiB).
 const ANSWER_BYTES: usize = 8 << 20;
-
-/// Ids of one page: the most rows that a server answers with.
-const PAGE: usize = 16_384;
 
 /// A loaded collection, or some of its partitions, whose rows are looked up by their ids.
 #[derive(Debug, Clone)]
@@ -37,7 +36,7 @@ impl ById {
 
     fn those(&self, expr: String, fields: Vec<String>) -> Question<'_> {
         let (collection, partitions) = (&*self.collection, &*self.partitions);
-        Question { collection, partitions, expr, fields, limit: None, in_order: false }
+        Question { collection, partitions, expr, fields, limit: None, in_order: false, moment: 0 }
     }
 }
 
@@ -103,59 +102,21 @@ impl Client {
         data_type: &DataType,
         last: Option<&ArrayRef>,
     ) -> Result<ArrayRef> {
-        let question = of.those(after(&of.key, data_type, last), vec![of.key.clone()]);
-        let question = Question { limit: Some(PAGE), in_order: true, ..question };
-        let answer = self.ask(question).await?.fields_data;
-        let field = Field::new(&of.key, data_type.clone(), true);
-        match answer.iter().find(|data| data.field_name == of.key) {
-            None => Ok(new_empty_array(data_type)),
-            Some(data) => to_arrow(&field, data).ok_or_else(|| MilvusError::Malformed {
-                rpc: "Query",
-                words: format!("ids that are not {data_type}"),
-            }),
-        }
-    }
-}
-
-/// The condition that an id comes after the last of a page.
-fn after(key: &str, data_type: &DataType, last: Option<&ArrayRef>) -> String {
-    let last = last.filter(|last| !last.is_empty());
-    if *data_type == DataType::Utf8 {
-        let text = last.and_then(|last| Some(last.as_string_opt::<i32>()?.value(last.len() - 1)));
-        let mut expr = format!("{key} {} ", if text.is_some() { ">" } else { ">=" });
-        put_literal(&mut expr, text.unwrap_or_default());
-        return expr;
-    }
-    let id =
-        last.and_then(|last| Some(last.as_primitive_opt::<Int64Type>()?.value(last.len() - 1)));
-    match id {
-        // Milvus reads a minus and a number, and this number alone is out of range.
-        None => format!("{key} <= 0 or {key} > 0"),
-        Some(i64::MIN) => format!("{key} >= {}", i64::MIN + 1),
-        Some(id) => format!("{key} > {id}"),
+        let scan = Scan {
+            collection: of.collection.clone(),
+            partitions: of.partitions.clone(),
+            key: of.key.clone(),
+            texts: *data_type == DataType::Utf8,
+            filter: None,
+            moment: 0,
+        };
+        let range = KeyRange { after: last.and_then(Key::last_of), up_to: None };
+        let schema = Arc::new(Schema::new(vec![Field::new(&of.key, data_type.clone(), true)]));
+        Ok(self.page(&scan, &range, &schema, MAX_PAGE).await?.column(0).clone())
     }
 }
 
 fn chunks(ids: &ArrayRef, at_once: usize) -> impl Iterator<Item = ArrayRef> + use<'_> {
     let starts = (0..ids.len()).step_by(at_once.max(1));
     starts.map(move |start| ids.slice(start, at_once.min(ids.len() - start)))
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow_array::{Int64Array, StringArray};
-
-    use super::*;
-
-    #[test]
-    fn pages_follow_each_other_from_the_lowest_id_on() {
-        let numbers = |id| Arc::new(Int64Array::from(vec![0, id])) as ArrayRef;
-        let next = |last: Option<&ArrayRef>| after("k", &DataType::Int64, last);
-        assert_eq!(next(None), "k <= 0 or k > 0");
-        assert_eq!(next(Some(&numbers(i64::MIN))), "k >= -9223372036854775807");
-        assert_eq!(next(Some(&numbers(-5))), "k > -5");
-        let texts = Arc::new(StringArray::from(vec!["a", "b\"c"])) as ArrayRef;
-        assert_eq!(after("k", &DataType::Utf8, None), "k >= \"\"");
-        assert_eq!(after("k", &DataType::Utf8, Some(&texts)), r#"k > "b\"c""#);
-    }
 }

@@ -100,6 +100,7 @@ impl Client {
             // What pymilvus creates by default.
             consistency_level: ConsistencyLevel::Bounded.into(),
             properties,
+            num_partitions: 0,
         };
         self.call(request).await.map(drop)
     }

@@ -1,6 +1,7 @@
 //! Milvus types and Arrow types.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType as Arrow, Field};
 
@@ -16,6 +17,10 @@ const JSON: &str = "arrow.json";
 pub const MAX_VARCHAR: usize = 65_535;
 /// Longest JSON value that a Milvus takes, in bytes.
 pub const MAX_JSON: usize = 65_536;
+/// Most elements of an Array.
+pub const MAX_CAPACITY: usize = 4_096;
+/// Name of the field that holds, as one JSON object a row, what rows have beyond the schema.
+pub const DYNAMIC: &str = "$meta";
 /// Most dimensions of a vector.
 pub const MAX_DIM: usize = 32_768;
 
@@ -31,6 +36,10 @@ pub fn milvus_type(field: &Field) -> Option<DataType> {
         Arrow::Float64 => DataType::Double,
         Arrow::Utf8 if is_json(field) => DataType::Json,
         Arrow::Utf8 => DataType::VarChar,
+        Arrow::List(element) if *field.data_type() != VectorType::Sparse.arrow(0) => {
+            element_type(element).map(|_| DataType::Array)?
+        }
+        Arrow::List(_) => DataType::SparseFloatVector,
         Arrow::FixedSizeList(element, _) => {
             match (element.data_type(), field.metadata().get(VECTOR_TYPE).map(String::as_str)) {
                 (Arrow::Float32, _) => DataType::FloatVector,
@@ -45,16 +54,23 @@ pub fn milvus_type(field: &Field) -> Option<DataType> {
     })
 }
 
+/// The Milvus type of an array's elements.
+pub fn element_type(element: &Field) -> Option<DataType> {
+    let plain = milvus_type(element)?;
+    let allowed = !is_vector(plain) && !matches!(plain, DataType::Array | DataType::Json);
+    (allowed && !element.is_nullable()).then_some(plain)
+}
+
 fn is_json(field: &Field) -> bool {
     field.metadata().get(EXTENSION_NAME).is_some_and(|name| name == JSON)
 }
 
 /// True for vector types.
 pub fn is_vector(data_type: DataType) -> bool {
-    vector_type(data_type).is_some() || data_type == DataType::SparseFloatVector
+    vector_type(data_type).is_some()
 }
 
-/// The vector type, of those that are dense.
+/// The vector type.
 pub fn vector_type(data_type: DataType) -> Option<VectorType> {
     Some(match data_type {
         DataType::FloatVector => VectorType::Float32,
@@ -62,6 +78,7 @@ pub fn vector_type(data_type: DataType) -> Option<VectorType> {
         DataType::BFloat16Vector => VectorType::BFloat16,
         DataType::Int8Vector => VectorType::Int8,
         DataType::BinaryVector => VectorType::Binary,
+        DataType::SparseFloatVector => VectorType::Sparse,
         _ => return None,
     })
 }
@@ -83,14 +100,8 @@ pub(crate) fn pair(key: &str, value: impl ToString) -> KeyValuePair {
     KeyValuePair { key: key.to_owned(), value: value.to_string() }
 }
 
-/// The Arrow field that holds values of a Milvus field; `None` for types that vecpipe lacks.
-pub fn arrow_field(field: &FieldSchema) -> Option<Field> {
-    let data_type = field.data_type();
-    if let Some(vector_type) = vector_type(data_type) {
-        let dim = parameter(field, "dim")?;
-        return Some(vector_field(&field.name, VectorColumn { vector_type, dim }));
-    }
-    let arrow = match data_type {
+fn plain_arrow(data_type: DataType) -> Option<Arrow> {
+    Some(match data_type {
         DataType::Bool => Arrow::Boolean,
         DataType::Int8 => Arrow::Int8,
         DataType::Int16 => Arrow::Int16,
@@ -100,6 +111,25 @@ pub fn arrow_field(field: &FieldSchema) -> Option<Field> {
         DataType::Double => Arrow::Float64,
         DataType::VarChar | DataType::Json => Arrow::Utf8,
         _ => return None,
+    })
+}
+
+/// The Arrow field that holds values of a Milvus field; `None` for types that vecpipe lacks.
+pub fn arrow_field(field: &FieldSchema) -> Option<Field> {
+    let data_type = field.data_type();
+    if let Some(vector_type) = vector_type(data_type) {
+        let dim = match vector_type {
+            VectorType::Sparse => 0,
+            _ => parameter(field, "dim").filter(|dim| (1..=MAX_DIM).contains(dim))?,
+        };
+        return Some(vector_field(&field.name, VectorColumn { vector_type, dim }));
+    }
+    let arrow = match data_type {
+        DataType::Array => {
+            let element = plain_arrow(field.element_type())?;
+            Arrow::List(Arc::new(Field::new("item", element, false)))
+        }
+        other => plain_arrow(other)?,
     };
     if field.is_primary_key {
         return Some(id_field(&field.name, arrow));
@@ -116,15 +146,30 @@ pub fn arrow_field(field: &FieldSchema) -> Option<Field> {
 /// The Milvus field that is created for an Arrow column; `None` for types that Milvus lacks.
 pub fn field_schema(field: &Field, nulls: bool) -> Option<FieldSchema> {
     let data_type = milvus_type(field)?;
+    let element = match field.data_type() {
+        Arrow::List(element) if data_type == DataType::Array => element_type(element)?,
+        _ => DataType::None,
+    };
     let type_params = match data_type {
         DataType::VarChar => vec![pair("max_length", MAX_VARCHAR)],
+        DataType::Array => {
+            let mut params = vec![pair("max_capacity", MAX_CAPACITY)];
+            if element == DataType::VarChar {
+                params.push(pair("max_length", MAX_VARCHAR));
+            }
+            params
+        }
+        DataType::SparseFloatVector => Vec::new(),
         _ if is_vector(data_type) => vec![pair("dim", dim_of(field, data_type))],
         _ => Vec::new(),
     };
     let role = Role::of(field);
+    let dynamic = field.name() == DYNAMIC && data_type == DataType::Json;
     Some(FieldSchema {
         name: field.name().clone(),
         data_type: data_type.into(),
+        element_type: element.into(),
+        is_dynamic: dynamic,
         is_primary_key: role == Role::Id,
         nullable: nulls && role == Role::Scalar && field.is_nullable(),
         type_params,
@@ -134,10 +179,13 @@ pub fn field_schema(field: &Field, nulls: bool) -> Option<FieldSchema> {
 
 /// `Int64`, `FloatVector(128)`, `VarChar(64)`: a field's type for people.
 pub fn type_words(field: &FieldSchema) -> String {
-    let name = field.data_type().as_str_name();
+    let name = match field.data_type() {
+        DataType::Array => format!("Array of {}", field.element_type().as_str_name()),
+        other => other.as_str_name().to_owned(),
+    };
     match parameter(field, "dim").or_else(|| parameter(field, "max_length")) {
         Some(number) => format!("{name}({number})"),
-        None => name.to_owned(),
+        None => name,
     }
 }
 

@@ -10,6 +10,8 @@
 //! | [`field`] | Milvus types and Arrow types |
 //! | [`insert`] | record batches to insert requests, without copying vectors |
 //! | [`by_id`] | reading and counting rows by their ids, listing the ids there are |
+//! | `rows` | answers to record batches |
+//! | [`keys`], [`page`] | reading a collection page by page, by stretches of its primary keys |
 //! | [`query`] | counting rows, looking up ids, reading a few rows |
 //!
 //! Measured against Milvus 2.3.5 and Milvus Lite 3.2.2; differences between them are noted where
@@ -23,10 +25,13 @@ pub mod field;
 pub mod flush;
 pub mod index;
 pub mod insert;
+pub mod keys;
 pub mod load;
+pub mod page;
 pub mod partition;
 pub mod proto;
 pub mod query;
+pub(super) mod rows;
 pub mod rpc;
 pub(super) mod status;
 pub mod version;

@@ -3,23 +3,15 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::*;
-use arrow_array::builder::StringBuilder;
-use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeListArray, Int64Array,
-    PrimitiveArray, RecordBatch, StringArray, cast::AsArray,
-};
-use bytes::Bytes;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, cast::AsArray};
 
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::{arrow_field, pair};
 use crate::milvus::v2::proto::common::ConsistencyLevel;
 use crate::milvus::v2::proto::milvus::{QueryRequest, QueryResults};
-use crate::milvus::v2::proto::schema::{
-    FieldData, field_data::Field as Values, scalar_field::Data as Scalar,
-    vector_field::Data as Vector,
-};
+use crate::milvus::v2::proto::schema::{field_data::Field as Values, scalar_field::Data as Scalar};
+use crate::milvus::v2::rows::rows_of;
 use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// Ids looked up by one query: below every limit on an answer's rows (16,384 on 2.3.5).
@@ -35,6 +27,8 @@ pub(super) struct Question<'a> {
     /// Rows by ascending primary key. Without it, a server that holds several rows of one key leaves
     /// out others when there are more than the limit.
     pub in_order: bool,
+    /// The moment to be shown; 0 for now, with everything that was acknowledged so far.
+    pub moment: u64,
 }
 
 impl Client {
@@ -54,6 +48,7 @@ impl Client {
             fields,
             limit: None,
             in_order: false,
+            moment: 0,
         };
         let answer = self.ask(question).await?;
         the_count(&answer)
@@ -84,6 +79,7 @@ impl Client {
                 fields: vec![key.to_owned()],
                 limit: None,
                 in_order: false,
+                moment: 0,
             };
             for field in self.ask(question).await?.fields_data {
                 let Some(Values::Scalars(scalars)) = field.field else { continue };
@@ -118,18 +114,19 @@ impl Client {
             fields: fields.iter().map(|field| field.name().clone()).collect(),
             limit: Some(limit),
             in_order: false,
+            moment: 0,
         };
-        rows_of(fields, &self.ask(question).await?)
+        rows_of(&Arc::new(Schema::new(fields)), &self.ask(question).await?)
     }
 
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<QueryResults> {
         let mut query_params: Vec<_> =
             question.limit.map(|limit| pair("limit", limit)).into_iter().collect();
-        if question.in_order {
+        // Where a moment is named, only what reads page by page is shown it.
+        if question.in_order || question.moment > 0 {
             let flags = ["iterator", "reduce_stop_for_best"];
             query_params.extend(flags.map(|flag| pair(flag, "True")));
         }
-        // Milvus Lite looks at the whole collection even so.
         let partition_names = question.partitions.to_vec();
         let request = QueryRequest {
             db_name: self.db_name(),
@@ -137,7 +134,7 @@ impl Client {
             expr: question.expr,
             output_fields: question.fields,
             partition_names,
-            guarantee_timestamp: 0,
+            guarantee_timestamp: question.moment,
             query_params,
             consistency_level: ConsistencyLevel::Strong.into(),
         };
@@ -150,19 +147,6 @@ pub(in crate::milvus) fn count_of(answer: &QueryResults) -> Option<u64> {
     let Some(Values::Scalars(scalars)) = &answer.fields_data.first()?.field else { return None };
     let Some(Scalar::LongData(numbers)) = &scalars.data else { return None };
     numbers.data.first().and_then(|n| u64::try_from(*n).ok())
-}
-
-/// The rows of an answer, as columns of these fields.
-pub(in crate::milvus) fn rows_of(fields: Vec<Field>, answer: &QueryResults) -> Result<RecordBatch> {
-    let malformed = |words: &str| MilvusError::Malformed { rpc: "Query", words: words.to_owned() };
-    let column = |field: &Field| {
-        let data = answer.fields_data.iter().find(|data| data.field_name == *field.name());
-        data.and_then(|data| to_arrow(field, data))
-    };
-    let columns = fields.iter().map(column).collect::<Option<Vec<_>>>();
-    let columns = columns.ok_or_else(|| malformed("columns of other types than the schema's"))?;
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-        .map_err(|error| malformed(&error.to_string()))
 }
 
 /// The number that a question for `count(*)` is answered with.
@@ -206,98 +190,6 @@ pub(super) fn put_literal(out: &mut String, text: &str) {
         }
     }
     out.push('"');
-}
-
-/// A field's values as an Arrow column; `None` when they are not of the field's type.
-pub(super) fn to_arrow(field: &Field, data: &FieldData) -> Option<ArrayRef> {
-    let valid = &data.valid_data;
-    match data.field.as_ref()? {
-        Values::Vectors(vectors) => {
-            let bytes = match vectors.data.as_ref()? {
-                Vector::FloatVector(floats) => &floats.data,
-                Vector::BinaryVector(bytes)
-                | Vector::Float16Vector(bytes)
-                | Vector::Bfloat16Vector(bytes)
-                | Vector::Int8Vector(bytes) => bytes,
-            };
-            vectors_to_arrow(field, bytes)
-        }
-        Values::Scalars(scalars) => Some(match (scalars.data.as_ref()?, field.data_type()) {
-            (Scalar::BoolData(v), DataType::Boolean) => {
-                Arc::new(BooleanArray::new(v.data.clone().into(), nulls(valid, v.data.len())?))
-            }
-            (Scalar::IntData(v), DataType::Int8) => numbers::<Int8Type, _>(&v.data, valid)?,
-            (Scalar::IntData(v), DataType::Int16) => numbers::<Int16Type, _>(&v.data, valid)?,
-            (Scalar::IntData(v), DataType::Int32) => numbers::<Int32Type, _>(&v.data, valid)?,
-            (Scalar::LongData(v), DataType::Int64) => numbers::<Int64Type, _>(&v.data, valid)?,
-            (Scalar::FloatData(v), DataType::Float32) => floats::<Float32Type>(&v.data, valid)?,
-            (Scalar::DoubleData(v), DataType::Float64) => floats::<Float64Type>(&v.data, valid)?,
-            (Scalar::StringData(v), DataType::Utf8) => {
-                texts(v.data.iter().map(String::as_str), v.data.len(), valid)?
-            }
-            (Scalar::JsonData(v), DataType::Utf8) => {
-                let all = v.data.iter().map(|bytes| std::str::from_utf8(bytes).ok());
-                let all = all.collect::<Option<Vec<_>>>()?;
-                texts(all.iter().copied(), all.len(), valid)?
-            }
-            _ => return None,
-        }),
-    }
-}
-
-fn vectors_to_arrow(field: &Field, bytes: &Bytes) -> Option<ArrayRef> {
-    let DataType::FixedSizeList(element, len) = field.data_type() else { return None };
-    let width = element.data_type().primitive_width()?;
-    let values = bytes.len() / width;
-    let data = arrow::array::ArrayData::builder(element.data_type().clone())
-        .len(values)
-        .add_buffer(Buffer::from(bytes.as_ref()))
-        .build()
-        .ok()?;
-    let values = arrow::array::make_array(data);
-    FixedSizeListArray::try_new(Arc::clone(element), *len, values, None)
-        .ok()
-        .map(|array| Arc::new(array) as ArrayRef)
-}
-
-/// The null mask of `len` values with `valid` flags; `None` when their numbers differ.
-fn nulls(valid: &[bool], len: usize) -> Option<Option<NullBuffer>> {
-    match valid.len() {
-        0 => Some(None),
-        n if n == len => Some(Some(NullBuffer::from(valid.to_vec()))),
-        _ => None,
-    }
-}
-
-fn numbers<T, N>(values: &[N], valid: &[bool]) -> Option<ArrayRef>
-where
-    T: ArrowPrimitiveType,
-    N: Copy,
-    T::Native: TryFrom<N>,
-{
-    let all = values.iter().map(|n| T::Native::try_from(*n).ok()).collect::<Option<Vec<_>>>()?;
-    let nulls = nulls(valid, all.len())?;
-    Some(Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(all), nulls)))
-}
-
-fn floats<T: ArrowPrimitiveType>(bytes: &Bytes, valid: &[bool]) -> Option<ArrayRef> {
-    let buffer = Buffer::from(bytes.as_ref());
-    let len = buffer.len() / size_of::<T::Native>();
-    let nulls = nulls(valid, len)?;
-    Some(Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::new(buffer, 0, len), nulls)))
-}
-
-fn texts<'a>(
-    values: impl Iterator<Item = &'a str>,
-    len: usize,
-    valid: &[bool],
-) -> Option<ArrayRef> {
-    nulls(valid, len)?;
-    let mut out = StringBuilder::new();
-    for (row, value) in values.enumerate() {
-        out.append_option(valid.get(row).copied().unwrap_or(true).then_some(value));
-    }
-    Some(Arc::new(out.finish()))
 }
 
 #[cfg(test)]

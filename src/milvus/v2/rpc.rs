@@ -55,12 +55,15 @@ macro_rules! answers {
 
 calls! {
     "AlterAlias": AlterAliasRequest => Status,
+    "CreateAlias": CreateAliasRequest => Status,
     "CreateCollection": CreateCollectionRequest => Status,
+    "CreateDatabase": CreateDatabaseRequest => Status,
     "CreateIndex": CreateIndexRequest => Status,
     "CreatePartition": CreatePartitionRequest => Status,
     "DescribeCollection": DescribeCollectionRequest => DescribeCollectionResponse,
     "DescribeIndex": DescribeIndexRequest => DescribeIndexResponse,
     "DropCollection": DropCollectionRequest => Status,
+    "DropIndex": DropIndexRequest => Status,
     "DropPartition": DropPartitionRequest => Status,
     "Flush": FlushRequest => FlushResponse,
     "GetCollectionStatistics": GetCollectionStatisticsRequest => GetCollectionStatisticsResponse,

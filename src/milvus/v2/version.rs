@@ -53,6 +53,9 @@ impl ServerVersion {
             | DataType::VarChar
             | DataType::Json
             | DataType::FloatVector => true,
+            // Milvus 2.3.1 brought them.
+            DataType::Array => self.lite || self.at_least(2, 3, 1),
+            DataType::SparseFloatVector => self.lite || self.at_least(2, 4, 0),
             DataType::BinaryVector => !self.lite,
             DataType::Float16Vector => self.at_least(2, 3, 5),
             DataType::BFloat16Vector => self.at_least(2, 4, 0),

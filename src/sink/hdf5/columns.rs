@@ -95,7 +95,7 @@ impl Element {
             VectorType::Int8 => Element::I8,
             VectorType::Binary => Element::U8,
             // HDF5 has no such type, and readers would take its bytes for something else.
-            VectorType::BFloat16 => return None,
+            VectorType::BFloat16 | VectorType::Sparse => return None,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What the user writes.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
@@ -10,13 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::config::Secret;
 use crate::error::{Error, Result};
-use crate::milvus::v2::{Options, TlsOptions};
+use crate::milvus::Options;
+use crate::milvus::settings::{Access, Timeouts, TlsConfig, Wait};
 use crate::sink::Mode;
-use crate::sink::server::{OnConflict, OnDuplicateId, Timeouts, Wait, check_uri};
+use crate::sink::server::{OnConflict, OnDuplicateId};
 use crate::table::Metric;
-
-const TOKEN: &str = "sink.milvus.token";
-const PASSWORD: &str = "sink.milvus.password";
 
 /// A live Milvus 2.x server.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -165,87 +163,41 @@ impl<'de> Deserialize<'de> for IndexConfig {
     }
 }
 
-/// What TLS needs beyond the system's own certificates. Paths of PEM files.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct TlsConfig {
-    /// Certificate authority that signed the server's certificate.
-    pub ca: Option<PathBuf>,
-    /// Name in the server's certificate, where it differs from the host.
-    pub server_name: Option<String>,
-    /// Our own certificate, for servers that ask for one.
-    pub cert: Option<PathBuf>,
-    /// The key of our own certificate.
-    pub key: Option<PathBuf>,
-}
-
 impl Config {
     /// Settings that contradict each other.
     pub(super) fn check(&self) -> Result<()> {
-        let wrong = |what: &str, help: &str| Err(Error::config(what).help(help));
-        let help = "give them with token, or user and password, so that they stay secret";
-        check_uri(&self.uri, "sink.milvus", help)?;
-        let (token, password) = (self.token.as_ref(), self.password.as_ref());
-        Secret::check_once(token, self.token_file.as_deref(), TOKEN)?;
-        Secret::check_once(password, self.password_file.as_deref(), PASSWORD)?;
-        let has_token = token.is_some() || self.token_file.is_some();
-        let has_password = password.is_some() || self.password_file.is_some();
-        if has_token && (self.user.is_some() || has_password) {
-            return wrong(
-                "sink.milvus has both a token and a user or password",
-                "give either token, or user and password",
-            );
-        }
-        if self.user.is_some() != has_password {
-            return wrong("sink.milvus has only one of user and password", "give both");
-        }
-        if self.tls.cert.is_some() != self.tls.key.is_some() {
-            return wrong("sink.milvus.tls has only one of cert and key", "give both");
-        }
+        self.access().check()?;
         if let IndexConfig::Given(spec) = &self.index
             && spec.metric.is_some()
             && self.schema.metric.is_some()
             && spec.metric != self.schema.metric
         {
-            return wrong(
+            return Err(Error::config(
                 "sink.milvus.index.metric and sink.milvus.schema.metric differ",
-                "give one of them",
-            );
+            )
+            .help("give one of them"));
         }
-        self.on_conflict.check_with(self.on_duplicate_id)?;
-        self.timeouts.check("sink.milvus")?;
-        Ok(())
+        self.on_conflict.check_with(self.on_duplicate_id)
     }
 
     /// The client's options; reads the files of TLS and of secrets.
     pub(crate) fn options(&self) -> Result<Options> {
-        let mut options = Options::new(self.uri.clone());
-        let token = Secret::given(self.token.as_ref(), self.token_file.as_deref(), TOKEN)?;
-        let password =
-            Secret::given(self.password.as_ref(), self.password_file.as_deref(), PASSWORD)?;
-        options.token = match (&self.user, &password) {
-            (Some(user), Some(password)) => Some(format!("{user}:{}", password.expose())),
-            _ => token.map(|token| token.expose().to_owned()),
-        };
-        options.database = self.database.clone().filter(|name| !name.is_empty());
-        options.tls = TlsOptions {
-            ca: self.tls.ca.as_deref().map(read_pem).transpose()?,
-            server_name: self.tls.server_name.clone(),
-            identity: match (&self.tls.cert, &self.tls.key) {
-                (Some(cert), Some(key)) => Some((read_pem(cert)?, read_pem(key)?)),
-                _ => None,
-            },
-        };
-        self.timeouts.apply(&mut options);
-        options.retry_for = self.retry_for.duration();
-        Ok(options)
+        self.access().options()
     }
-}
 
-fn read_pem(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| {
-        Error::config(format!("Cannot read {}", path.display()))
-            .because(error)
-            .at("sink.milvus.tls")
-    })
+    fn access(&self) -> Access<'_> {
+        Access {
+            key: "sink.milvus",
+            uri: &self.uri,
+            token: self.token.as_ref(),
+            token_file: self.token_file.as_deref(),
+            user: self.user.as_deref(),
+            password: self.password.as_ref(),
+            password_file: self.password_file.as_deref(),
+            database: self.database.as_deref(),
+            tls: &self.tls,
+            timeouts: &self.timeouts,
+            retry_for: self.retry_for,
+        }
+    }
 }

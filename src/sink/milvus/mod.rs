@@ -47,7 +47,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
-pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig, TlsConfig};
+pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 
 use crate::error::{Error, Result};
 use crate::flow::Meter;

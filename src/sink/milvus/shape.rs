@@ -111,6 +111,8 @@ impl Shape {
                 index,
                 name: field.name.clone(),
                 data_type: field.data_type(),
+                element_type: field.element_type(),
+                dynamic: field.is_dynamic,
                 dim: dim_of(table.schema.arrow().field(index), field.data_type()),
             })
             .collect();

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::milvus::Options;
+use crate::milvus::settings::{Timeouts, Wait, check_uri};
 use crate::sink::Mode;
-use crate::sink::server::{OnConflict, OnDuplicateId, Timeouts, Wait, check_uri};
+use crate::sink::server::{OnConflict, OnDuplicateId};
 use crate::table::Metric;
 
 /// A live Milvus 0.10 or 1.x server. It takes rows of an int64 id and one vector of floats or bits.

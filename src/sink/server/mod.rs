@@ -7,9 +7,6 @@ mod names;
 mod requests;
 mod resume;
 mod target;
-mod timeouts;
-mod uri;
-mod wait;
 
 pub(crate) use conflict::Clash;
 pub use conflict::{OnConflict, OnDuplicateId};
@@ -19,6 +16,3 @@ pub(crate) use names::{MAX_NAME, check_name, refused};
 pub(crate) use requests::{RequestSize, TakesRows};
 pub(crate) use resume::{cannot_tell, is_gone};
 pub(crate) use target::{Claims, Target};
-pub use timeouts::Timeouts;
-pub(crate) use uri::check_uri;
-pub use wait::Wait;

@@ -23,8 +23,12 @@ pub struct InsertColumn {
     pub name: String,
     /// Type of the field.
     pub data_type: Milvus,
+    /// Type of the elements, of an Array; else `None`.
+    pub element_type: Milvus,
     /// Dimensions, of a vector field.
     pub dim: usize,
+    /// True for the field that holds what rows have beyond the schema.
+    pub dynamic: bool,
 }
 
 /// The values of a column in their wire form, so that the lengths around them are known.
@@ -35,11 +39,54 @@ enum Payload {
     Repeated(Bytes),
 }
 
+impl Payload {
+    /// True where the bytes need a header of their own, and the bytes.
+    fn into_parts(self) -> (bool, Bytes) {
+        match self {
+            Payload::Packed(bytes) => (!bytes.is_empty(), bytes),
+            Payload::Repeated(bytes) => (false, bytes),
+        }
+    }
+}
+
+/// Sparse vectors in their wire form.
+struct Sparse {
+    /// Each vector with the header of field 1.
+    contents: Bytes,
+    /// One more than the highest index.
+    dim: u64,
+}
+
+/// `None` when they are not lists of pairs without nulls.
+fn sparse(values: &ArrayRef) -> Option<Sparse> {
+    let lists = values.as_list_opt::<i32>()?;
+    let pairs = lists.values().as_struct_opt()?;
+    let indices = pairs.column_by_name("index")?.as_primitive_opt::<UInt32Type>()?;
+    let weights = pairs.column_by_name("value")?.as_primitive_opt::<Float32Type>()?;
+    if lists.null_count() + pairs.null_count() + indices.null_count() + weights.null_count() > 0 {
+        return None;
+    }
+    let (mut contents, mut dim) = (BytesMut::new(), 0);
+    for ends in lists.value_offsets().windows(2) {
+        let (start, end) = (usize::try_from(ends[0]).ok()?, usize::try_from(ends[1]).ok()?);
+        put_header(&mut contents, 1, (end - start) * 8);
+        for at in start..end {
+            contents.put_u32_le(indices.value(at));
+            contents.put_f32_le(weights.value(at));
+            dim = dim.max(u64::from(indices.value(at)) + 1);
+        }
+    }
+    Some(Sparse { contents: contents.freeze(), dim })
+}
+
 impl InsertColumn {
     /// Appends this column's `FieldData`, as field `fields_data` of a request.
     pub(super) fn put(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
         match vector_number(self.data_type) {
             Some(number) => self.put_vector(parts, field, number, values),
+            None if self.data_type == Milvus::SparseFloatVector => {
+                self.put_sparse(parts, field, values)
+            }
             None => self.put_scalar(parts, field, values),
         }
     }
@@ -102,19 +149,39 @@ impl InsertColumn {
         }
     }
 
+    /// FieldData { type, field_name, vectors: VectorField { sparse_float_vector: { contents, dim } } }
+    fn put_sparse(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
+        let sparse = sparse(values).ok_or_else(|| self.mismatch(values))?;
+        let dim_len = if sparse.dim == 0 { 0 } else { 1 + varint_len(sparse.dim) };
+        let inner = sparse.contents.len() + dim_len;
+        let vector_len = field_len(6, inner);
+        let out = parts.out();
+        put_header(out, field, self.head_len() + field_len(4, vector_len));
+        self.put_head(out);
+        put_header(out, 4, vector_len);
+        put_header(out, 6, inner);
+        parts.attach(sparse.contents);
+        put_number(parts.out(), 2, sparse.dim);
+        Ok(())
+    }
+
     fn put_scalar(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
         let (number, payload) = self.payload(values)?;
         let valid = values.nulls().filter(|nulls| nulls.null_count() > 0);
-        let (packed, bytes) = match payload {
-            Payload::Packed(bytes) => (!bytes.is_empty(), bytes),
-            Payload::Repeated(bytes) => (false, bytes),
-        };
+        let (packed, bytes) = payload.into_parts();
         let array_len = if packed { field_len(1, bytes.len()) } else { bytes.len() };
         // FieldData { type, field_name, scalars: ScalarField { …: …Array { data } }, valid_data }
+        let element_len = match self.data_type {
+            Milvus::Array => 1 + varint_len(self.element_type as u64),
+            _ => 0,
+        };
+        let array_len = array_len + element_len;
         let scalar_len = field_len(number, array_len);
         let valid_len = valid.map_or(0, |_| field_len(7, values.len()));
+        let dynamic_len = if self.dynamic { 2 } else { 0 };
         let out = parts.out();
-        put_header(out, field, self.head_len() + field_len(3, scalar_len) + valid_len);
+        let len = self.head_len() + field_len(3, scalar_len) + dynamic_len + valid_len;
+        put_header(out, field, len);
         self.put_head(out);
         put_header(out, 3, scalar_len);
         put_header(out, number, array_len);
@@ -122,6 +189,10 @@ impl InsertColumn {
             put_header(out, 1, bytes.len());
         }
         parts.attach(bytes);
+        if self.data_type == Milvus::Array {
+            put_number(parts.out(), 2, self.element_type as u64);
+        }
+        put_number(parts.out(), 6, self.dynamic.into());
         if let Some(valid) = valid {
             put_valid(parts.out(), valid);
         }
@@ -130,8 +201,39 @@ impl InsertColumn {
 
     /// The field number within `ScalarField`, and the values.
     fn payload(&self, values: &ArrayRef) -> Result<(u32, Payload)> {
+        match self.data_type {
+            Milvus::Array => Ok((8, Payload::Repeated(self.lists(values)?))),
+            data_type => self.plain(data_type, values),
+        }
+    }
+
+    /// Each list as a column of its own, with the header of field 1; nulls are left out.
+    fn lists(&self, values: &ArrayRef) -> Result<Bytes> {
+        let lists = values.as_list_opt::<i32>().ok_or_else(|| self.mismatch(values))?;
+        let mut out = BytesMut::new();
+        for row in (0..lists.len()).filter(|row| lists.is_valid(*row)) {
+            let elements = lists.value(row);
+            if elements.null_count() > 0 {
+                return Err(self.mismatch(values));
+            }
+            let (number, payload) = self.plain(self.element_type, &elements)?;
+            // ScalarField { …: …Array { data } }
+            let (packed, bytes) = payload.into_parts();
+            let array_len = if packed { field_len(1, bytes.len()) } else { bytes.len() };
+            put_header(&mut out, 1, field_len(number, array_len));
+            put_header(&mut out, number, array_len);
+            if packed {
+                put_header(&mut out, 1, bytes.len());
+            }
+            out.put_slice(&bytes);
+        }
+        Ok(out.freeze())
+    }
+
+    /// Values that are no lists.
+    fn plain(&self, data_type: Milvus, values: &ArrayRef) -> Result<(u32, Payload)> {
         let mismatch = || self.mismatch(values);
-        Ok(match self.data_type {
+        Ok(match data_type {
             Milvus::Bool => {
                 let values = values.as_boolean_opt().ok_or_else(mismatch)?;
                 let mut out = BytesMut::with_capacity(values.len());

@@ -1,0 +1,90 @@
+//! Reading a collection page by page, in the order of its primary keys.
+
+use arrow::datatypes::SchemaRef;
+use arrow_array::RecordBatch;
+
+use crate::milvus::Result;
+use crate::milvus::v2::Client;
+use crate::milvus::v2::keys::KeyRange;
+use crate::milvus::v2::query::{Question, the_count};
+use crate::milvus::v2::rows::rows_of;
+
+/// Most rows of a page: what servers answer with at most.
+pub const MAX_PAGE: usize = 16_384;
+
+/// What is read: rows of a loaded collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The collection.
+    pub collection: String,
+    /// The partitions; all of them when empty.
+    pub partitions: Vec<String>,
+    /// Name of the primary key.
+    pub key: String,
+    /// True when keys are texts.
+    pub texts: bool,
+    /// A further condition, in the server's own language.
+    pub filter: Option<String>,
+    /// The moment to be shown, from [`Client::moment`]; 0 for now.
+    pub moment: u64,
+}
+
+impl Scan {
+    fn question(&self, range: &KeyRange, fields: Vec<String>) -> Question<'_> {
+        let keys = range.condition(&self.key, self.texts);
+        let expr = match &self.filter {
+            Some(filter) => format!("({filter}) and ({keys})"),
+            None => keys,
+        };
+        Question {
+            collection: &self.collection,
+            partitions: &self.partitions,
+            expr,
+            fields,
+            limit: None,
+            in_order: false,
+            moment: self.moment,
+        }
+    }
+}
+
+impl Client {
+    /// The moment that the collection shows now, so that it can be shown again: from servers that
+    /// keep it (Milvus 2.4 and later). 0 from others.
+    ///
+    /// # Errors
+    /// When the collection is not loaded, or the server can't be asked.
+    pub async fn moment(&self, scan: &Scan) -> Result<u64> {
+        let question = scan.question(&KeyRange::default(), vec![scan.key.clone()]);
+        let question = Question { limit: Some(1), in_order: true, ..question };
+        Ok(self.ask(question).await?.session_ts)
+    }
+
+    /// The first rows of a range, at most `limit`, by ascending key; each key once. `schema` has
+    /// the columns that are wanted. Fewer than `limit` may come although there are more: a range
+    /// ends with a page without rows.
+    ///
+    /// # Errors
+    /// When the collection is not loaded, the server can't be asked, or its fields have other types.
+    pub async fn page(
+        &self,
+        scan: &Scan,
+        range: &KeyRange,
+        schema: &SchemaRef,
+        limit: usize,
+    ) -> Result<RecordBatch> {
+        let fields = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let question = scan.question(range, fields);
+        let question = Question { limit: Some(limit), in_order: true, ..question };
+        rows_of(schema, &self.ask(question).await?)
+    }
+
+    /// How many rows there are in a range. Where a key is held by several rows, all of them count.
+    ///
+    /// # Errors
+    /// When the collection is not loaded, or the server can't be asked.
+    pub async fn count_in(&self, scan: &Scan, range: &KeyRange) -> Result<u64> {
+        let question = scan.question(range, vec!["count(*)".to_owned()]);
+        the_count(&self.ask(question).await?)
+    }
+}
