@@ -127,7 +127,7 @@ fn targets(plan: &Plan, target: impl Fn(&TablePlan) -> Option<TargetPlan>) -> St
 }
 
 fn warnings(plan: &Plan) -> Vec<String> {
-    let sources = plan.tables.iter().map(|table| &table.source);
+    let sources = plan.tables.iter().map(|table| &*table.source);
     let of = |source: &SourceTable| {
         let name = source.name.clone();
         source.warnings.clone().into_iter().map(move |text| clean(&format!("{name}: {text}")))

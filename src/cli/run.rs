@@ -96,6 +96,7 @@ impl Run {
 
 /// A new plan, or that of the run to go on with.
 async fn make_plan(pipeline: &Pipeline, journal: &JournalFile) -> Result<Plan> {
+    pipeline.source.ready().await?;
     match journal.earlier() {
         Some(earlier) => Plan::resume(pipeline, earlier).await,
         None => Plan::make(pipeline).await,

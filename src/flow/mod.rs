@@ -5,8 +5,10 @@ mod batch;
 mod blocking;
 mod budget;
 mod chain;
+mod end;
 mod journal;
 mod meter;
+mod pages;
 mod pipeline;
 mod plan;
 mod probe;
@@ -19,11 +21,13 @@ pub use batch::{Batch, BatchStream};
 pub(crate) use blocking::blocking;
 pub use budget::{MemoryBudget, Permit};
 pub use chain::Chain;
+use end::check_end;
 pub use journal::{
     Change, EarlierRun, Ended, Identity, Journal, JournalFile, Memo, SavedPlan, SavedTable,
     SavedTarget, SplitProgress, Standing, TargetProgress,
 };
 pub use meter::{Clock, Counter, Meter, Times, Totals};
+pub use pages::Pages;
 pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan, TargetSplit, TargetTable};
 pub use probe::{ReadSpeed, read_speed};

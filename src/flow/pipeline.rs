@@ -28,17 +28,18 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Gives back what sink and stage took only to look. Called once, however it ended; gives up
+    /// Gives back what source, sink and stage took only to look. Called once, however it ended; gives up
     /// after a while, because the server may be what it ended by.
     pub async fn close(&self) {
         let close = async {
+            self.source.close().await;
             self.sink.close().await;
             if let Some(stage) = &self.stage {
                 stage.close().await;
             }
         };
         if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {
-            tracing::warn!("The target did not take back in time what was loaded to look up ids");
+            tracing::warn!("A server did not take back in time what was loaded to be asked");
         }
     }
 

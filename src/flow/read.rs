@@ -18,7 +18,7 @@ use crate::table::Place;
 
 /// Batches that wait between a reader and its worker. One, so that a reader works ahead while its
 /// worker writes; the memory budget bounds the rest.
-const READ_AHEAD: usize = 1;
+pub(super) const READ_AHEAD: usize = 1;
 
 type Job = Box<dyn FnOnce() + Send>;
 

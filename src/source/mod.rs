@@ -63,7 +63,8 @@ pub struct SourceTable {
     pub rows: u64,
     /// Roughly how many bytes reading all splits moves.
     pub bytes: u64,
-    /// The parts, in source order. The same whatever the parallelism and the memory budget.
+    /// The parts, in source order. The same whatever the parallelism and the memory budget. None
+    /// where rows can't be read before [`Source::ready`]; then the numbers are estimates.
     pub splits: Vec<Split>,
     /// What the user should know before anything moves, for example a changed type.
     pub notes: Vec<String>,
@@ -97,6 +98,19 @@ pub trait Source: Send + Sync {
     /// The config key of this kind of source.
     fn kind(&self) -> &'static str;
 
+    /// Makes the source ready to be read, where that takes more than opening it: a collection is
+    /// loaded. Called before anything else by whoever will read rows, and not for a plan alone.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being made ready.
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sets back what [`ready`](Self::ready) changed, also in an earlier run that this one goes on
+    /// with. Called once, however the run ended.
+    async fn close(&self) {}
+
     /// Finds the tables. Called once per plan; reads no rows.
     ///
     /// # Errors
@@ -124,4 +138,18 @@ pub trait Source: Send + Sync {
         columns: Columns,
         cx: &ReadContext,
     ) -> Result<BatchStream>;
+
+    /// Why a split ended after `came` rows although the plan has more, where that is right: some
+    /// are counted that can't be shown. `None`: it is not right.
+    ///
+    /// # Errors
+    /// When the source can't be asked, or knows what is wrong.
+    async fn fewer_rows(
+        &self,
+        _table: &SourceTable,
+        _split: &Split,
+        _came: u64,
+    ) -> Result<Option<String>> {
+        Ok(None)
+    }
 }

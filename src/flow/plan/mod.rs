@@ -27,7 +27,7 @@ pub struct Plan {
 /// What happens to one table of the source.
 pub struct TablePlan {
     /// The table as the source describes it.
-    pub source: SourceTable,
+    pub source: Arc<SourceTable>,
     /// Its transforms, prepared for its schema.
     pub transforms: Chain,
     /// Where it goes, perhaps with other tables.
@@ -91,7 +91,7 @@ impl Plan {
 
     fn of(alone: Vec<Alone>, target_of: Vec<usize>, targets: Vec<Arc<TargetTable>>) -> Plan {
         let tables = alone.into_iter().zip(target_of).map(|(table, target)| TablePlan {
-            source: table.source,
+            source: Arc::new(table.source),
             transforms: table.transforms,
             target: Arc::clone(&targets[target]),
         });

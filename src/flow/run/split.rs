@@ -10,6 +10,7 @@ use super::log::{Fate, Pace, SplitLog};
 use super::state::{TableRun, TargetRun};
 use super::tee::Tee;
 use crate::error::{Error, Result};
+use crate::flow::check_end;
 use crate::flow::survey::{not_surveyed, placed};
 use crate::flow::{Batch, Chain, Meter, ReadContext, TargetSplit, Totals, blocking};
 use crate::sink::{Granularity, Written};
@@ -77,13 +78,7 @@ impl Run {
                 next = rest;
             }
         }
-        if end != split.rows {
-            return Err(Error::source(format!(
-                "Split {} was planned with {} rows, but {end} came",
-                source.index, split.rows
-            ))
-            .help("the source changed while it was read; run again when it rests"));
-        }
+        check_end(&*self.pipeline.source, table_source, source, end).await?;
         moving.finish(Place::of(&table_source.name, source, 0)).await
     }
 }

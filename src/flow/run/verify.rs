@@ -57,7 +57,7 @@ pub(super) fn verify_count<'a>(
 
 /// Compares the content of all targets with the source's, once all rows have moved.
 pub(super) async fn verify_content(
-    pipeline: &Pipeline,
+    pipeline: &Arc<Pipeline>,
     tables: &[Arc<TableRun>],
     controls: &Controls,
 ) -> Result<()> {

@@ -45,6 +45,7 @@ pub async fn verify(
     pipeline: &Arc<Pipeline>,
     controls: &Controls,
 ) -> Result<(Plan, Vec<Comparison>)> {
+    pipeline.source.ready().await?;
     let (plan, before) = earlier::plan(pipeline).await?;
     let tables: Vec<_> = plan.tables.iter().collect();
     let mut compared = Vec::new();
@@ -58,7 +59,7 @@ pub async fn verify(
 /// Compares one target with its tables. `before` is how many rows it held before theirs, where that
 /// is known.
 pub(super) async fn compare(
-    pipeline: &Pipeline,
+    pipeline: &Arc<Pipeline>,
     tables: &[&TablePlan],
     target: &TargetTable,
     before: Option<u64>,
@@ -69,7 +70,7 @@ pub(super) async fn compare(
 }
 
 async fn compare_target(
-    pipeline: &Pipeline,
+    pipeline: &Arc<Pipeline>,
     tables: &[&TablePlan],
     target: &TargetTable,
     before: Option<u64>,

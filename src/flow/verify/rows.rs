@@ -1,5 +1,6 @@
 //! Reading all rows of one side of a comparison, several splits at once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, try_join_all};
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::flow::plan::{TablePlan, TargetSplit, TargetTable};
 use crate::flow::survey::placed;
 use crate::flow::{
-    Batch, BatchStream, Chain, Controls, MemoryBudget, Pipeline, ReadContext, blocking,
+    Batch, BatchStream, Chain, Controls, MemoryBudget, Pipeline, ReadContext, blocking, check_end,
 };
 use crate::source::{Columns, Source, SourceTable};
 use crate::transform::SplitContext;
@@ -81,7 +82,7 @@ impl<'a> Reading<'a> {
 
 /// The rows of the source that go to a target, as they leave the transforms.
 pub struct SourceSide<'a> {
-    pub pipeline: &'a Pipeline,
+    pub pipeline: &'a Arc<Pipeline>,
     pub tables: &'a [&'a TablePlan],
     pub target: &'a TargetTable,
     /// All columns, or the ids alone.
@@ -122,7 +123,8 @@ impl Side for SourceSide<'_> {
                 chain: table.transforms.clone(),
                 cx: SplitContext { left_out, comparing: true, ..SplitContext::default() },
                 columns: self.columns,
-                name: source.name.clone(),
+                pipeline: Arc::clone(self.pipeline),
+                table: Arc::clone(source),
                 split,
             };
             Ok(passing.pass(batches))
@@ -136,8 +138,8 @@ struct Passing {
     chain: Chain,
     cx: SplitContext,
     columns: Columns,
-    /// The table's name.
-    name: String,
+    pipeline: Arc<Pipeline>,
+    table: Arc<SourceTable>,
     split: TargetSplit,
 }
 
@@ -151,13 +153,13 @@ impl Passing {
                     let batch = passing.transform(placed(batch, &passing.split)).await?;
                     Ok(Some((batch, (passing, batches, came))))
                 }
-                None if came == passing.split.rows => Ok(None),
-                None => Err(Error::source(format!(
-                    "Split {} was planned with {} rows, but {came} came",
-                    passing.split.split, passing.split.rows
-                ))
-                .at(format!("table {}", passing.name))
-                .help("the source changed while it was read; run again when it rests")),
+                None => {
+                    let split = &passing.table.splits[passing.split.split];
+                    check_end(&*passing.pipeline.source, &passing.table, split, came)
+                        .await
+                        .map_err(|error| error.at(format!("table {}", passing.table.name)))?;
+                    Ok(None)
+                }
             }
         }))
     }

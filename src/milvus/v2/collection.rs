@@ -4,7 +4,7 @@ use prost::Message;
 
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
 use crate::milvus::v2::proto::milvus::*;
-use crate::milvus::v2::proto::schema::{CollectionSchema, FieldSchema};
+use crate::milvus::v2::proto::schema::{CollectionSchema, FieldSchema, FunctionSchema};
 use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// A collection as the server describes it.
@@ -24,6 +24,14 @@ pub struct Collection {
     pub shards: i32,
     /// Settings and notes, by key.
     pub properties: Vec<KeyValuePair>,
+    /// How fresh searches are, unless they ask for something else: the server's number for it.
+    pub consistency: i32,
+    /// Number of partitions, which a collection with a partition key is divided into.
+    pub partitions: i64,
+    /// What the server computes from fields of a row.
+    pub functions: Vec<FunctionSchema>,
+    /// Fields that hold lists of structs.
+    pub struct_fields: Vec<String>,
 }
 
 impl Collection {
@@ -44,6 +52,10 @@ impl Collection {
             dynamic: schema.enable_dynamic_field,
             shards: answer.shards_num,
             properties: answer.properties,
+            consistency: answer.consistency_level,
+            partitions: answer.num_partitions,
+            functions: schema.functions,
+            struct_fields: schema.struct_array_fields.into_iter().map(|f| f.name).collect(),
         })
     }
 
