@@ -27,6 +27,11 @@ impl Fingerprint {
         Fingerprint::default()
     }
 
+    /// Of things, each with what it is like.
+    pub fn of_things(things: impl IntoIterator<Item = (String, String)>) -> Fingerprint {
+        Fingerprint(things.into_iter().collect())
+    }
+
     /// Of the files that a table's splits lie in, as `files` finds them in a split's location.
     ///
     /// # Errors

@@ -14,6 +14,8 @@ registry! {
     faiss => Faiss,
     /// HDF5 files.
     hdf5 => Hdf5,
+    /// A live Milvus 2.x server.
+    milvus => Milvus,
     /// The data directory of a Milvus 0.10 or 1.x server.
     milvus1 => Milvus1,
     /// Parquet files.
@@ -22,6 +24,7 @@ registry! {
     synthetic => Synthetic,
 }
 
+mod choice;
 mod cut;
 mod files;
 mod fingerprint;
@@ -107,9 +110,16 @@ pub trait Source: Send + Sync {
         Ok(())
     }
 
-    /// Sets back what [`ready`](Self::ready) changed, also in an earlier run that this one goes on
-    /// with. Called once, however the run ended.
+    /// Sets back what [`ready`](Self::ready) changed. Called once, however the run ended.
     async fn close(&self) {}
+
+    /// An interrupted run is gone on with, which planned these splits of a table.
+    ///
+    /// # Errors
+    /// When they are not of this source.
+    fn resume(&self, _splits: &[Split]) -> Result<()> {
+        Ok(())
+    }
 
     /// Finds the tables. Called once per plan; reads no rows.
     ///

@@ -36,6 +36,7 @@ impl Plan {
         }
         for ((source, table), target) in sources.into_iter().zip(&saved.tables).zip(&target_of) {
             let source = SourceTable { splits: table.splits.clone(), ..source };
+            pipeline.source.resume(&source.splits)?;
             let plan = saved.targets.get(*target).ok_or_else(broken)?.plan.clone();
             alone.push(Alone::planned(pipeline, source, plan)?);
         }

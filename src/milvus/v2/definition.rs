@@ -112,7 +112,7 @@ pub struct FunctionDefinition {
     pub params: BTreeMap<String, String>,
 }
 
-/// An index.
+/// An index, as it was or shall be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IndexDefinition {
@@ -124,6 +124,16 @@ pub struct IndexDefinition {
     pub params: BTreeMap<String, String>,
 }
 
+impl IndexDefinition {
+    /// An index of a type, with its parameters as a JSON object: `{"M":16,"efConstruction":200}`.
+    /// Without a name, the server gives it one.
+    pub fn new(field: &str, name: &str, index_type: &str, metric: &str, params: &str) -> Self {
+        let entries = [("index_type", index_type), ("metric_type", metric), ("params", params)];
+        let params = entries.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        IndexDefinition { field: field.to_owned(), name: name.to_owned(), params: params.into() }
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde wants it so
 fn is_false(value: &bool) -> bool {
     !value
@@ -133,7 +143,7 @@ fn map(pairs: Vec<KeyValuePair>) -> BTreeMap<String, String> {
     pairs.into_iter().map(|pair| (pair.key, pair.value)).collect()
 }
 
-fn pairs(map: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
+pub(super) fn pairs(map: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
     let pair =
         |(key, value): (&String, &String)| KeyValuePair { key: key.clone(), value: value.clone() };
     map.iter().map(pair).collect()

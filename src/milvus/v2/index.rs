@@ -1,6 +1,8 @@
 //! Indexes. In Milvus 2.x the metric is a property of the index.
 
-use crate::milvus::v2::field::pair;
+use std::collections::BTreeMap;
+
+use crate::milvus::v2::definition::{IndexDefinition, pairs};
 use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::{Client, Result};
 
@@ -9,21 +11,24 @@ use crate::milvus::v2::{Client, Result};
 pub struct Index {
     /// The field it is on.
     pub field: String,
+    /// Its name.
+    pub name: String,
     /// `HNSW`, `AUTOINDEX`, …
     pub index_type: String,
     /// `L2`, `HAMMING`, …; empty on scalar fields.
     pub metric: String,
+    /// These two, `params` (a JSON object), and what else there is.
+    pub params: BTreeMap<String, String>,
 }
 
 impl Index {
     /// What the server says about it.
     pub(in crate::milvus) fn of(index: IndexDescription) -> Index {
-        let value = |key: &str| {
-            let pair = index.params.iter().find(|pair| pair.key == key);
-            pair.map(|pair| pair.value.clone()).unwrap_or_default()
-        };
+        let params: BTreeMap<_, _> =
+            index.params.into_iter().map(|pair| (pair.key, pair.value)).collect();
+        let value = |key: &str| params.get(key).cloned().unwrap_or_default();
         let (index_type, metric) = (value("index_type"), value("metric_type"));
-        Index { field: index.field_name, index_type, metric }
+        Index { field: index.field_name, name: index.index_name, index_type, metric, params }
     }
 }
 
@@ -47,28 +52,30 @@ impl Client {
     }
 
     /// Creates an index. Returns when the server has noted it; it is built in the background.
-    /// `params` is a JSON object, such as `{"M":16,"efConstruction":200}`.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn create_index(
-        &self,
-        collection: &str,
-        field: &str,
-        index_type: &str,
-        metric: &str,
-        params: &str,
-    ) -> Result<()> {
+    pub async fn create_index(&self, collection: &str, index: &IndexDefinition) -> Result<()> {
         let request = CreateIndexRequest {
             db_name: self.db_name(),
             collection_name: collection.to_owned(),
+            field_name: index.field.clone(),
+            extra_params: pairs(&index.params),
+            index_name: index.name.clone(),
+        };
+        self.call(request).await.map(drop)
+    }
+
+    /// Drops an index. The collection must not be loaded.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn drop_index(&self, collection: &str, field: &str, name: &str) -> Result<()> {
+        let request = DropIndexRequest {
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
             field_name: field.to_owned(),
-            extra_params: vec![
-                pair("index_type", index_type),
-                pair("metric_type", metric),
-                pair("params", params),
-            ],
-            index_name: String::new(),
+            index_name: name.to_owned(),
         };
         self.call(request).await.map(drop)
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::milvus::v2::proto::common::LoadState;
 use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::{Client, Result};
@@ -12,7 +14,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// What [`Client::load_missing`] loaded, so that it can be released again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Loaded {
     /// Everything was loaded already.
     Nothing,

@@ -1,19 +1,20 @@
 //! Reading a collection page by page, in the order of its primary keys.
 
 use arrow::datatypes::SchemaRef;
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use serde::{Deserialize, Serialize};
 
-use crate::milvus::Result;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::keys::KeyRange;
-use crate::milvus::v2::query::{Question, the_count};
+use crate::milvus::v2::query::{IDS_PER_QUERY, Question, is_one_of, the_count};
 use crate::milvus::v2::rows::rows_of;
+use crate::milvus::{MilvusError, Result};
 
 /// Most rows of a page: what servers answer with at most.
 pub const MAX_PAGE: usize = 16_384;
 
 /// What is read: rows of a loaded collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
     /// The collection.
     pub collection: String,
@@ -31,7 +32,10 @@ pub struct Scan {
 
 impl Scan {
     fn question(&self, range: &KeyRange, fields: Vec<String>) -> Question<'_> {
-        let keys = range.condition(&self.key, self.texts);
+        self.question_of(range.condition(&self.key, self.texts), fields)
+    }
+
+    fn question_of(&self, keys: String, fields: Vec<String>) -> Question<'_> {
         let expr = match &self.filter {
             Some(filter) => format!("({filter}) and ({keys})"),
             None => keys,
@@ -77,6 +81,24 @@ impl Client {
         let question = scan.question(range, fields);
         let question = Question { limit: Some(limit), in_order: true, ..question };
         rows_of(schema, &self.ask(question).await?)
+    }
+
+    /// How many rows have one of some keys, all of several rows with one key.
+    ///
+    /// # Errors
+    /// When the collection is not loaded, or the server can't be asked.
+    pub async fn count_of(&self, scan: &Scan, keys: &ArrayRef) -> Result<u64> {
+        let mut count = 0;
+        for start in (0..keys.len()).step_by(IDS_PER_QUERY) {
+            let some = keys.slice(start, IDS_PER_QUERY.min(keys.len() - start));
+            let Some(condition) = is_one_of(&scan.key, &some) else {
+                let words = format!("keys that are {}", keys.data_type());
+                return Err(MilvusError::Malformed { rpc: "Query", words });
+            };
+            let question = scan.question_of(condition, vec!["count(*)".to_owned()]);
+            count += the_count(&self.ask(question).await?)?;
+        }
+        Ok(count)
     }
 
     /// How many rows there are in a range. Where a key is held by several rows, all of them count.

@@ -3,6 +3,7 @@
 use super::config::{Config, IndexChoice, IndexConfig};
 use super::target::Found;
 use crate::error::{Error, Result};
+use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::{Client, ServerVersion};
 use crate::sink::TableToWrite;
 use crate::table::{Metric, VectorType};
@@ -22,10 +23,13 @@ impl NewIndex {
         client
             .create_index(
                 collection,
-                &self.field,
-                &self.index_type,
-                self.metric.name(),
-                &self.params,
+                &IndexDefinition::new(
+                    &self.field,
+                    "",
+                    &self.index_type,
+                    self.metric.name(),
+                    &self.params,
+                ),
             )
             .await
             .map_err(|error| {

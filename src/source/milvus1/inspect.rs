@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::error::Result;
+use crate::milvus::DEFAULT_PARTITION;
 use crate::source::inspect::{Inspection, Section};
-use crate::source::milvus1::plan::{self, DEFAULT_PARTITION};
+use crate::source::milvus1::plan;
 use crate::source::milvus1::{Config, MetaConfig, meta};
 use crate::words;
 

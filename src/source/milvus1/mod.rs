@@ -13,7 +13,6 @@ mod log;
 mod meta;
 mod plan;
 mod reader;
-mod rename;
 mod segment;
 
 use std::collections::BTreeMap;
@@ -29,6 +28,7 @@ use self::plan::Location;
 use self::reader::Job;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
+use crate::source::choice::{Choice, Collections};
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
 
@@ -47,7 +47,7 @@ pub struct Config {
     /// Collections to read, each with its partitions (none named: all); left out: all collections.
     /// The default partition is called `_default`.
     #[serde(default)]
-    pub collections: Option<BTreeMap<String, Option<Vec<String>>>>,
+    pub collections: Option<Collections>,
     /// Other names at the target: of a collection (`old: new`), or of a partition
     /// (`collection/old tag: new_tag`, the default one being `collection/_default`).
     #[serde(default)]
@@ -63,6 +63,17 @@ pub enum MetaConfig {
     Sqlite,
     /// In MySQL or MariaDB.
     Mysql(MysqlConfig),
+}
+
+impl Config {
+    fn choice(&self) -> Choice<'_> {
+        Choice {
+            collections_key: "source.milvus1.collections",
+            collections: self.collections.as_ref(),
+            rename_key: "source.milvus1.rename",
+            rename: &self.rename,
+        }
+    }
 }
 
 impl SourceFactory for Config {

@@ -6,19 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::blocking;
+use crate::milvus::DEFAULT_PARTITION;
 use crate::source::SourceTable;
+use crate::source::choice::{Chosen, Offer};
 use crate::source::cut::split_bytes;
 use crate::source::files::name;
 use crate::source::milvus1::Config;
 use crate::source::milvus1::log::{Unflushed, unflushed};
-use crate::source::milvus1::meta::{self, Catalog, Collection, Partition};
-use crate::source::milvus1::rename::{self, partition_key, renamed, table_name};
+use crate::source::milvus1::meta::{self, Collection, Partition};
 use crate::source::milvus1::segment::{Segment, SegmentFiles};
-use crate::table::{Part, Split, TableSchema};
+use crate::table::{Split, TableSchema};
 use crate::words;
-
-/// The name of the default partition.
-pub const DEFAULT_PARTITION: &str = "_default";
 
 /// Where a split's rows lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +37,14 @@ pub async fn plan(config: &Config) -> Result<Vec<SourceTable>> {
     let catalog = meta::read(&config.path, &config.meta).await?;
     let config = config.clone();
     blocking(move || {
-        rename::check(&config, &catalog)?;
-        let wanted = wanted(&config, &catalog)?;
+        let offers: Vec<_> = catalog.collections.iter().map(offer).collect();
+        let chosen = config.choice().among(&offers)?;
         let unflushed = unflushed(&config.path, &catalog)?;
         let mut tables = Vec::new();
-        for wanted in wanted {
+        for chosen in &chosen {
+            let collection = &catalog.collections[chosen.offer];
+            let partition = &collection.partitions[chosen.partition];
+            let wanted = Wanted { collection, partition, chosen };
             let tag = wanted.partition.tag.clone().unwrap_or_default();
             let lost = unflushed.get(&(wanted.collection.name.clone(), tag)).copied();
             tables.push(table(&config, wanted, lost)?);
@@ -58,64 +59,12 @@ pub async fn plan(config: &Config) -> Result<Vec<SourceTable>> {
 struct Wanted<'a> {
     collection: &'a Collection,
     partition: &'a Partition,
-    /// True when the user named it; else it comes with its collection.
-    named: bool,
+    chosen: &'a Chosen,
 }
 
-impl Wanted<'_> {
-    fn part(&self, config: &Config) -> Part {
-        let Wanted { collection, partition, named } = *self;
-        let new = config.rename.get(&partition_key(collection, partition));
-        let name = new.map_or(tag_of(partition), String::as_str).to_owned();
-        match (named, collection.partitions.len()) {
-            (true, _) => Part::Named(name),
-            (false, 0 | 1) if new.is_none() => Part::Whole,
-            (false, _) => Part::OfWhole(name),
-        }
-    }
-}
-
-/// The partitions to read, in the order in which they were made.
-fn wanted<'a>(config: &Config, catalog: &'a Catalog) -> Result<Vec<Wanted<'a>>> {
-    let Some(named) = &config.collections else {
-        let all = catalog.collections.iter();
-        let partitions = all.flat_map(|c| c.partitions.iter().map(move |p| (c, p)));
-        let wanted = |(collection, partition)| Wanted { collection, partition, named: false };
-        return Ok(partitions.map(wanted).collect());
-    };
-    let place = |error: Error| error.at("source.milvus1.collections");
-    for (name, tags) in named {
-        let Some(collection) = catalog.collections.iter().find(|c| c.name == *name) else {
-            let names: Vec<_> = catalog.collections.iter().map(|c| c.name.as_str()).collect();
-            return Err(place(
-                Error::config(format!("There is no collection `{name}`"))
-                    .help(format!("there are {}", list(&names))),
-            ));
-        };
-        for tag in tags.iter().flatten() {
-            if !collection.partitions.iter().any(|p| tag_of(p) == tag) {
-                let tags: Vec<_> = collection.partitions.iter().map(tag_of).collect();
-                return Err(place(
-                    Error::config(format!("Collection `{name}` has no partition `{tag}`"))
-                        .help(format!("it has {}", list(&tags))),
-                ));
-            }
-        }
-    }
-    let mut all = Vec::new();
-    for collection in &catalog.collections {
-        let Some(tags) = named.get(&collection.name) else { continue };
-        let tags = tags.as_ref().filter(|tags| !tags.is_empty());
-        let is_wanted =
-            |p: &&Partition| tags.is_none_or(|tags| tags.iter().any(|t| t == tag_of(p)));
-        let named = tags.is_some();
-        all.extend(collection.partitions.iter().filter(is_wanted).map(|partition| Wanted {
-            collection,
-            partition,
-            named,
-        }));
-    }
-    Ok(all)
+fn offer(collection: &Collection) -> Offer {
+    let tags = collection.partitions.iter().map(|partition| tag_of(partition).to_owned());
+    Offer { collection: collection.name.clone(), partitions: tags.collect() }
 }
 
 /// A partition's tag, of the default one, too.
@@ -123,24 +72,16 @@ pub(super) fn tag_of(partition: &Partition) -> &str {
     partition.tag.as_deref().unwrap_or(DEFAULT_PARTITION)
 }
 
-fn list(names: &[&str]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        _ => {
-            let shown: Vec<_> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
-            let more = names.len() - shown.len();
-            let more = if more > 0 {
-                format!(" and {}", words::plural(more as u64, "other"))
-            } else {
-                String::new()
-            };
-            format!("{}{more}", shown.join(", "))
-        }
+/// A table's name.
+fn table_name(collection: &Collection, partition: &Partition) -> String {
+    match &partition.tag {
+        None => collection.name.clone(),
+        Some(tag) => format!("{}/{tag}", collection.name),
     }
 }
 
 fn table(config: &Config, wanted: Wanted<'_>, lost: Option<Unflushed>) -> Result<SourceTable> {
-    let Wanted { collection, partition, .. } = wanted;
+    let Wanted { collection, partition, chosen } = wanted;
     let table_name = table_name(collection, partition);
     let schema = TableSchema::of_vectors("id", "vector", collection.column);
     let segments = segments(config, partition, collection.column.row_bytes())
@@ -164,9 +105,9 @@ fn table(config: &Config, wanted: Wanted<'_>, lost: Option<Unflushed>) -> Result
         ));
     }
     Ok(SourceTable {
-        collection: renamed(config, &collection.name, &collection.name),
-        part: wanted.part(config),
-        renaming: Some(rename::keys(collection, partition)),
+        collection: chosen.collection.clone(),
+        part: chosen.part.clone(),
+        renaming: Some(chosen.renaming.clone()),
         splits: cut(&segments, row_bytes, split_bytes(bytes)),
         name: table_name,
         schema,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use glob::MatchOptions;
 
 use crate::error::{Error, Result};
+use crate::milvus::DEFAULT_PARTITION;
 use crate::sink::parquet::manifest::Manifest;
 use crate::table::{Metric, Part};
 
@@ -15,7 +16,6 @@ use crate::table::{Metric, Part};
 const DEEPEST: usize = 32;
 
 /// What other programs call the partition that every collection has.
-const DEFAULT_PARTITION: &str = "_default";
 
 /// A table that was found: its files, not yet opened.
 #[derive(Debug)]

@@ -1,0 +1,79 @@
+//! The collections that are read.
+
+use super::config::Config;
+use crate::error::{Error, Result};
+use crate::milvus::DEFAULT_PARTITION;
+use crate::milvus::v2::Client;
+use crate::milvus::v2::collection::Collection;
+use crate::milvus::v2::index::Index;
+use crate::source::choice::{Chosen, Offer};
+
+/// A collection, as far as it is read.
+pub(super) struct Wanted {
+    pub collection: Collection,
+    /// All its partitions.
+    pub partitions: Vec<String>,
+    pub indexes: Vec<Index>,
+    pub aliases: Vec<String>,
+    /// What is read of it; one entry where it is divided by a partition key.
+    pub chosen: Vec<Chosen>,
+}
+
+impl Wanted {
+    /// True when the server divides rows by a field's value: its partitions are nobody's concern.
+    pub fn has_partition_key(&self) -> bool {
+        self.collection.fields.iter().any(|field| field.is_partition_key)
+    }
+
+    /// The partitions that are read.
+    pub fn names(&self) -> Vec<String> {
+        match self.has_partition_key() {
+            true => self.partitions.clone(),
+            false => self.chosen.iter().map(|c| self.partitions[c.partition].clone()).collect(),
+        }
+    }
+}
+
+/// Asks the server for what the configuration wants.
+pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wanted>> {
+    let mut offers = Vec::new();
+    let mut described = Vec::new();
+    for name in client.collections().await? {
+        if config.collections.as_ref().is_some_and(|wanted| !wanted.contains_key(&name)) {
+            // A name is enough for what is not wanted, to tell the nearest one.
+            offers.push(Offer { collection: name, partitions: Vec::new() });
+            described.push(None);
+            continue;
+        }
+        // It may have been dropped meanwhile.
+        let Some(collection) = client.describe_collection(&name).await? else { continue };
+        let mut partitions = client.partitions(&name).await?;
+        partitions.sort_by_key(|partition| (partition != DEFAULT_PARTITION, partition.clone()));
+        let keyed = collection.fields.iter().any(|field| field.is_partition_key);
+        let offered = if keyed { vec![DEFAULT_PARTITION.to_owned()] } else { partitions.clone() };
+        offers.push(Offer { collection: name, partitions: offered });
+        described.push(Some((collection, partitions)));
+    }
+    let mut all = Vec::new();
+    let chosen = config.choice().among(&offers)?;
+    for (number, described) in described.into_iter().enumerate() {
+        let Some((collection, partitions)) = described else { continue };
+        let chosen: Vec<_> = chosen.iter().filter(|c| c.offer == number).cloned().collect();
+        if chosen.is_empty() {
+            continue;
+        }
+        let name = &collection.name;
+        let indexes = client.indexes(name).await?;
+        let aliases = client.aliases(name).await?;
+        all.push(Wanted { collection, partitions, indexes, aliases, chosen });
+    }
+    if all.is_empty() {
+        return Err(Error::source("There are no collections to read")
+            .at(client.database().map_or_else(
+                || client.endpoint().to_owned(),
+                |database| format!("{}, database {database}", client.endpoint()),
+            ))
+            .help("name the database by source.milvus.database"));
+    }
+    Ok(all)
+}

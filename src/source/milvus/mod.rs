@@ -1,0 +1,157 @@
+//! A live Milvus 2.x server: each partition of each collection is a table, each stretch of its
+//! primary keys a split.
+//!
+//! ```text
+//!  ready ──► tables (what there is, and how many rows) ──► ranges (of keys) ──► splits
+//!  read ──► pages of rows, by ascending key ──► batches
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | `config` | what the user writes |
+//! | `catalog` | the collections that are read, with their definitions |
+//! | `readiness` | loading what is not loaded, and setting that back |
+//! | `tables` | a partition as a table, with its schema and splits |
+//! | `ranges`, `middle` | dividing keys into stretches of about as many rows |
+//! | `read` | the rows of a split |
+//! | `missing` | why fewer rows came than were counted |
+
+mod catalog;
+mod config;
+mod middle;
+mod missing;
+mod ranges;
+mod read;
+mod readiness;
+mod tables;
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+pub use config::Config;
+
+use crate::error::{Error, Result};
+use crate::flow::{BatchStream, ReadContext};
+use crate::milvus::v2::Client;
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
+use crate::table::{Place, Split};
+use read::Reading;
+use readiness::Readiness;
+use tables::Location;
+
+impl SourceFactory for Config {
+    fn build(&self) -> Result<Box<dyn Source>> {
+        self.check()?;
+        Ok(Box::new(Milvus {
+            config: self.clone(),
+            client: OnceCell::new(),
+            readiness: Readiness::default(),
+        }))
+    }
+
+    fn place(&self) -> String {
+        let Config { uri, database, collections, filter, .. } = self;
+        format!("milvus {uri} {database:?} {collections:?} {filter:?}")
+    }
+}
+
+struct Milvus {
+    config: Config,
+    client: OnceCell<Client>,
+    readiness: Readiness,
+}
+
+impl Milvus {
+    /// The connection, made when it is first needed.
+    async fn client(&self) -> Result<&Client> {
+        let connect = async || {
+            let options = self.config.access().options()?;
+            Client::connect(options).await.map_err(Error::from)
+        };
+        self.client.get_or_try_init(connect).await
+    }
+
+    /// The connection of a source whose tables were asked for.
+    fn connected(&self) -> Result<&Client> {
+        self.client.get().ok_or_else(|| Error::internal("The source was opened before its plan"))
+    }
+}
+
+#[async_trait]
+impl Source for Milvus {
+    fn kind(&self) -> &'static str {
+        "milvus"
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let client = self.client().await?;
+        for wanted in catalog::wanted(&self.config, client).await? {
+            self.readiness.make_ready(client, &wanted, self.config.prepare).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        if let Some(client) = self.client.get() {
+            self.readiness.tell_of_changes(client).await;
+            self.readiness.set_back(client).await;
+        }
+    }
+
+    async fn tables(&self) -> Result<Vec<SourceTable>> {
+        let client = self.client().await?;
+        let mut tables = Vec::new();
+        for wanted in catalog::wanted(&self.config, client).await? {
+            for chosen in &wanted.chosen {
+                let readiness = &self.readiness;
+                let table = tables::table(&self.config, client, &wanted, chosen, readiness).await;
+                let name = || tables::name_of(&wanted, chosen);
+                tables.push(table.map_err(|error| error.at(format!("table {}", name())))?);
+            }
+        }
+        Ok(tables)
+    }
+
+    async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
+        let Some(split) = table.splits.first() else { return Ok(Fingerprint::of_settings()) };
+        let location: Location = split.location()?;
+        Ok(Fingerprint::of_things([(
+            format!("collection {}", location.scan.collection),
+            format!("number {}", location.collection_id),
+        )]))
+    }
+
+    fn resume(&self, splits: &[Split]) -> Result<()> {
+        if let Some(split) = splits.first() {
+            let location: Location = split.location()?;
+            if let Some(readied) = location.readied {
+                self.readiness.tell_of_earlier(&location.scan.collection, &readied);
+            }
+        }
+        Ok(())
+    }
+
+    fn open(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        from_row: u64,
+        columns: Columns,
+        cx: &ReadContext,
+    ) -> Result<BatchStream> {
+        let client = self.connected()?.clone();
+        let location = split.location()?;
+        let pages = Reading::new(client, table, location, from_row, columns, cx.batch_size)?;
+        self.readiness.was_read(table);
+        Ok(cx.spawn_pages(Place::of(&table.name, split, from_row), pages))
+    }
+
+    async fn fewer_rows(
+        &self,
+        table: &SourceTable,
+        split: &Split,
+        came: u64,
+    ) -> Result<Option<String>> {
+        missing::explain(self.connected()?, table, split, came).await
+    }
+}

@@ -1,0 +1,165 @@
+//! Loading what is not loaded, and setting it back.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::catalog::Wanted;
+use super::tables::Location;
+use crate::error::{Error, Result};
+use crate::milvus::v2::Client;
+use crate::milvus::v2::definition::IndexDefinition;
+use crate::milvus::v2::field::is_vector;
+use crate::milvus::v2::keys::KeyRange;
+use crate::milvus::v2::load::Loaded;
+use crate::milvus::v2::page::Scan;
+use crate::milvus::v2::proto::schema::DataType;
+use crate::source::SourceTable;
+use crate::words::count;
+
+/// Name of indexes that are made for the time of a run.
+const INDEX: &str = "vecpipe_read";
+
+/// What was done to a collection so that it can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Readied {
+    /// What was loaded.
+    pub loaded: Loaded,
+    /// Fields that got an index.
+    pub indexed: Vec<String>,
+}
+
+/// What was done to which collection, and which tables were read.
+#[derive(Debug, Default)]
+pub(super) struct Readiness {
+    readied: Mutex<BTreeMap<String, Readied>>,
+    read: Mutex<BTreeMap<String, (Scan, u64)>>,
+}
+
+impl Readiness {
+    /// Loads what is read of a collection, where it is not.
+    pub async fn make_ready(&self, client: &Client, wanted: &Wanted, prepare: bool) -> Result<()> {
+        let name = &wanted.collection.name;
+        let partitions = wanted.names();
+        if client.is_loaded(name, &partitions).await? {
+            return Ok(());
+        }
+        let mut indexed = Vec::new();
+        for field in wanted.collection.fields.iter().filter(|f| is_vector(f.data_type())) {
+            if wanted.indexes.iter().any(|index| index.field == field.name) {
+                continue;
+            }
+            if !prepare && !client.version().is_lite() {
+                return Err(no_index(name, &field.name));
+            }
+            if prepare {
+                let (index_type, metric) = cheapest(field.data_type());
+                let index = IndexDefinition::new(&field.name, INDEX, index_type, metric, "{}");
+                client.create_index(name, &index).await?;
+                indexed.push(field.name.clone());
+                self.list().insert(
+                    name.clone(),
+                    Readied { loaded: Loaded::Nothing, indexed: indexed.clone() },
+                );
+            }
+        }
+        tracing::info!(collection = %name, "Not loaded: it is loaded while it is read");
+        let whole = partitions.len() == wanted.partitions.len();
+        let loaded = client.load_missing(name, &partitions, whole).await.map_err(|error| {
+            Error::from(error)
+                .at(format!("loading collection {name}"))
+                .help("only what is loaded can be read: load it by other means, or make room in the query nodes")
+        })?;
+        if loaded != Loaded::Nothing || !indexed.is_empty() {
+            self.list().insert(name.clone(), Readied { loaded, indexed });
+        }
+        Ok(())
+    }
+
+    /// What was done to a collection.
+    pub fn of(&self, collection: &str) -> Option<Readied> {
+        self.list().get(collection).cloned()
+    }
+
+    /// Tells of what an interrupted run had done. It is not set back, because somebody else may
+    /// need it by now.
+    pub fn tell_of_earlier(&self, collection: &str, earlier: &Readied) {
+        if !self.list().contains_key(collection) {
+            let Readied { loaded, indexed } = earlier;
+            tracing::warn!(
+                %collection,
+                ?loaded,
+                ?indexed,
+                "The interrupted run made it ready to be read, and may not have set that back: release it, and drop the index {INDEX}, if nobody needs them"
+            );
+        }
+    }
+
+    /// Remembers what was read, and how many rows were planned.
+    pub fn was_read(&self, table: &SourceTable) {
+        let location = table.splits.first().map(|split| split.location::<Location>());
+        if let Some(Ok(location)) = location {
+            self.reads().insert(table.name.clone(), (location.scan, table.rows));
+        }
+    }
+
+    /// Says so when tables that were read have another number of rows by now. Their pages showed
+    /// several moments, so nobody knows which of these rows they had.
+    pub async fn tell_of_changes(&self, client: &Client) {
+        let read = std::mem::take(&mut *self.reads());
+        for (table, (scan, planned)) in read.into_iter().filter(|(_, (scan, _))| scan.moment == 0) {
+            // What can't be asked any more was told by whatever ended the run.
+            let Ok(now) = client.count_in(&scan, &KeyRange::default()).await else { continue };
+            if now != planned {
+                tracing::warn!(
+                    %table,
+                    "It had {} rows when the run was planned, and has {} now: rows that came or went meanwhile may be at the target or not",
+                    count(planned),
+                    count(now)
+                );
+            }
+        }
+    }
+
+    /// Releases and drops what was made; says what could not be, and goes on.
+    pub async fn set_back(&self, client: &Client) {
+        let readied = std::mem::take(&mut *self.list());
+        for (collection, Readied { loaded, indexed }) in readied {
+            let mut done = client.release(&collection, loaded).await;
+            for field in &indexed {
+                if done.is_ok() {
+                    done = client.drop_index(&collection, field, INDEX).await;
+                }
+            }
+            if let Err(error) = done {
+                tracing::warn!(%collection, "Still loaded or indexed, only to be read: {error}");
+            }
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, BTreeMap<String, Readied>> {
+        self.readied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reads(&self) -> MutexGuard<'_, BTreeMap<String, (Scan, u64)>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The index that costs the least to make, and a metric that fits; nobody searches by it.
+fn cheapest(data_type: DataType) -> (&'static str, &'static str) {
+    match data_type {
+        DataType::BinaryVector => ("BIN_FLAT", "HAMMING"),
+        DataType::SparseFloatVector => ("SPARSE_INVERTED_INDEX", "IP"),
+        DataType::Int8Vector => ("AUTOINDEX", "L2"),
+        _ => ("FLAT", "L2"),
+    }
+}
+
+fn no_index(collection: &str, field: &str) -> Error {
+    Error::source(format!(
+        "Collection {collection} can't be read: its field {field} has no index, so Milvus does not load it"
+    ))
+    .help("make an index, or set source.milvus.prepare: true, which makes one for the time of the run")
+}

@@ -1,0 +1,231 @@
+//! A partition as a table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use serde::{Deserialize, Serialize};
+
+use super::catalog::Wanted;
+use super::config::Config;
+use super::ranges::divide;
+use super::readiness::{Readied, Readiness};
+use crate::error::{Error, Result};
+use crate::milvus::DEFAULT_PARTITION;
+use crate::milvus::v2::Client;
+use crate::milvus::v2::definition::{DEFINITION, Definition, IndexDefinition};
+use crate::milvus::v2::field::{DYNAMIC, arrow_field, type_words};
+use crate::milvus::v2::keys::KeyRange;
+use crate::milvus::v2::page::{MAX_PAGE, Scan};
+use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
+use crate::source::SourceTable;
+use crate::source::choice::Chosen;
+use crate::source::cut::split_bytes;
+use crate::table::{Metric, Split, TableSchema};
+use crate::words::suggest;
+
+/// Where a split's rows lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Location {
+    pub scan: Scan,
+    pub range: KeyRange,
+    /// The server's number for the collection.
+    pub collection_id: i64,
+    /// What was done to the collection so that it can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readied: Option<Readied>,
+}
+
+/// A table's name.
+pub(super) fn name_of(wanted: &Wanted, chosen: &Chosen) -> String {
+    let collection = &wanted.collection.name;
+    match wanted.partitions.get(chosen.partition) {
+        Some(partition) if partition != DEFAULT_PARTITION => format!("{collection}/{partition}"),
+        _ => collection.clone(),
+    }
+}
+
+/// The partition as it is now: counted and divided if it can be asked, estimated if not.
+pub(super) async fn table(
+    config: &Config,
+    client: &Client,
+    wanted: &Wanted,
+    chosen: &Chosen,
+    readiness: &Readiness,
+) -> Result<SourceTable> {
+    let collection = &wanted.collection;
+    let whole = wanted.has_partition_key();
+    let partitions = match whole {
+        true => Vec::new(),
+        false => vec![wanted.partitions[chosen.partition].clone()],
+    };
+    let scope = if whole { &wanted.partitions } else { &partitions };
+    let loaded = client.is_loaded(&collection.name, scope).await?;
+    let readied = readiness.of(&collection.name);
+    let mut notes = Vec::new();
+    let schema = schema(config, wanted, loaded && readied.is_none(), &mut notes)?;
+    let row_bytes = schema.row_bytes() as u64;
+    let mut scan = Scan {
+        collection: collection.name.clone(),
+        partitions,
+        key: schema.id().name().clone(),
+        texts: *schema.id().data_type() == arrow::datatypes::DataType::Utf8,
+        filter: config.filter.clone(),
+        moment: 0,
+    };
+    let (rows, pieces) = if loaded {
+        scan.moment = client.moment(&scan).await?;
+        let rows = client.count_in(&scan, &KeyRange::default()).await?;
+        let bytes = split_bytes(rows.saturating_mul(row_bytes));
+        let most = (bytes / row_bytes.max(1)).max(MAX_PAGE as u64);
+        let pieces = if rows == 0 { Vec::new() } else { divide(client, &scan, rows, most).await? };
+        (rows, pieces)
+    } else {
+        let partition = scan.partitions.first().map(String::as_str);
+        notes.push("it is not loaded: the run loads it, counts it then, and releases it afterwards; the number of rows is an estimate".to_owned());
+        (client.row_count(&collection.name, partition).await?, Vec::new())
+    };
+    if readied.is_some() {
+        notes.push(
+            "it was not loaded: it is loaded while it is read, and released afterwards".to_owned(),
+        );
+    }
+    if loaded && scan.moment == 0 {
+        notes.push(
+            "the server can't show one moment of it: writes to it must rest while it is read"
+                .to_owned(),
+        );
+    }
+    if let Some(filter) = &config.filter {
+        notes.push(format!("only rows with {filter}"));
+    }
+    let mut first_row = 0;
+    let splits = pieces.into_iter().enumerate().map(|(n, (range, rows))| {
+        let location = Location {
+            scan: scan.clone(),
+            range,
+            collection_id: collection.id,
+            readied: readied.clone().filter(|_| n == 0),
+        };
+        let index = u32::try_from(n).unwrap_or(u32::MAX);
+        let location = Split::locate(&location);
+        let split = Split { index, first_row, rows, bytes: rows * row_bytes, location };
+        first_row += rows;
+        split
+    });
+    let splits = splits.collect();
+    Ok(SourceTable {
+        name: name_of(wanted, chosen),
+        collection: chosen.collection.clone(),
+        part: if whole { crate::table::Part::Whole } else { chosen.part.clone() },
+        renaming: Some(chosen.renaming.clone()),
+        metric: metric(wanted, schema.vector().name()),
+        schema,
+        rows,
+        bytes: rows.saturating_mul(row_bytes),
+        splits,
+        notes,
+        warnings: Vec::new(),
+    })
+}
+
+/// The metric of the index on a field.
+fn metric(wanted: &Wanted, field: &str) -> Option<Metric> {
+    let index = wanted.indexes.iter().find(|index| index.field == field)?;
+    index.metric.parse().ok()
+}
+
+/// The columns that are read, and the collection's definition in the metadata.
+fn schema(
+    config: &Config,
+    wanted: &Wanted,
+    loaded: bool,
+    notes: &mut Vec<String>,
+) -> Result<TableSchema> {
+    let collection = &wanted.collection;
+    let asked = asked_fields(config, &collection.fields, collection.dynamic)?;
+    let mut fields = Vec::new();
+    let mut unknown = Vec::new();
+    let mut computed = Vec::new();
+    for field in asked {
+        if field.is_function_output {
+            computed.push(field.name.as_str());
+        } else if let Some(arrow) = arrow_field(field) {
+            fields.push(arrow);
+        } else {
+            unknown.push(format!("{} {}", field.name, type_words(field)));
+        }
+    }
+    unknown.extend(collection.struct_fields.iter().map(|name| format!("{name} (list of structs)")));
+    if !unknown.is_empty() {
+        return Err(Error::source(format!(
+            "Collection {} has fields of types that can't be moved: {}",
+            collection.name,
+            unknown.join(", ")
+        ))
+        .help("name the other fields by source.milvus.output_fields"));
+    }
+    if !computed.is_empty() {
+        notes.push(format!("{} is computed by the server and not moved", computed.join(", ")));
+    }
+    let wants_dynamic =
+        config.output_fields.as_ref().is_none_or(|f| f.iter().any(|f| f == DYNAMIC));
+    if collection.dynamic && wants_dynamic {
+        fields.extend(arrow_field(&dynamic_field()));
+    }
+    if !fields.iter().any(|f| crate::table::Role::of(f) == crate::table::Role::Vector) {
+        return Err(Error::source(format!(
+            "Collection {} has no vectors that can be read, or none was asked for",
+            collection.name
+        ))
+        .help("name a field with vectors by source.milvus.output_fields; those that the server computes can't be read"));
+    }
+    let definition = Definition {
+        indexes: wanted
+            .indexes
+            .iter()
+            .map(|index| IndexDefinition {
+                field: index.field.clone(),
+                name: index.name.clone(),
+                params: index.params.clone(),
+            })
+            .collect(),
+        aliases: wanted.aliases.clone(),
+        loaded,
+        ..Definition::of(collection.clone())
+    };
+    let metadata = HashMap::from([(DEFINITION.to_owned(), definition.to_json())]);
+    TableSchema::new(Arc::new(Schema::new_with_metadata(fields, metadata)))
+}
+
+/// The fields that the configuration asks for, with the primary key.
+fn asked_fields<'a>(
+    config: &Config,
+    fields: &'a [FieldSchema],
+    dynamic: bool,
+) -> Result<Vec<&'a FieldSchema>> {
+    let Some(names) = &config.output_fields else { return Ok(fields.iter().collect()) };
+    let known: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
+    let missing =
+        |name: &&String| !known.contains(&name.as_str()) && !(dynamic && *name == DYNAMIC);
+    if let Some(name) = names.iter().find(missing) {
+        let error = Error::config(format!("There is no field `{name}`"));
+        let error = error.at("source.milvus.output_fields");
+        return Err(match suggest(name, &known) {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+    let asked = |field: &&FieldSchema| field.is_primary_key || names.contains(&field.name);
+    Ok(fields.iter().filter(asked).collect())
+}
+
+/// The hidden field that holds what rows have beyond the schema.
+fn dynamic_field() -> FieldSchema {
+    FieldSchema {
+        name: DYNAMIC.to_owned(),
+        data_type: DataType::Json.into(),
+        is_dynamic: true,
+        ..FieldSchema::default()
+    }
+}
