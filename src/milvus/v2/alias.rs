@@ -14,6 +14,19 @@ impl Client {
         Ok(self.call(request).await?.aliases)
     }
 
+    /// Gives a collection one more name.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn create_alias(&self, alias: &str, collection: &str) -> Result<()> {
+        let request = CreateAliasRequest {
+            db_name: self.db_name(),
+            collection_name: collection.to_owned(),
+            alias: alias.to_owned(),
+        };
+        self.call(request).await.map(drop)
+    }
+
     /// Makes an alias that exists one of another collection, at once.
     ///
     /// # Errors

@@ -34,6 +34,27 @@ pub struct Collection {
     pub struct_fields: Vec<String>,
 }
 
+/// A collection that is to be made.
+#[derive(Debug, Clone, Default)]
+pub struct NewCollection {
+    /// What it is for.
+    pub description: String,
+    /// Its fields, without the hidden dynamic one.
+    pub fields: Vec<FieldSchema>,
+    /// True when rows may carry fields beyond the schema.
+    pub dynamic: bool,
+    /// What the server computes from fields of a row.
+    pub functions: Vec<FunctionSchema>,
+    /// Number of shards; 0 for the server's default.
+    pub shards: i32,
+    /// Number of partitions, where a partition key divides it; 0 for the server's default.
+    pub key_partitions: i64,
+    /// How fresh searches are, unless they ask for something else.
+    pub consistency: ConsistencyLevel,
+    /// Settings, and notes of its maker.
+    pub properties: Vec<KeyValuePair>,
+}
+
 impl Collection {
     /// What the server answered when `name` was asked for.
     pub(in crate::milvus) fn of(name: &str, answer: DescribeCollectionResponse) -> Result<Self> {
@@ -86,33 +107,29 @@ impl Client {
         }
     }
 
-    /// Creates a collection, with notes of its maker as properties.
+    /// Creates a collection.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn create_collection(
-        &self,
-        name: &str,
-        description: &str,
-        fields: Vec<FieldSchema>,
-        properties: Vec<KeyValuePair>,
-    ) -> Result<()> {
+    pub async fn create_collection(&self, name: &str, new: NewCollection) -> Result<()> {
         let schema = CollectionSchema {
             // 2.3.5 wants it equal to collection_name.
             name: name.to_owned(),
-            description: description.to_owned(),
-            fields,
+            description: new.description,
+            auto_id: new.fields.iter().any(|field| field.auto_id),
+            fields: new.fields,
+            enable_dynamic_field: new.dynamic,
+            functions: new.functions,
             ..CollectionSchema::default()
         };
         let request = CreateCollectionRequest {
             db_name: self.db_name(),
             collection_name: name.to_owned(),
             schema: schema.encode_to_vec().into(),
-            shards_num: 0,
-            // What pymilvus creates by default.
-            consistency_level: ConsistencyLevel::Bounded.into(),
-            properties,
-            num_partitions: 0,
+            shards_num: new.shards,
+            consistency_level: new.consistency.into(),
+            properties: new.properties,
+            num_partitions: new.key_partitions,
         };
         self.call(request).await.map(drop)
     }

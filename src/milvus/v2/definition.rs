@@ -16,6 +16,10 @@ use crate::milvus::v2::proto::schema::{
 /// Key under which a definition, as JSON, stands in the metadata of an Arrow schema.
 pub const DEFINITION: &str = "milvus.collection";
 
+/// Key of an Arrow field's metadata: the name of the field in the definition, whatever the column is
+/// called by now.
+pub const FIELD: &str = "milvus.field";
+
 /// A collection as its maker described it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -9,8 +9,9 @@ use crate::milvus::v2::proto::common::KeyValuePair;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
 use crate::table::{Role, VECTOR_TYPE, VectorColumn, VectorType, id_field, vector_field};
 
-/// Arrow's own metadata key and value for text that is JSON.
-const EXTENSION_NAME: &str = "ARROW:extension:name";
+/// Arrow's own metadata key for what a column is beyond its type.
+pub const EXTENSION_NAME: &str = "ARROW:extension:name";
+/// Its value for text that is JSON.
 const JSON: &str = "arrow.json";
 
 /// Longest VarChar that a Milvus takes, in bytes.

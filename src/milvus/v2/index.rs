@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::milvus::v2::definition::{IndexDefinition, pairs};
+use crate::milvus::v2::proto::common::IndexState;
 use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::{Client, Result};
 
@@ -19,16 +20,32 @@ pub struct Index {
     pub metric: String,
     /// These two, `params` (a JSON object), and what else there is.
     pub params: BTreeMap<String, String>,
+    /// True when it is built, as far as rows are flushed.
+    pub finished: bool,
+    /// Flushed rows that are not in it yet.
+    pub rows_left: u64,
+    /// Why it can't be built, if it can't.
+    pub failed: Option<String>,
 }
 
 impl Index {
     /// What the server says about it.
     pub(in crate::milvus) fn of(index: IndexDescription) -> Index {
+        let (state, left) = (index.state(), index.total_rows - index.indexed_rows);
         let params: BTreeMap<_, _> =
             index.params.into_iter().map(|pair| (pair.key, pair.value)).collect();
         let value = |key: &str| params.get(key).cloned().unwrap_or_default();
         let (index_type, metric) = (value("index_type"), value("metric_type"));
-        Index { field: index.field_name, name: index.index_name, index_type, metric, params }
+        Index {
+            field: index.field_name,
+            name: index.index_name,
+            index_type,
+            metric,
+            params,
+            finished: state == IndexState::Finished,
+            rows_left: u64::try_from(left).unwrap_or(0),
+            failed: (state == IndexState::Failed).then_some(index.index_state_fail_reason),
+        }
     }
 }
 

@@ -65,6 +65,15 @@ pub struct Config {
     /// the metric is part of the index.
     #[serde(default)]
     pub index: IndexConfig,
+    /// True to wait until the indexes are built.
+    #[serde(default)]
+    pub wait_for_index: bool,
+    /// True to load the target when its rows are there, so that it can be searched.
+    #[serde(default)]
+    pub load: bool,
+    /// True to give a collection that is created the aliases of the one that its rows come from.
+    #[serde(default)]
+    pub aliases: bool,
     /// What TLS needs beyond the system's own certificates.
     #[serde(default)]
     pub tls: TlsConfig,

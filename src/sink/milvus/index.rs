@@ -8,36 +8,18 @@ use crate::milvus::v2::{Client, ServerVersion};
 use crate::sink::TableToWrite;
 use crate::table::{Metric, VectorType};
 
-/// An index that is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NewIndex {
-    pub field: String,
-    pub index_type: String,
-    pub metric: Metric,
-    /// A JSON object.
-    pub params: String,
-}
-
-impl NewIndex {
-    pub(super) async fn create(&self, client: &Client, collection: &str) -> Result<()> {
-        client
-            .create_index(
-                collection,
-                &IndexDefinition::new(
-                    &self.field,
-                    "",
-                    &self.index_type,
-                    self.metric.name(),
-                    &self.params,
-                ),
-            )
-            .await
-            .map_err(|error| {
-                Error::from(error)
-                    .at(format!("index {} on {}", self.index_type, self.field))
-                    .help("correct sink.milvus.index, or leave it out")
-            })
-    }
+/// Makes an index of a new collection.
+pub(super) async fn create(
+    client: &Client,
+    collection: &str,
+    index: &IndexDefinition,
+) -> Result<()> {
+    client.create_index(collection, index).await.map_err(|error| {
+        let index_type = index.params.get("index_type").map_or("", String::as_str);
+        Error::from(error)
+            .at(format!("index {index_type} on {}", index.field))
+            .help("correct sink.milvus.index, or leave it out; none makes no index")
+    })
 }
 
 /// The metric, and who said so.
@@ -94,7 +76,7 @@ pub(super) fn for_new(
     table: &TableToWrite,
     field: &str,
     version: &ServerVersion,
-) -> Result<(Option<NewIndex>, String)> {
+) -> Result<(Option<IndexDefinition>, String)> {
     let (metric, why) = metric_of(config, table);
     check_metric(metric, table, version)?;
     let (index_type, params) = match &config.index {
@@ -111,7 +93,8 @@ pub(super) fn for_new(
         }
     };
     let note = format!("index {index_type} on {field}, metric {metric} ({why})");
-    Ok((Some(NewIndex { field: field.to_owned(), index_type, metric, params }), note))
+    let index = IndexDefinition::new(field, "", &index_type, metric.name(), &params);
+    Ok((Some(index), note))
 }
 
 /// The index that the server picks for the vector type. Only the brute-force index of binary
@@ -131,7 +114,7 @@ pub(super) fn for_existing(
     field: &str,
     found: &Found,
     version: &ServerVersion,
-) -> Result<(Option<NewIndex>, String)> {
+) -> Result<(Option<IndexDefinition>, String)> {
     let Some(index) = found.index_on(field) else {
         if matches!(config.index, IndexConfig::Given(_)) {
             return for_new(config, table, field, version);

@@ -31,7 +31,7 @@ impl Lookup {
         loads: &Loads,
         dry_run: bool,
     ) -> Result<Lookup> {
-        let Intent { target, found, decision, shape, index, .. } = intent;
+        let Intent { target, found, decision, shape, indexes, .. } = intent;
         let lite = client.version().is_lite();
         let empty = Lookup { key: None, partitions: Vec::new(), loaded: Loaded::Nothing };
         // Milvus Lite keeps one row per id and collection, whatever the partition.
@@ -52,16 +52,16 @@ impl Lookup {
             && !client.is_loaded(&target.collection, &scope).await?
             && found.index_on(&shape.vector).is_none()
         {
-            match index {
-                Some(_) if dry_run => {
+            match indexes.as_slice() {
+                [_, ..] if dry_run => {
                     tracing::warn!(
                         %target,
                         "Its ids can't be looked up yet: the run makes the index that is needed for it"
                     );
                     return Ok(empty);
                 }
-                Some(index) => index.create(client, &target.collection).await?,
-                None => {
+                [index, ..] => super::index::create(client, &target.collection, index).await?,
+                [] => {
                     client.flush(&target.collection).await?;
                     let partition = target.partition.as_deref();
                     if client.row_count(&target.collection, partition).await? == 0 {

@@ -2,9 +2,10 @@
 
 use super::beside::{Beside, Left, Rows};
 use super::plan::Intent;
-use super::{Milvus, State};
+use super::{Milvus, State, index};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
+use crate::milvus::v2::collection::NewCollection;
 use crate::milvus::v2::load::Loaded;
 use crate::sink::server::Target;
 use crate::sink::{Decision, TableToWrite};
@@ -19,7 +20,7 @@ impl Milvus {
         intent: &Intent,
         state: &mut State,
     ) -> Result<()> {
-        let Intent { found, decision, index, .. } = intent;
+        let Intent { found, decision, indexes, .. } = intent;
         let target = intent.filled();
         let name = &target.collection;
         if intent.makes_collection() {
@@ -41,8 +42,10 @@ impl Milvus {
             }
             return make_partition(client, &target).await;
         }
-        if let (Some(index), None) = (index, found.index_on(&intent.shape.vector)) {
-            index.create(client, name).await?;
+        if found.index_on(&intent.shape.vector).is_none() {
+            for index in indexes {
+                index::create(client, name, index).await?;
+            }
         }
         match (&target.partition, decision) {
             (Some(partition), Decision::Overwrite) => {
@@ -59,17 +62,18 @@ impl Milvus {
         intent: &Intent,
         (name, run): (&str, &str),
     ) -> Result<()> {
-        let fields = intent.shape.fields.clone();
         let beside = Beside::of(&intent.target.collection);
         let marks = match name == beside.new {
             true => beside.marks(client, run).await?,
             false => Vec::new(),
         };
-        client.create_collection(name, &self.description(table), fields, marks).await?;
-        match &intent.index {
-            Some(index) => index.create(client, name).await,
-            None => Ok(()),
+        let new = intent.origin.collection(&intent.shape, client.version(), marks);
+        let description = self.description(table, &new.description);
+        client.create_collection(name, NewCollection { description, ..new }).await?;
+        for index in &intent.indexes {
+            index::create(client, name, index).await?;
         }
+        Ok(())
     }
 
     /// Puts a collection that was filled beside an old one in its place.

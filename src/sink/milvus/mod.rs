@@ -6,6 +6,7 @@
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
+//! | `origin` | what a new collection has from the one that its rows come from |
 //! | `beside` | overwriting a collection: a new one beside it, which takes its place |
 //! | `reload` | loading of the new one what was loaded of the old one |
 //! | `index` | which index is made, and the metric |
@@ -17,6 +18,7 @@
 //! | `read_back` | reading rows back by their ids |
 //! | `count` | counting the target's rows the same way before and after |
 //! | `check` | what the server fails to check in rows |
+//! | `finish` | indexes that are waited for, loading, aliases |
 //! | `write` | batches to requests, and what to do when one fails |
 
 mod beside;
@@ -24,11 +26,13 @@ mod check;
 mod config;
 mod count;
 mod decide;
+mod finish;
 mod index;
 mod loads;
 mod lookup;
 mod make;
 mod notes;
+mod origin;
 mod plan;
 mod prepare;
 mod read_back;

@@ -54,9 +54,9 @@ pub(super) async fn on_overwriting(
         }
     }
     if loaded && !client.version().is_lite() {
-        notes.push(match intent.index {
-            Some(_) => "it is loaded, and so is the new one when it takes its place".to_owned(),
-            None => "afterwards it is not loaded any more, as it has no index".to_owned(),
+        notes.push(match intent.indexes.is_empty() {
+            false => "it is loaded, and so is the new one when it takes its place".to_owned(),
+            true => "afterwards it is not loaded any more, as it has no index".to_owned(),
         });
     }
     Ok(notes)
@@ -75,6 +75,7 @@ impl Milvus {
         let mut notes = Vec::new();
         if intent.makes_collection() {
             notes.push(format!("new collection with {}", fields_words(&shape.fields)));
+            notes.extend(intent.origin.notes(client.version()));
         }
         notes.extend(shape.notes.iter().cloned());
         notes.push(index_note.clone());

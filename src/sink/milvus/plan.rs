@@ -3,13 +3,15 @@
 use super::beside::{Beside, Left};
 use super::config::Config;
 use super::decide::decide;
-use super::index::{NewIndex, for_existing, for_new};
+use super::index::{for_existing, for_new};
 use super::notes::on_overwriting;
+use super::origin::Origin;
 use super::shape::Shape;
 use super::target::{Found, target_of};
 use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
+use crate::milvus::v2::definition::IndexDefinition;
 use crate::sink::server::{OnConflict, OnDuplicateId, Target};
 use crate::sink::{Decision, IdRules, Mode, Publish, TableToWrite, TargetPlan};
 
@@ -19,7 +21,10 @@ pub(super) struct Intent {
     pub found: Found,
     pub decision: Decision,
     pub shape: Shape,
-    pub index: Option<NewIndex>,
+    /// What a collection that is made has from the one that its rows come from.
+    pub origin: Origin,
+    /// Indexes that are made.
+    pub indexes: Vec<IndexDefinition>,
     pub index_note: String,
     /// Where a collection that is overwritten is filled, and what an earlier run left there; none
     /// where the server can't rename it into place, or a partition is meant.
@@ -86,19 +91,28 @@ impl Intent {
             Beside::of(&target.collection).check_not_aside(client).await?;
         }
         let anew = decision == Decision::Overwrite && target.whole;
-        let (shape, (index, index_note)) = match &found.collection {
+        let origin = Origin::of(table);
+        let (shape, (indexes, index_note)) = match &found.collection {
             Some(collection) if !anew => {
                 let shape = Shape::of_existing(config, table, collection, version)?;
-                let index = for_existing(config, table, &shape.vector, &found, version)?;
-                (shape, index)
+                let (index, note) = for_existing(config, table, &shape.vector, &found, version)?;
+                (shape, (index.into_iter().collect(), note))
             }
             _ => {
-                let shape = Shape::of_new(config, table, version)?;
-                let index = for_new(config, table, &shape.vector, version)?;
-                (shape, index)
+                let shape = Shape::of_new(config, table, &origin, version)?;
+                match origin.indexes(config, table, &shape, version) {
+                    Some(indexes) => {
+                        let note = format!("indexes as at the source: {}", words_of(&indexes));
+                        (shape, (indexes, note))
+                    }
+                    None => {
+                        let (index, note) = for_new(config, table, &shape.vector, version)?;
+                        (shape, (index.into_iter().collect(), note))
+                    }
+                }
             }
         };
-        let intent = Intent { target, found, decision, shape, index, index_note, beside };
+        let intent = Intent { target, found, decision, shape, origin, indexes, index_note, beside };
         intent.check_upsert(config, client)?;
         intent.check_partition_key()?;
         Ok(intent)
@@ -141,6 +155,19 @@ impl Intent {
         let fields = self.found.collection.iter().flat_map(|collection| &collection.fields);
         fields.into_iter().any(|field| field.is_partition_key)
     }
+}
+
+/// `HNSW on v (COSINE), STL_SORT on price`.
+fn words_of(indexes: &[IndexDefinition]) -> String {
+    let words = indexes.iter().map(|index| {
+        let value = |key: &str| index.params.get(key).filter(|value| !value.is_empty());
+        let index_type = value("index_type").map_or("an index", String::as_str);
+        match value("metric_type") {
+            Some(metric) => format!("{index_type} on {} ({metric})", index.field),
+            None => format!("{index_type} on {}", index.field),
+        }
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The plan of a target that nothing moves into. It need not fit the table.
@@ -188,7 +215,7 @@ impl Milvus {
             && !loaded
             && !client.version().is_lite()
             && rows_before.is_some_and(|rows| rows > 0)
-            && intent.index.is_none()
+            && intent.indexes.is_empty()
             && found.index_on(&intent.shape.vector).is_none()
         {
             return Err(super::lookup::no_index(target));
@@ -222,9 +249,12 @@ impl Milvus {
         })
     }
 
-    /// The description of a collection that is made.
-    pub(super) fn description(&self, table: &TableToWrite) -> String {
-        let default = || format!("Moved by vecpipe from {} {}", self.source_kind, table.name);
+    /// The description of a collection that is made. `theirs` is what that of the source says.
+    pub(super) fn description(&self, table: &TableToWrite, theirs: &str) -> String {
+        let default = || match theirs {
+            "" => format!("Moved by vecpipe from {} {}", self.source_kind, table.name),
+            theirs => theirs.to_owned(),
+        };
         self.config.description.clone().unwrap_or_else(default)
     }
 }

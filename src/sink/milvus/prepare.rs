@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use super::Milvus;
 use super::check::Checks;
 use super::count::{Before, CountBy};
+use super::finish::Finish;
 use super::lookup::Lookup;
 use super::plan::Intent;
 use super::resume::{Memo, Resumed};
@@ -119,7 +120,8 @@ impl Milvus {
             meter,
         };
         let memo = Memo { before, created };
-        Ok(Arc::new(Table { shared: Arc::new(shared), memo, scope }))
+        let finish = Finish::of(&self.config, &intent);
+        Ok(Arc::new(Table { shared: Arc::new(shared), memo, scope, finish }))
     }
 
     /// What is done about rows whose ids are there already.

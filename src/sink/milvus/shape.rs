@@ -1,13 +1,17 @@
 //! Columns to fields: of a collection that is made, or of one that is there.
 
+use std::sync::LazyLock;
+
 use arrow::datatypes::Field;
 
 use super::config::Config;
+use super::origin::{Origin, adapted};
 use crate::error::{Error, Result};
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::{
-    MAX_DIM, dim_of, field_schema, fields_words, is_vector, milvus_type, parameter, type_words,
+    DYNAMIC, MAX_DIM, dim_of, field_schema, fields_words, is_vector, milvus_type, parameter,
+    type_words,
 };
 use crate::milvus::v2::insert::InsertColumn;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
@@ -38,17 +42,28 @@ impl Shape {
     pub(super) fn of_new(
         config: &Config,
         table: &TableToWrite,
+        origin: &Origin,
         version: &ServerVersion,
     ) -> Result<Shape> {
         let mut fields = Vec::new();
         for (index, column) in table.schema.arrow().fields().iter().enumerate() {
             let name = wanted_name(config, table, index);
-            check_name("field", name, "sink.milvus.schema (id, vector), or the transform rename")?;
             let data_type = sendable_type(column, version)?;
             check_dim(column, data_type, version)?;
-            let schema = field_schema(column, version.takes_nulls())
-                .ok_or_else(|| no_such_type(column, version))?;
-            fields.push(FieldSchema { name: name.to_owned(), ..schema });
+            let known = origin.field(column);
+            if known.as_ref().is_some_and(|field| field.is_dynamic) {
+                fields.extend(known);
+                continue;
+            }
+            check_name("field", name, "sink.milvus.schema (id, vector), or the transform rename")?;
+            fields.push(match known {
+                Some(field) => adapted(field, name, version),
+                None => {
+                    let schema = field_schema(column, version.takes_nulls())
+                        .ok_or_else(|| no_such_type(column, version))?;
+                    FieldSchema { name: name.to_owned(), ..schema }
+                }
+            });
         }
         if fields.len() > MAX_FIELDS {
             return Err(Error::config(format!(
@@ -141,6 +156,9 @@ fn field_for<'a>(
     collection: &'a Collection,
 ) -> Result<&'a FieldSchema> {
     let wanted = wanted_name(config, table, index);
+    if wanted == DYNAMIC && collection.dynamic {
+        return Ok(&DYNAMIC_FIELD);
+    }
     let is_id = index == table.schema.id_index();
     let is_first_vector = index == table.schema.vector_index();
     let named = collection.fields.iter().find(|field| field.name == wanted);
@@ -187,7 +205,9 @@ fn check_fit(column: &Field, field: &FieldSchema, version: &ServerVersion) -> Re
         || (data_type == DataType::VarChar && target == DataType::Json)
         || (data_type == DataType::Json && target == DataType::VarChar);
     let dim = parameter(field, "dim");
-    if fits && (!is_vector(target) || dim == Some(dim_of(column, data_type))) {
+    let any_dim = !is_vector(target) || target == DataType::SparseFloatVector;
+    let fits = fits && (target != DataType::Array || element_of(column) == field.element_type());
+    if fits && (any_dim || dim == Some(dim_of(column, data_type))) {
         return Ok(());
     }
     let ours = field_schema(column, false).map(|ours| type_words(&ours)).unwrap_or_default();
@@ -199,6 +219,24 @@ fn check_fit(column: &Field, field: &FieldSchema, version: &ServerVersion) -> Re
     ))
     .help("write to another collection, or overwrite this one"))
 }
+
+/// The Milvus type of an array column's elements.
+fn element_of(column: &Field) -> DataType {
+    let schema = field_schema(column, false);
+    schema.map_or(DataType::None, |schema| schema.element_type())
+}
+
+/// The hidden field that holds what rows have beyond the schema.
+pub(super) fn dynamic_field() -> FieldSchema {
+    DYNAMIC_FIELD.clone()
+}
+
+static DYNAMIC_FIELD: LazyLock<FieldSchema> = LazyLock::new(|| FieldSchema {
+    name: DYNAMIC.to_owned(),
+    data_type: DataType::Json.into(),
+    is_dynamic: true,
+    ..FieldSchema::default()
+});
 
 /// The Milvus type of a column, if this server takes it.
 fn sendable_type(column: &Field, version: &ServerVersion) -> Result<DataType> {
@@ -220,7 +258,7 @@ fn no_such_type(column: &Field, version: &ServerVersion) -> Error {
 }
 
 fn check_dim(column: &Field, data_type: DataType, version: &ServerVersion) -> Result<()> {
-    if !is_vector(data_type) {
+    if !is_vector(data_type) || data_type == DataType::SparseFloatVector {
         return Ok(());
     }
     let dim = dim_of(column, data_type);

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use super::check::Checks;
 use super::count::CountBy;
+use super::finish::Finish;
 use super::loads::Loads;
 use super::lookup::Lookup;
 use super::resume::Memo;
@@ -27,6 +28,7 @@ pub(super) struct Table {
     pub memo: Memo,
     /// Partitions that matter, and whether they are all of the collection.
     pub scope: (Vec<String>, bool),
+    pub finish: Finish,
 }
 
 /// What the writers of one target share.
@@ -90,6 +92,7 @@ impl TableWriter for Table {
         if let Some(lookup) = lookup.lock().await.take() {
             self.shared.loads.release(client, &target.collection, lookup.loaded).await?;
         }
+        self.finish.carry_out(client, target, &self.scope).await?;
         Ok(completion)
     }
 }

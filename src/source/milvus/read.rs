@@ -15,10 +15,10 @@ use crate::milvus::v2::page::{MAX_PAGE, Scan};
 use crate::source::{Columns, SourceTable};
 
 /// Rows of the first page of rows that may be of any length: enough to see how long they are.
-const FIRST_PAGE: usize = 64;
+const FIRST_PAGE: usize = 256;
 
 /// How many times as many rows as the last page the next one may have.
-const GROWTH: usize = 4;
+const GROWTH: usize = 16;
 
 /// A split while it is read.
 pub(super) struct Reading {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Field, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Wanted;
@@ -13,7 +13,7 @@ use super::readiness::{Readied, Readiness};
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
-use crate::milvus::v2::definition::{DEFINITION, Definition, IndexDefinition};
+use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD, IndexDefinition};
 use crate::milvus::v2::field::{DYNAMIC, arrow_field, type_words};
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::page::{MAX_PAGE, Scan};
@@ -151,7 +151,7 @@ fn schema(
         if field.is_function_output {
             computed.push(field.name.as_str());
         } else if let Some(arrow) = arrow_field(field) {
-            fields.push(arrow);
+            fields.push(marked(arrow));
         } else {
             unknown.push(format!("{} {}", field.name, type_words(field)));
         }
@@ -171,7 +171,7 @@ fn schema(
     let wants_dynamic =
         config.output_fields.as_ref().is_none_or(|f| f.iter().any(|f| f == DYNAMIC));
     if collection.dynamic && wants_dynamic {
-        fields.extend(arrow_field(&dynamic_field()));
+        fields.extend(arrow_field(&dynamic_field()).map(marked));
     }
     if !fields.iter().any(|f| crate::table::Role::of(f) == crate::table::Role::Vector) {
         return Err(Error::source(format!(
@@ -196,6 +196,13 @@ fn schema(
     };
     let metadata = HashMap::from([(DEFINITION.to_owned(), definition.to_json())]);
     TableSchema::new(Arc::new(Schema::new_with_metadata(fields, metadata)))
+}
+
+/// The column of a field, which says so whatever it is called later.
+fn marked(column: Field) -> Field {
+    let mut metadata = column.metadata().clone();
+    metadata.insert(FIELD.to_owned(), column.name().clone());
+    column.with_metadata(metadata)
 }
 
 /// The fields that the configuration asks for, with the primary key.

@@ -23,6 +23,9 @@ use crate::table::{Role, TableSchema};
 /// fit, or a vector has another length.
 pub fn column(array: &ArrayRef, field: &FieldRef, first_row: u64) -> Result<ArrayRef> {
     match Role::of(field) {
+        Role::Vector if matches!(field.data_type(), DataType::List(_)) => {
+            sparse_vectors(array, field, first_row)
+        }
         Role::Vector => vectors(array, field, first_row),
         Role::Id => {
             if let Some(null) = first_null(array.as_ref()) {
@@ -83,6 +86,15 @@ fn plain(array: &ArrayRef, field: &FieldRef) -> Result<ArrayRef> {
         ))
         .because(error)
     })
+}
+
+fn sparse_vectors(array: &ArrayRef, field: &FieldRef, first_row: u64) -> Result<ArrayRef> {
+    if let Some(null) = first_null(array.as_ref()) {
+        return Err(Error::source(format!("Vector column `{}` is null", field.name()))
+            .at(format!("row {}", first_row + null as u64))
+            .help("every row needs a vector; leave such rows out"));
+    }
+    plain(array, field)
 }
 
 fn vectors(array: &ArrayRef, field: &FieldRef, first_row: u64) -> Result<ArrayRef> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use crate::error::{Error, Result};
+use crate::milvus::v2::definition::{DEFINITION, FIELD};
+use crate::milvus::v2::field::EXTENSION_NAME;
 use crate::source::parquet::Config;
 use crate::table::{
     ROLE, Role, TableSchema, VECTOR_TYPE, VectorColumn, VectorType, id_field, vector_field,
@@ -33,16 +35,36 @@ pub struct Layout {
     pub list_len: Option<usize>,
     /// The table's columns, apart from the vector's dimension.
     columns: Vec<Column>,
+    /// What the table was at a server, where the file says so.
+    metadata: HashMap<String, String>,
     /// What the user should know.
     pub notes: Vec<String>,
+}
+
+/// Metadata that files are read with: what columns and tables were where they come from.
+const KEPT: [&str; 3] = [DEFINITION, FIELD, EXTENSION_NAME];
+
+/// What is kept of a field's metadata, besides its role.
+type Kept = HashMap<String, String>;
+
+fn kept(field: &Field) -> Kept {
+    let known = |(key, _): &(&String, &String)| KEPT.contains(&key.as_str());
+    let kept = field.metadata().iter().filter(known);
+    kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn with_kept(field: Field, kept: &Kept) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.extend(kept.clone());
+    field.with_metadata(metadata)
 }
 
 /// One column of the table.
 #[derive(Debug, Clone)]
 enum Column {
     RowNumbers,
-    Id(String, DataType),
-    Vector(String),
+    Id(String, DataType, Kept),
+    Vector(String, Kept),
     Other(FieldRef),
 }
 
@@ -58,6 +80,9 @@ impl Layout {
         let (vector_type, list_len) = vector_type(schema.field(vector), &mut notes)?;
         let narrowed = element(schema.field(vector).data_type()) == Some(&DataType::Float64);
         let id = id_index(config, schema, vector)?;
+        let known = |(key, _): &(&String, &String)| KEPT.contains(&key.as_str());
+        let metadata = schema.metadata().iter().filter(known);
+        let metadata = metadata.map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut columns = Vec::new();
         if id.is_none() {
             columns.push(Column::RowNumbers);
@@ -66,14 +91,14 @@ impl Layout {
         for (index, field) in schema.fields().iter().enumerate() {
             let name = field.name().clone();
             columns.push(if index == vector {
-                Column::Vector(name)
+                Column::Vector(name, kept(field))
             } else if Some(index) == id {
-                Column::Id(name, id_type(field)?)
+                Column::Id(name, id_type(field)?, kept(field))
             } else {
                 Column::Other(other_field(field, config.vector.is_none() && index > vector))
             });
         }
-        Ok(Layout { id, vector, vector_type, narrowed, list_len, columns, notes })
+        Ok(Layout { id, vector, vector_type, narrowed, list_len, columns, metadata, notes })
     }
 
     /// The table's schema, for vectors of `list_len` elements (bytes, for binary ones).
@@ -88,12 +113,15 @@ impl Layout {
             .iter()
             .map(|kind| match kind {
                 Column::RowNumbers => Arc::new(id_field(ROW_NUMBERS, DataType::Int64)),
-                Column::Id(name, data_type) => Arc::new(id_field(name, data_type.clone())),
-                Column::Vector(name) => Arc::new(vector_field(name, column)),
+                Column::Id(name, data_type, kept) => {
+                    Arc::new(with_kept(id_field(name, data_type.clone()), kept))
+                }
+                Column::Vector(name, kept) => Arc::new(with_kept(vector_field(name, column), kept)),
                 Column::Other(field) => Arc::clone(field),
             })
             .collect();
-        TableSchema::new(Arc::new(Schema::new(fields)))
+        let metadata = self.metadata.clone();
+        TableSchema::new(Arc::new(Schema::new_with_metadata(fields, metadata)))
     }
 }
 
@@ -187,6 +215,7 @@ fn vector_type(field: &Field, notes: &mut Vec<String>) -> Result<(VectorType, Op
         _ => return Err(wrong("whose elements are of no vector type")),
     };
     let list_len = match data_type {
+        _ if vector_type == VectorType::Sparse => return Ok((vector_type, Some(0))),
         DataType::FixedSizeList(_, len) => {
             Some(usize::try_from(*len).map_err(|_| wrong("which has a negative length"))?)
         }
@@ -217,12 +246,10 @@ fn id_type(field: &Field) -> Result<DataType> {
 /// stay vectors, unless the user chose one.
 fn other_field(field: &Field, may_be_vector: bool) -> FieldRef {
     let keep = may_be_vector && Role::of(field) == Role::Vector;
-    let metadata: HashMap<_, _> = field
-        .metadata()
-        .iter()
-        .filter(|(key, _)| keep && [ROLE, VECTOR_TYPE].contains(&key.as_str()))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let roles = field.metadata().iter();
+    let roles = roles.filter(|(key, _)| keep && [ROLE, VECTOR_TYPE].contains(&key.as_str()));
+    let mut metadata = kept(field);
+    metadata.extend(roles.map(|(key, value)| (key.clone(), value.clone())));
     let data_type = plain_type(field.data_type());
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata))
 }

@@ -18,7 +18,7 @@ use crate::source::parquet::convert;
 use crate::source::parquet::footer::{self, damaged};
 use crate::source::parquet::layout::Layout;
 use crate::source::parquet::paths::{Found, FoundFile};
-use crate::table::{Metric, Split, TableSchema};
+use crate::table::{Metric, Split, TableSchema, VectorType};
 
 /// Bytes of rows in a split, about.
 const SPLIT_BYTES: u64 = 32 << 20;
@@ -206,6 +206,9 @@ impl<'a> OpenFile<'a> {
     /// `list_len` for each row, some vector is null or of another length. Found before anything
     /// moves, and for files in order at no cost.
     fn check_lengths(&self, list_len: usize, schema: &TableSchema) -> Result<()> {
+        if schema.column().vector_type == VectorType::Sparse {
+            return Ok(());
+        }
         let descriptor = self.footer.parquet_schema();
         let leaf = (0..descriptor.num_columns())
             .find(|leaf| descriptor.get_column_root_idx(*leaf) == self.layout.vector);

@@ -1,0 +1,169 @@
+//! What a collection is made with, where its rows come from one that had more than fields: the
+//! definition travels with the rows, also through Parquet.
+
+use arrow::datatypes::Field;
+
+use super::config::{Config, IndexChoice, IndexConfig};
+use super::shape::Shape;
+use crate::milvus::v2::ServerVersion;
+use crate::milvus::v2::collection::NewCollection;
+use crate::milvus::v2::definition::{Definition, FIELD, FieldDefinition, IndexDefinition};
+use crate::milvus::v2::field::{DYNAMIC, arrow_field};
+use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
+use crate::milvus::v2::proto::schema::FieldSchema;
+use crate::sink::TableToWrite;
+
+/// Properties that vecpipe gives collections for itself.
+const OURS: &str = "vecpipe.";
+
+/// The collection that rows come from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin(Option<Definition>);
+
+impl Origin {
+    pub(super) fn of(table: &TableToWrite) -> Origin {
+        Origin(Definition::within(table.schema.arrow()))
+    }
+
+    /// What the source says about a column, if that is still what it was there.
+    pub(super) fn field(&self, column: &Field) -> Option<FieldSchema> {
+        let name = column.metadata().get(FIELD)?;
+        let schema = match name.as_str() {
+            DYNAMIC => super::shape::dynamic_field(),
+            name => self.0.as_ref()?.field(name)?.schema()?,
+        };
+        let same = arrow_field(&schema)?.data_type() == column.data_type();
+        same.then_some(schema)
+    }
+
+    /// The collection to make: what it is beyond its fields, as far as this server can have it.
+    pub(super) fn collection(
+        &self,
+        shape: &Shape,
+        version: &ServerVersion,
+        marks: Vec<KeyValuePair>,
+    ) -> NewCollection {
+        let fields: Vec<_> = shape.fields.iter().filter(|f| !f.is_dynamic).cloned().collect();
+        let mut new = NewCollection {
+            dynamic: shape.fields.iter().any(|field| field.is_dynamic),
+            fields,
+            properties: marks,
+            // What pymilvus makes by default.
+            consistency: ConsistencyLevel::Bounded,
+            ..NewCollection::default()
+        };
+        let Some(definition) = &self.0 else { return new };
+        if takes_functions(version) {
+            let computed = self.computed().filter_map(FieldDefinition::schema);
+            new.fields.extend(computed);
+            new.functions = definition.functions.iter().map(|f| f.schema()).collect();
+        }
+        new.description.clone_from(&definition.description);
+        new.shards = definition.shards;
+        new.key_partitions = definition.key_partitions;
+        new.consistency = definition.consistency_level();
+        let theirs = definition.properties.iter().filter(|(key, _)| !key.starts_with(OURS));
+        new.properties.extend(
+            theirs.map(|(key, value)| KeyValuePair { key: key.clone(), value: value.clone() }),
+        );
+        new
+    }
+
+    /// Fields that the server computes.
+    fn computed(&self) -> impl Iterator<Item = &FieldDefinition> {
+        self.0.iter().flat_map(|definition| &definition.fields).filter(|f| f.function_output)
+    }
+
+    /// The indexes to make, as the source has them: `None` where it has none, or the user says
+    /// otherwise.
+    pub(super) fn indexes(
+        &self,
+        config: &Config,
+        table: &TableToWrite,
+        shape: &Shape,
+        version: &ServerVersion,
+    ) -> Option<Vec<IndexDefinition>> {
+        let definition = self.0.as_ref()?;
+        if config.index != IndexConfig::Choice(IndexChoice::Auto)
+            || config.schema.metric.is_some()
+            || definition.indexes.is_empty()
+        {
+            return None;
+        }
+        let columns = table.schema.arrow().fields();
+        let named = |field: &str| {
+            let column =
+                columns.iter().position(|c| c.metadata().get(FIELD).is_some_and(|f| f == field));
+            let computed = || self.computed().any(|f| f.name == field) && takes_functions(version);
+            match column {
+                Some(column) => Some(shape.fields[column].name.clone()),
+                None => computed().then(|| field.to_owned()),
+            }
+        };
+        let indexes = definition.indexes.iter().filter_map(|index| {
+            Some(IndexDefinition { field: named(&index.field)?, ..index.clone() })
+        });
+        // Its vectors may have been cast, or left out.
+        let indexes: Vec<_> = indexes.collect();
+        indexes.iter().any(|index| index.field == shape.vector).then_some(indexes)
+    }
+
+    /// Further names of the collection.
+    pub(super) fn aliases(&self) -> &[String] {
+        self.0.as_ref().map_or(&[], |definition| &definition.aliases)
+    }
+
+    /// What this server can't have, or has otherwise.
+    pub(super) fn notes(&self, version: &ServerVersion) -> Vec<String> {
+        let Some(definition) = &self.0 else { return Vec::new() };
+        let mut notes = Vec::new();
+        if let Some(key) = definition.fields.iter().find(|field| field.primary_key && field.auto_id)
+        {
+            notes.push(format!(
+                "{} keeps its ids, so the new collection does not make them itself (auto_id)",
+                key.name
+            ));
+        }
+        if !definition.functions.is_empty() && !takes_functions(version) {
+            let names: Vec<_> = definition.functions.iter().map(|f| f.name.as_str()).collect();
+            notes.push(format!(
+                "{version} has no functions: {} and what they compute are left out",
+                names.join(", ")
+            ));
+        }
+        let these = |what: fn(&FieldDefinition) -> bool| {
+            let fields = definition.fields.iter().filter(|field| what(field));
+            fields.map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        for (names, what) in [
+            (these(|f| f.nullable), "nulls"),
+            (these(|f| f.default_value.is_some()), "default values that are safe"),
+        ] {
+            if !names.is_empty() && !version.takes_nulls() {
+                notes.push(format!(
+                    "{version} has no {what}: {names} has none in the new collection"
+                ));
+            }
+        }
+        notes
+    }
+}
+
+/// True when a collection can have functions: since 2.5.
+fn takes_functions(version: &ServerVersion) -> bool {
+    version.takes_nulls()
+}
+
+/// A field of the source as this server can have it, under its new name.
+pub(super) fn adapted(field: FieldSchema, name: &str, version: &ServerVersion) -> FieldSchema {
+    let nulls = version.takes_nulls();
+    FieldSchema {
+        name: name.to_owned(),
+        nullable: field.nullable && nulls,
+        // 2.3.5 falls over when a client leaves such a field out.
+        default_value: field.default_value.filter(|_| nulls),
+        // Ids are kept.
+        auto_id: false,
+        ..field
+    }
+}
