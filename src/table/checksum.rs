@@ -16,7 +16,8 @@
 //!    and the value. A number: its bytes, little-endian. A boolean: the byte 0 or 1. Text and
 //!    bytes: the length, then the bytes (where the type fixes the length, the bytes alone). A list:
 //!    the number of elements, then each of them like a column. A struct: its fields, each like a
-//!    column.
+//!    column. JSON (a text that Arrow's extension name `arrow.json` marks): as a text with the keys
+//!    of each object in order and without spaces, because servers write it as they like.
 //!
 //! Lengths and numbers of elements are 4 bytes, little-endian. Names of columns and whether a
 //! column may be null are no part of it: a target may call a column otherwise.
@@ -33,6 +34,7 @@
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
+use std::sync::Arc;
 
 use arrow::array::ArrayData;
 use arrow::buffer::{Buffer, NullBuffer};
@@ -46,6 +48,7 @@ use serde::{Serialize, Serializer};
 use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
+use crate::table::json::{canonical, is_json};
 use crate::table::{Role, TableSchema};
 
 /// The sum over some rows.
@@ -98,6 +101,8 @@ pub struct RowHasher {
     order: Vec<usize>,
     /// How many of them are the id and vectors.
     without_mark: usize,
+    /// Which columns are JSON.
+    json: Vec<bool>,
 }
 
 impl RowHasher {
@@ -108,7 +113,8 @@ impl RowHasher {
         let mut order: Vec<_> = with_role(Role::Id).chain(with_role(Role::Vector)).collect();
         let without_mark = order.len();
         order.extend(with_role(Role::Scalar));
-        RowHasher { order, without_mark }
+        let json = fields().map(|(_, field)| is_json(field)).collect();
+        RowHasher { order, without_mark, json }
     }
 
     /// The hash of each row.
@@ -116,9 +122,10 @@ impl RowHasher {
     /// # Errors
     /// For columns of types that the checksum is not defined for.
     pub fn hashes(&self, rows: &RecordBatch) -> Result<Vec<u128>> {
+        let arrays: Vec<_> = self.order.iter().map(|index| self.array(rows, *index)).collect();
         let mut columns = Vec::with_capacity(self.order.len());
-        for (n, index) in self.order.iter().enumerate() {
-            columns.push((n >= self.without_mark, self.values(n, rows.column(*index))?));
+        for (n, array) in arrays.iter().enumerate() {
+            columns.push((n >= self.without_mark, self.values(n, array)?));
         }
         let mut row_bytes = Vec::new();
         let hash = |row| {
@@ -146,13 +153,22 @@ impl RowHasher {
     ) -> Result<Option<usize>> {
         for (n, index) in self.order.iter().enumerate() {
             let (mut here, mut there) = (Vec::new(), Vec::new());
-            self.values(n, one.column(*index))?.put_marked(row, &mut here);
-            self.values(n, other.column(*index))?.put_marked(other_row, &mut there);
+            let of = |rows: &RecordBatch, row| self.array(&rows.slice(row, 1), *index);
+            self.values(n, &of(one, row))?.put_marked(0, &mut here);
+            self.values(n, &of(other, other_row))?.put_marked(0, &mut there);
             if here != there {
                 return Ok(Some(*index));
             }
         }
         Ok(None)
+    }
+
+    /// A column, JSON in the one way in which it is compared.
+    fn array(&self, rows: &RecordBatch, index: usize) -> ArrayRef {
+        match self.json.get(index) {
+            Some(true) => canonical(rows.column(index)),
+            _ => Arc::clone(rows.column(index)),
+        }
     }
 
     /// The values of the `n`th column in order.

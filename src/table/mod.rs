@@ -2,6 +2,7 @@
 //! splits it is read in, the checks a row must pass, and the checksum of rows. No input or output happens here.
 
 mod checksum;
+mod json;
 mod metric;
 mod part;
 mod schema;
@@ -10,6 +11,7 @@ mod validate;
 mod vector;
 
 pub use checksum::{Checksum, RowHasher};
+pub use json::{EXTENSION_NAME, JSON, is_json};
 pub use metric::Metric;
 pub use part::Part;
 pub use schema::{ROLE, Role, TableSchema, VECTOR_TYPE, id_field, vector_column, vector_field};

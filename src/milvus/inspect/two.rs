@@ -91,7 +91,8 @@ async fn index_words(client: &Client, collection: &str) -> Result<String, Error>
         .indexes(collection)
         .await?
         .iter()
-        .map(|index| format!("{} {} {}", index.field, index.index_type, index.metric))
+        .map(|index| &index.definition)
+        .map(|index| format!("{} {} {}", index.field, index.index_type, index.metric_type))
         .map(|words| words.trim_end().to_owned())
         .collect();
     Ok(if words.is_empty() { "none".to_owned() } else { words.join("; ") })

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::milvus::v2::collection::Collection;
-use crate::milvus::v2::field::DYNAMIC;
+use crate::milvus::v2::field::{DYNAMIC, pair};
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
 use crate::milvus::v2::proto::schema::{
     DataType, FieldSchema, FunctionSchema, ValueField, value_field::Data,
@@ -117,24 +117,57 @@ pub struct FunctionDefinition {
 }
 
 /// An index, as it was or shall be made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IndexDefinition {
     /// The field it is on.
     pub field: String,
-    /// Its name.
+    /// Its name. Without one, the server gives it one.
     pub name: String,
-    /// `index_type`, `metric_type`, and `params`, a JSON object.
-    pub params: BTreeMap<String, String>,
+    /// `HNSW`, `AUTOINDEX`, …
+    pub index_type: String,
+    /// `L2`, `HAMMING`, …; empty on scalar fields.
+    pub metric_type: String,
+    /// Parameters of the type, such as `M` and `efConstruction`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub params: Map<String, Value>,
+    /// Settings that are no parameters of the type, such as `mmap.enabled`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 impl IndexDefinition {
-    /// An index of a type, with its parameters as a JSON object: `{"M":16,"efConstruction":200}`.
-    /// Without a name, the server gives it one.
-    pub fn new(field: &str, name: &str, index_type: &str, metric: &str, params: &str) -> Self {
-        let entries = [("index_type", index_type), ("metric_type", metric), ("params", params)];
-        let params = entries.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        IndexDefinition { field: field.to_owned(), name: name.to_owned(), params: params.into() }
+    /// What a server says about an index. A Milvus has all parameters side by side; Milvus Lite
+    /// has those of the type in a JSON object.
+    pub(super) fn of(field: String, name: String, pairs: Vec<KeyValuePair>) -> IndexDefinition {
+        let mut index = IndexDefinition { field, name, ..IndexDefinition::default() };
+        for KeyValuePair { key, value } in pairs {
+            match key.as_str() {
+                "index_type" => index.index_type = value,
+                "metric_type" => index.metric_type = value,
+                "params" | "search_params" => {
+                    let parsed = serde_json::from_str::<Map<String, Value>>(&value);
+                    index.params.extend(parsed.into_iter().flatten().filter(|_| key == "params"));
+                }
+                _ if key.contains('.') => drop(index.settings.insert(key, value)),
+                _ => {
+                    let number = serde_json::from_str(&value).ok().filter(Value::is_number);
+                    index.params.insert(key, number.unwrap_or(Value::String(value)));
+                }
+            }
+        }
+        index
+    }
+
+    /// What a server is told of it.
+    pub(super) fn pairs(&self) -> Vec<KeyValuePair> {
+        let mut all = vec![pair("index_type", &self.index_type)];
+        if !self.metric_type.is_empty() {
+            all.push(pair("metric_type", &self.metric_type));
+        }
+        all.push(pair("params", Value::Object(self.params.clone())));
+        all.extend(pairs(&self.settings));
+        all
     }
 }
 
@@ -147,7 +180,7 @@ fn map(pairs: Vec<KeyValuePair>) -> BTreeMap<String, String> {
     pairs.into_iter().map(|pair| (pair.key, pair.value)).collect()
 }
 
-pub(super) fn pairs(map: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
+fn pairs(map: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
     let pair =
         |(key, value): (&String, &String)| KeyValuePair { key: key.clone(), value: value.clone() };
     map.iter().map(pair).collect()
@@ -297,7 +330,6 @@ fn value_field(data_type: DataType, value: &Value) -> Option<ValueField> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::milvus::v2::field::pair;
 
     #[test]
     fn fields_survive_the_journey() {

@@ -7,12 +7,10 @@ use arrow::datatypes::{DataType as Arrow, Field};
 
 use crate::milvus::v2::proto::common::KeyValuePair;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
-use crate::table::{Role, VECTOR_TYPE, VectorColumn, VectorType, id_field, vector_field};
-
-/// Arrow's own metadata key for what a column is beyond its type.
-pub const EXTENSION_NAME: &str = "ARROW:extension:name";
-/// Its value for text that is JSON.
-const JSON: &str = "arrow.json";
+use crate::table::{
+    EXTENSION_NAME, JSON, Role, VECTOR_TYPE, VectorColumn, VectorType, id_field, is_json,
+    vector_field,
+};
 
 /// Longest VarChar that a Milvus takes, in bytes.
 pub const MAX_VARCHAR: usize = 65_535;
@@ -60,10 +58,6 @@ pub fn element_type(element: &Field) -> Option<DataType> {
     let plain = milvus_type(element)?;
     let allowed = !is_vector(plain) && !matches!(plain, DataType::Array | DataType::Json);
     (allowed && !element.is_nullable()).then_some(plain)
-}
-
-fn is_json(field: &Field) -> bool {
-    field.metadata().get(EXTENSION_NAME).is_some_and(|name| name == JSON)
 }
 
 /// True for vector types.

@@ -1,25 +1,15 @@
 //! Indexes. In Milvus 2.x the metric is a property of the index.
 
-use std::collections::BTreeMap;
-
-use crate::milvus::v2::definition::{IndexDefinition, pairs};
+use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::proto::common::IndexState;
 use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::{Client, Result};
 
 /// An index as the server describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Index {
-    /// The field it is on.
-    pub field: String,
-    /// Its name.
-    pub name: String,
-    /// `HNSW`, `AUTOINDEX`, …
-    pub index_type: String,
-    /// `L2`, `HAMMING`, …; empty on scalar fields.
-    pub metric: String,
-    /// These two, `params` (a JSON object), and what else there is.
-    pub params: BTreeMap<String, String>,
+    /// What it was made as.
+    pub definition: IndexDefinition,
     /// True when it is built, as far as rows are flushed.
     pub finished: bool,
     /// Flushed rows that are not in it yet.
@@ -31,17 +21,9 @@ pub struct Index {
 impl Index {
     /// What the server says about it.
     pub(in crate::milvus) fn of(index: IndexDescription) -> Index {
-        let (state, left) = (index.state(), index.total_rows - index.indexed_rows);
-        let params: BTreeMap<_, _> =
-            index.params.into_iter().map(|pair| (pair.key, pair.value)).collect();
-        let value = |key: &str| params.get(key).cloned().unwrap_or_default();
-        let (index_type, metric) = (value("index_type"), value("metric_type"));
+        let (state, left) = (index.state(), index.total_rows.saturating_sub(index.indexed_rows));
         Index {
-            field: index.field_name,
-            name: index.index_name,
-            index_type,
-            metric,
-            params,
+            definition: IndexDefinition::of(index.field_name, index.index_name, index.params),
             finished: state == IndexState::Finished,
             rows_left: u64::try_from(left).unwrap_or(0),
             failed: (state == IndexState::Failed).then_some(index.index_state_fail_reason),
@@ -77,7 +59,7 @@ impl Client {
             db_name: self.db_name(),
             collection_name: collection.to_owned(),
             field_name: index.field.clone(),
-            extra_params: pairs(&index.params),
+            extra_params: index.pairs(),
             index_name: index.name.clone(),
         };
         self.call(request).await.map(drop)

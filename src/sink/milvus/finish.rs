@@ -78,7 +78,7 @@ async fn wait_for_indexes(client: &Client, collection: &str) -> Result<()> {
             let why = failed.failed.as_deref().unwrap_or_default();
             return Err(crate::milvus::MilvusError::Settings(format!(
                 "The index on {} could not be built: {why}",
-                failed.field
+                failed.definition.field
             )));
         }
         let left = indexes.iter().map(|index| index.rows_left).sum();

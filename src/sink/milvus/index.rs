@@ -1,5 +1,7 @@
 //! Which index is made, and the metric.
 
+use serde_json::Map;
+
 use super::config::{Config, IndexChoice, IndexConfig};
 use super::target::Found;
 use crate::error::{Error, Result};
@@ -15,9 +17,8 @@ pub(super) async fn create(
     index: &IndexDefinition,
 ) -> Result<()> {
     client.create_index(collection, index).await.map_err(|error| {
-        let index_type = index.params.get("index_type").map_or("", String::as_str);
         Error::from(error)
-            .at(format!("index {index_type} on {}", index.field))
+            .at(format!("index {} on {}", index.index_type, index.field))
             .help("correct sink.milvus.index, or leave it out; none makes no index")
     })
 }
@@ -86,14 +87,17 @@ pub(super) fn for_new(
             );
             return Ok((None, note));
         }
-        IndexConfig::Choice(IndexChoice::Auto) => (auto_type(metric).to_owned(), "{}".to_owned()),
-        IndexConfig::Given(spec) => {
-            let params = serde_json::Value::Object(spec.params.clone()).to_string();
-            (spec.index_type.to_ascii_uppercase(), params)
-        }
+        IndexConfig::Choice(IndexChoice::Auto) => (auto_type(metric).to_owned(), Map::new()),
+        IndexConfig::Given(spec) => (spec.index_type.to_ascii_uppercase(), spec.params.clone()),
     };
     let note = format!("index {index_type} on {field}, metric {metric} ({why})");
-    let index = IndexDefinition::new(field, "", &index_type, metric.name(), &params);
+    let index = IndexDefinition {
+        field: field.to_owned(),
+        index_type,
+        metric_type: metric.name().to_owned(),
+        params,
+        ..IndexDefinition::default()
+    };
     Ok((Some(index), note))
 }
 
@@ -124,18 +128,19 @@ pub(super) fn for_existing(
         );
         return Ok((None, note));
     };
-    let (metric, _) = metric_of(config, table);
+    let (index, (metric, _)) = (&index.definition, metric_of(config, table));
     let configured = config.schema.metric.is_some()
         || matches!(&config.index, IndexConfig::Given(spec) if spec.metric.is_some());
-    let differs = !index.metric.is_empty() && index.metric != metric.name();
+    let differs = !index.metric_type.is_empty() && index.metric_type != metric.name();
     if differs && configured {
         return Err(Error::config(format!(
             "The collection is indexed by {}, the configuration says {metric}",
-            index.metric
+            index.metric_type
         ))
         .help("leave out sink.milvus.schema.metric, or write to another collection"));
     }
-    let mut note = format!("index {} on {field}, metric {}, stays", index.index_type, index.metric);
+    let mut note =
+        format!("index {} on {field}, metric {}, stays", index.index_type, index.metric_type);
     if differs && table.metric.is_some() {
         note.push_str(&format!(", although the source says {metric}"));
     }

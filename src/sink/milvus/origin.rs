@@ -101,7 +101,8 @@ impl Origin {
             }
         };
         let indexes = definition.indexes.iter().filter_map(|index| {
-            Some(IndexDefinition { field: named(&index.field)?, ..index.clone() })
+            let index = IndexDefinition { field: named(&index.field)?, ..index.clone() };
+            Some(if version.is_lite() { index } else { complete(index) })
         });
         // Its vectors may have been cast, or left out.
         let indexes: Vec<_> = indexes.collect();
@@ -147,6 +148,19 @@ impl Origin {
         }
         notes
     }
+}
+
+/// Milvus Lite may make an index without the parameters that a Milvus insists on.
+fn complete(mut index: IndexDefinition) -> IndexDefinition {
+    let needed: &[(&str, i64)] = match index.index_type.as_str() {
+        "HNSW" => &[("M", 16), ("efConstruction", 200)],
+        index_type if index_type.contains("IVF_") => &[("nlist", 1024)],
+        _ => &[],
+    };
+    for (key, value) in needed {
+        index.params.entry(*key).or_insert_with(|| (*value).into());
+    }
+    index
 }
 
 /// True when a collection can have functions: since 2.5.

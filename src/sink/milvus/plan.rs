@@ -160,11 +160,10 @@ impl Intent {
 /// `HNSW on v (COSINE), STL_SORT on price`.
 fn words_of(indexes: &[IndexDefinition]) -> String {
     let words = indexes.iter().map(|index| {
-        let value = |key: &str| index.params.get(key).filter(|value| !value.is_empty());
-        let index_type = value("index_type").map_or("an index", String::as_str);
-        match value("metric_type") {
-            Some(metric) => format!("{index_type} on {} ({metric})", index.field),
-            None => format!("{index_type} on {}", index.field),
+        let what = if index.index_type.is_empty() { "an index" } else { &index.index_type };
+        match index.metric_type.as_str() {
+            "" => format!("{what} on {}", index.field),
+            metric => format!("{what} on {} ({metric})", index.field),
         }
     });
     words.collect::<Vec<_>>().join(", ")

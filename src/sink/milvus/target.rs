@@ -74,7 +74,7 @@ impl Found {
 
     /// The index on a field.
     pub(super) fn index_on(&self, field: &str) -> Option<&Index> {
-        self.indexes.iter().find(|index| index.field == field)
+        self.indexes.iter().find(|index| index.definition.field == field)
     }
 
     /// Partitions that have rows of their own to hide from an upsert.

@@ -47,7 +47,7 @@ impl Readiness {
         }
         let mut indexed = Vec::new();
         for field in wanted.collection.fields.iter().filter(|f| is_vector(f.data_type())) {
-            if wanted.indexes.iter().any(|index| index.field == field.name) {
+            if wanted.indexes.iter().any(|index| index.definition.field == field.name) {
                 continue;
             }
             if !prepare && !client.version().is_lite() {
@@ -55,7 +55,13 @@ impl Readiness {
             }
             if prepare {
                 let (index_type, metric) = cheapest(field.data_type());
-                let index = IndexDefinition::new(&field.name, INDEX, index_type, metric, "{}");
+                let index = IndexDefinition {
+                    field: field.name.clone(),
+                    name: INDEX.to_owned(),
+                    index_type: index_type.to_owned(),
+                    metric_type: metric.to_owned(),
+                    ..IndexDefinition::default()
+                };
                 client.create_index(name, &index).await?;
                 indexed.push(field.name.clone());
                 self.list().insert(

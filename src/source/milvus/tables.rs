@@ -13,7 +13,7 @@ use super::readiness::{Readied, Readiness};
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
-use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD, IndexDefinition};
+use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD};
 use crate::milvus::v2::field::{DYNAMIC, arrow_field, type_words};
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::page::{MAX_PAGE, Scan};
@@ -131,8 +131,8 @@ pub(super) async fn table(
 
 /// The metric of the index on a field.
 fn metric(wanted: &Wanted, field: &str) -> Option<Metric> {
-    let index = wanted.indexes.iter().find(|index| index.field == field)?;
-    index.metric.parse().ok()
+    let mut indexes = wanted.indexes.iter().map(|index| &index.definition);
+    indexes.find(|index| index.field == field)?.metric_type.parse().ok()
 }
 
 /// The columns that are read, and the collection's definition in the metadata.
@@ -181,15 +181,7 @@ fn schema(
         .help("name a field with vectors by source.milvus.output_fields; those that the server computes can't be read"));
     }
     let definition = Definition {
-        indexes: wanted
-            .indexes
-            .iter()
-            .map(|index| IndexDefinition {
-                field: index.field.clone(),
-                name: index.name.clone(),
-                params: index.params.clone(),
-            })
-            .collect(),
+        indexes: wanted.indexes.iter().map(|index| index.definition.clone()).collect(),
         aliases: wanted.aliases.clone(),
         loaded,
         ..Definition::of(collection.clone())

@@ -8,10 +8,10 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use crate::error::{Error, Result};
 use crate::milvus::v2::definition::{DEFINITION, FIELD};
-use crate::milvus::v2::field::EXTENSION_NAME;
 use crate::source::parquet::Config;
 use crate::table::{
-    ROLE, Role, TableSchema, VECTOR_TYPE, VectorColumn, VectorType, id_field, vector_field,
+    EXTENSION_NAME, ROLE, Role, TableSchema, VECTOR_TYPE, VectorColumn, VectorType, id_field,
+    vector_field,
 };
 
 /// Names that make a column the id when nothing else says which it is.
