@@ -2,6 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod components;
+pub mod folder;
+pub mod judge;
 pub mod kill;
 pub mod python;
 pub mod read;

@@ -1,16 +1,16 @@
 //! A folder to work in, the program, and the judge.
 
-use std::cell::RefCell;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use crate::common::folder::{Done, Folder};
+use crate::common::judge::Judge;
 use crate::milvus1_cases;
 
 /// A file of the repository.
@@ -48,101 +48,10 @@ pub fn all_kinds() -> &'static Path {
     ALL_KINDS.path()
 }
 
-/// Where a run takes place.
-pub struct Folder(TempDir);
-
-impl Folder {
-    pub fn new() -> Folder {
-        Folder(tempfile::tempdir().unwrap())
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    /// Copies `file` to `name` in this folder.
-    pub fn put(&self, file: &Path, name: &str) {
-        let to = self.path(name);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(file, to).unwrap();
-    }
-
-    /// `pipeline ARGUMENTS`, started here.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pipeline"));
-        command.args(arguments).current_dir(self.0.path());
-        for name in
-            ["RUST_LOG", "MILVUS_TOKEN", "MILVUS_URI", "HDF5_FILE", "FAISS_INDEX", "MILVUS1_PATH"]
-        {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    pub fn pipeline(&self, arguments: &[&str]) -> Done {
-        self.ended(&mut self.command(arguments))
-    }
-
-    /// `pipeline run ARGUMENTS --report …`.
-    pub fn run(&self, arguments: &[&str]) -> Done {
-        self.run_with(arguments, &[])
-    }
-
-    /// The same with environment variables.
-    pub fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Done {
-        let mut command = self.command(&["run"]);
-        command.args(arguments).args(["--report", "report.json"]);
-        self.ended(command.envs(variables.iter().copied()))
-    }
-
-    fn ended(&self, command: &mut Command) -> Done {
-        let report = self.path("report.json");
-        let _ = fs::remove_file(&report);
-        let output = command.output().unwrap();
-        let report = fs::read_to_string(report).map(|text| serde_json::from_str(&text).unwrap());
-        Done {
-            code: output.status.code().expect("an exit code"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-            report: report.unwrap_or(Value::Null),
-        }
-    }
-}
-
-/// How the program ended.
-#[derive(Debug)]
-pub struct Done {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-    pub report: Value,
-}
-
-impl Done {
-    /// The first table of the report, of a run that ended well with this decision.
-    #[track_caller]
-    pub fn table(&self, decision: &str) -> &Value {
-        assert_eq!(self.code, 0, "{}", self.stderr);
-        let table = &self.report["tables"][0];
-        assert_eq!(table["decision"], decision, "{table}");
-        table
-    }
-}
-
 /// A server, and pymilvus to look into it.
 pub struct Server {
     pub uri: String,
-    judge: RefCell<Judge>,
-}
-
-struct Judge {
-    child: Child,
-    ask: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    judge: Judge,
 }
 
 impl Server {
@@ -161,16 +70,9 @@ impl Server {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
         });
         let is_lite = variable == "VECPIPE_TEST_LITE";
-        let mut child = python("tests/judges/milvus.py")
-            .arg(&uri)
-            .args(is_lite.then_some("lite"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let ask = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Server { uri, judge: RefCell::new(Judge { child, ask, answers }) }
+        let lite = is_lite.then_some("lite");
+        let judge = Judge::start("tests/judges/milvus.py", [uri.as_str()].into_iter().chain(lite));
+        Server { uri, judge }
     }
 
     pub fn port(&self) -> &str {
@@ -204,23 +106,7 @@ impl Server {
     }
 
     fn ask(&self, request: &Value) -> Value {
-        self.try_ask(request).expect("the judge answers")
-    }
-
-    fn try_ask(&self, request: &Value) -> Option<Value> {
-        let mut judge = self.judge.borrow_mut();
-        writeln!(judge.ask.as_mut()?, "{request}").ok()?;
-        let mut answer = String::new();
-        judge.answers.read_line(&mut answer).ok()?;
-        serde_json::from_str(&answer).ok()
-    }
-}
-
-impl Drop for Judge {
-    fn drop(&mut self) {
-        // The judge ends with its input.
-        self.ask = None;
-        let _ = self.child.wait();
+        self.judge.ask(request)
     }
 }
 
@@ -334,7 +220,7 @@ impl Collection<'_> {
 impl Drop for Collection<'_> {
     fn drop(&mut self) {
         // A second panic would hide the first.
-        let dropped = self.server.try_ask(&json!({ "do": "drop", "collection": self.name }));
+        let dropped = self.server.judge.try_ask(&json!({ "do": "drop", "collection": self.name }));
         assert!(dropped.is_some() || std::thread::panicking(), "{} stays behind", self.name);
     }
 }

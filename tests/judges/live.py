@@ -1,0 +1,299 @@
+"""Makes collections of every kind with pymilvus, and tells all that they hold.
+
+usage: live.py URI
+
+A request is one line of JSON on standard input, an answer one line of JSON on standard output:
+
+    {"do": "make", "kind": …, "collection": …, "rows": …}     → {}
+    {"do": "tell", "collection": …}
+        → {"schema", "indexes", "aliases", "rows": {partition: {id: {field: value}}}}
+        values of vectors as bytes in hexadecimal digits, JSON as what it says
+    {"do": "insert", "collection": …, "ids": [...]}           further rows of the kind "plain" → {}
+    {"do": "call", "name": …, "arguments": {…}}               any method of MilvusClient → {}
+    {"do": "drop", "collections": [prefix, …]}                → {}
+
+What goes wrong is the answer {"wrong": …}.
+"""
+
+import json
+import logging
+import random
+import struct
+import sys
+
+import numpy as np
+from pymilvus import DataType, Function, FunctionType, MilvusClient
+
+logging.disable(logging.WARNING)
+CLIENT = MilvusClient(sys.argv[1])
+VECTORS = {
+    DataType.FLOAT_VECTOR: "FloatVector",
+    DataType.BINARY_VECTOR: "BinaryVector",
+    DataType.FLOAT16_VECTOR: "Float16Vector",
+    DataType.BFLOAT16_VECTOR: "BFloat16Vector",
+    DataType.SPARSE_FLOAT_VECTOR: "SparseFloatVector",
+}
+ODD = ['', 'a"b', "c\\d", "e\nf", "tab\there", "日本語", "𝄞", "'single'", "{}", "% or true"]
+
+
+def floats(n, dim):
+    return np.random.default_rng(n).standard_normal(dim).astype(np.float32)
+
+
+def schema(**more):
+    return CLIENT.create_schema(**{"auto_id": False, **more})
+
+
+def plain(s, index, dim=8):
+    s.add_field("id", DataType.INT64, is_primary=True, description="the key")
+    s.add_field("v", DataType.FLOAT_VECTOR, dim=dim, description="what is searched")
+    index.add_index("v", index_type="HNSW", metric_type="COSINE", index_name="v",
+                    params={"M": 8, "efConstruction": 64})
+    return lambda n: {"id": n * 7 - 1000, "v": floats(n, dim)}
+
+
+def scalars(s, index):
+    base = plain(s, index)
+    kinds = [DataType.BOOL, DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64,
+             DataType.FLOAT, DataType.DOUBLE, DataType.VARCHAR]
+    for kind in kinds:
+        more = {"max_length": 40} if kind == DataType.VARCHAR else {}
+        s.add_field(kind.name.lower(), kind, description=f"one {kind.name}", **more)
+        s.add_field(f"{kind.name.lower()}s", DataType.ARRAY, element_type=kind, max_capacity=5, **more)
+    s.add_field("json", DataType.JSON)
+
+    def value(kind, n, k=0):
+        bits = {DataType.INT8: 7, DataType.INT16: 15, DataType.INT32: 31, DataType.INT64: 63}
+        if kind == DataType.BOOL:
+            return (n + k) % 2 == 0
+        if kind in bits:
+            top = 1 << bits[kind]
+            return [-top, top - 1, 0, -1, n][(n + k) % 5] if n < 5 else (n * 31 + k) % top
+        if kind == DataType.FLOAT:
+            return float(floats(n, k + 1)[k])
+        if kind == DataType.DOUBLE:
+            return (n + k) / 7
+        return ODD[(n + k) % len(ODD)]
+
+    def row(n):
+        out = base(n)
+        for kind in kinds:
+            out[kind.name.lower()] = value(kind, n)
+            out[f"{kind.name.lower()}s"] = [value(kind, n, k) for k in range(n % 6)]
+        out["json"] = [{"b": [1, 2.5, None], "a": {"ü": "x"}}, [], '"text"', 7, True, {"n": n}][n % 6]
+        return out
+
+    return row
+
+
+def dynamic(s, index):
+    base = plain(s, index)
+    more = [{}, {"extra": 1}, {"extra": "text", "deep": {"list": [1, {"x": None}]}}, {"ü\"": 1.5}]
+    return lambda n: {**base(n), **more[n % 4]}
+
+
+def texts(s, index):
+    s.add_field("key", DataType.VARCHAR, is_primary=True, max_length=60)
+    s.add_field("v", DataType.FLOAT_VECTOR, dim=4)
+    index.add_index("v", index_type="IVF_FLAT", metric_type="IP", params={"nlist": 16})
+    # The empty key is one that Milvus takes, and pages begin with.
+    return lambda n: {"key": f"{ODD[n % len(ODD)]}{n // len(ODD) or ''}", "v": floats(n, 4)}
+
+
+def bits(s, index):
+    s.add_field("id", DataType.INT64, is_primary=True)
+    s.add_field("v", DataType.BINARY_VECTOR, dim=24)
+    index.add_index("v", index_type="BIN_FLAT", metric_type="JACCARD")
+    return lambda n: {"id": n, "v": random.Random(n).randbytes(3)}
+
+
+def halves(s, index, kind=DataType.FLOAT16_VECTOR):
+    s.add_field("id", DataType.INT64, is_primary=True)
+    s.add_field("v", kind, dim=6)
+    index.add_index("v", index_type="FLAT", metric_type="L2")
+    if kind == DataType.FLOAT16_VECTOR:
+        return lambda n: {"id": n, "v": floats(n, 6).astype(np.float16)}
+    upper = lambda n: (floats(n, 6).view(np.uint32) >> 16).astype(np.uint16).tobytes()
+    return lambda n: {"id": n, "v": upper(n)}
+
+
+def sparse(s, index):
+    s.add_field("id", DataType.INT64, is_primary=True)
+    s.add_field("v", DataType.SPARSE_FLOAT_VECTOR)
+    index.add_index("v", index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
+    return lambda n: {"id": n, "v": {(n * 31 + k) * (k + 1): abs(float(floats(n, k + 1)[k]))
+                                     for k in range(n % 4 + 1)}}
+
+
+def several(s, index):
+    base = plain(s, index)
+    s.add_field("w", DataType.FLOAT_VECTOR, dim=3)
+    s.add_field("s", DataType.SPARSE_FLOAT_VECTOR)
+    index.add_index("w", index_type="FLAT", metric_type="L2")
+    index.add_index("s", index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
+    return lambda n: {**base(n), "w": floats(n + 1, 3), "s": {n: 1.0, n + 5: 0.5}}
+
+
+def nulls(s, index):
+    base = plain(s, index)
+    s.add_field("maybe", DataType.INT32, nullable=True)
+    s.add_field("text", DataType.VARCHAR, max_length=20, nullable=True)
+    s.add_field("often", DataType.INT64, default_value=42)
+    s.add_field("word", DataType.VARCHAR, max_length=20, default_value="none")
+
+    def row(n):
+        out = base(n)
+        out["maybe"] = None if n % 3 == 0 else n
+        out["text"] = None if n % 4 == 0 else f"t{n}"
+        if n % 2:
+            out["often"], out["word"] = n, f"w{n}"
+        return out
+
+    return row
+
+
+def keyed(s, index):
+    base = plain(s, index)
+    s.add_field("tenant", DataType.VARCHAR, max_length=20, is_partition_key=True)
+    return lambda n: {**base(n), "tenant": f"tenant {n % 7}"}
+
+
+def auto(s, index):
+    s.add_field("id", DataType.INT64, is_primary=True, auto_id=True)
+    s.add_field("v", DataType.FLOAT_VECTOR, dim=4)
+    index.add_index("v", index_type="FLAT", metric_type="L2")
+    return lambda n: {"v": floats(n, 4)}
+
+
+def computed(s, index):
+    base = plain(s, index)
+    s.add_field("text", DataType.VARCHAR, max_length=200, enable_analyzer=True)
+    s.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+    s.add_function(Function(name="bm25", function_type=FunctionType.BM25,
+                            input_field_names=["text"], output_field_names=["words"]))
+    index.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+    return lambda n: {**base(n), "text": f"row number {n} of many"}
+
+
+KINDS = {
+    "plain": plain, "scalars": scalars, "dynamic": dynamic, "texts": texts, "bits": bits,
+    "halves": halves, "sparse": sparse, "several": several, "nulls": nulls, "keyed": keyed,
+    "auto": auto, "computed": computed, "empty": plain, "parts": plain,
+    "bfloats": lambda s, index: halves(s, index, DataType.BFLOAT16_VECTOR),
+}
+
+
+def make(request):
+    kind, name, rows = request["kind"], request["collection"], request["rows"]
+    more = {"enable_dynamic_field": True} if kind == "dynamic" else {}
+    s, index = schema(description=f"made as {kind}", **more), CLIENT.prepare_index_params()
+    row = KINDS[kind](s, index)
+    options = {"num_partitions": 4} if kind == "keyed" else {}
+    CLIENT.create_collection(name, schema=s, index_params=index, consistency_level="Session", **options)
+    parts = ["_default"]
+    if kind == "parts":
+        parts += ["p1", "p2"]
+        for part in parts[1:]:
+            CLIENT.create_partition(name, part)
+    rows = [row(n) for n in range(0 if kind == "empty" else rows)]
+    for k, part in enumerate(parts):
+        some = rows[k :: len(parts)]
+        for start in range(0, len(some), 1000):
+            where = {} if kind == "keyed" else {"partition_name": part}
+            CLIENT.insert(name, some[start : start + 1000], **where)
+    CLIENT.flush(name)
+    return {}
+
+
+def insert(request):
+    rows = [{"id": n, "v": floats(n, 8)} for n in request["ids"]]
+    CLIENT.insert(request["collection"], rows)
+    CLIENT.flush(request["collection"])
+    return {}
+
+
+def plainly(kind, value):
+    if value is None:
+        return None
+    if kind in (DataType.FLOAT_VECTOR,):
+        return np.asarray(value, dtype=np.float32).tobytes().hex()
+    if kind == DataType.SPARSE_FLOAT_VECTOR:
+        return {str(k): struct.pack("<f", v).hex() for k, v in sorted(value.items())}
+    if kind in VECTORS:
+        value = value[0] if isinstance(value, list) else value
+        return (value if isinstance(value, bytes) else np.asarray(value).tobytes()).hex()
+    if kind == DataType.FLOAT:
+        return struct.pack("<f", value).hex()
+    if kind == DataType.ARRAY:
+        return [float(v).hex() if isinstance(v, float) else v for v in list(value)]
+    return value
+
+
+def tell(request):
+    name = request["collection"]
+    told = CLIENT.describe_collection(name)
+    fields = [f for f in told["fields"]]
+    kinds = {f["name"]: DataType(f["type"]) for f in fields}
+    computed = [f["name"] for f in fields if f.get("is_function_output")]
+    key = next(f["name"] for f in fields if f.get("is_primary"))
+    wanted = [n for n in kinds if n not in computed] + (["*"] if told["enable_dynamic_field"] else [])
+    everything = f'{key} >= ""' if kinds[key] == DataType.VARCHAR else f"{key} <= 0 or {key} > 0"
+    rows = {}
+    keyed = any(f.get("is_partition_key") for f in fields)
+    for part in [None] if keyed else CLIENT.list_partitions(name):
+        where = {} if keyed else {"partition_names": [part]}
+        found = CLIENT.query(name, everything, output_fields=wanted, limit=16384,
+                             consistency_level="Strong", **where)
+        rows[part or "all"] = {
+            str(row[key]): {k: plainly(kinds.get(k), v) for k, v in row.items() if k not in computed}
+            for row in found
+        }
+    indexes = {}
+    for index in CLIENT.list_indexes(name):
+        i = CLIENT.describe_index(name, index)
+        indexes[i["field_name"]] = {"type": i["index_type"], "metric": i.get("metric_type"),
+                                    "M": str(i.get("M")), "nlist": str(i.get("nlist"))}
+    return {
+        "schema": {
+            "description": told["description"],
+            "dynamic": told["enable_dynamic_field"],
+            "consistency": told["consistency_level_name"],
+            "functions": [[f["name"], int(f["type"])] for f in told.get("functions", [])],
+            "fields": [
+                {"name": f["name"], "type": DataType(f["type"]).name, "description": f["description"],
+                 "params": {k: str(v) for k, v in f["params"].items()},
+                 "element": DataType(f["element_type"]).name if f.get("element_type") else None,
+                 "key": bool(f.get("is_primary")), "auto": bool(f.get("auto_id")),
+                 "partition_key": bool(f.get("is_partition_key")), "null": bool(f.get("nullable")),
+                 "default": str(f["default_value"]) if f.get("default_value") else None}
+                for f in fields
+            ],
+        },
+        "indexes": indexes,
+        "aliases": sorted(told["aliases"]),
+        "rows": rows,
+    }
+
+
+def call(request):
+    getattr(CLIENT, request["name"])(**request["arguments"])
+    return {}
+
+
+def drop(request):
+    for name in CLIENT.list_collections():
+        if any(name.startswith(prefix) for prefix in request["collections"]):
+            for alias in CLIENT.list_aliases(name).get("aliases", []):
+                CLIENT.drop_alias(alias)
+            CLIENT.drop_collection(name)
+    return {}
+
+
+DO = {"make": make, "insert": insert, "tell": tell, "call": call, "drop": drop}
+for line in sys.stdin:
+    request = json.loads(line)
+    try:
+        answer = DO[request["do"]](request)
+    except Exception as error:  # noqa: BLE001
+        answer = {"wrong": f"{type(error).__name__}: {error}"}
+    print(json.dumps(answer), flush=True)

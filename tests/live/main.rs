@@ -1,0 +1,11 @@
+//! Live Milvus 2.x servers as a source, from end to end: the program as users start it, judged by
+//! what pymilvus tells of both ends.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod errors;
+mod kinds;
+mod rows;
+mod support;
