@@ -167,3 +167,76 @@ async fn one_row_that_is_too_large_is_an_error() {
     assert!(error.to_string().contains("larger than max"), "{error}");
     server.client().await.drop_collection(&name).await.unwrap();
 }
+
+/// What passes is waited out, each in its own words.
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    let server = Server::lite();
+    let name = server.fresh("passing").await;
+    let passing = [
+        Fault::Grpc("14", "the server is shutting down"),
+        Fault::Grpc("4", "context deadline exceeded"),
+        Fault::Grpc("8", "too many requests"),
+        Fault::Status(10_001, 1, "context deadline exceeded"),
+        Fault::Status(9, 48, "quota exceeded[reason=memory quota exceeded]"),
+        Fault::Status(1, 56, "service not ready[proxy=1]: Initializing"),
+        Fault::Status(0, 45, "not shard leader"),
+        Fault::Status(103, 1, "collection not fully loaded"),
+        Fault::Status(0, 46, "no replica available"),
+    ];
+    for (n, fault) in (0..).zip(passing) {
+        let proxy = Proxy::start(&server.uri, &[fault]).await;
+        let batches = vec![rows(n * 10..n * 10 + 10, 1.0)];
+        let moved = move_rows(&*sink(&proxy.uri, json!({})), &table(&name), batches).await;
+        let moved = moved.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!((moved.written.rows, moved.retries), (10, 1), "{fault:?}");
+    }
+    let all = passing.len() as u64 * 10;
+    assert_eq!(count_and_ids(&server.client().await, &name).await, (all, all as usize));
+    server.remove(&name).await;
+}
+
+#[tokio::test]
+async fn what_does_not_pass_fails_at_once() {
+    let server = Server::lite();
+    let name = server.fresh("final").await;
+    for (fault, kind, words) in [
+        (Fault::Grpc("16", "auth check failure"), Kind::Connect, "check token"),
+        (Fault::Grpc("7", "not for you"), Kind::Connect, "the user's privileges"),
+        (Fault::Grpc("3", "bad request"), Kind::Target, "bad request"),
+        (Fault::Grpc("12", "unknown method"), Kind::Target, "unknown method"),
+        (Fault::Status(1100, 5, "field x has another type"), Kind::Target, "another type"),
+        (Fault::Status(100, 4, "collection not found"), Kind::Target, "collection not found"),
+    ] {
+        let proxy = Proxy::start(&server.uri, &[fault]).await;
+        let sink = sink(&proxy.uri, json!({ "mode": "overwrite" }));
+        let error = move_rows(&*sink, &table(&name), vec![rows(0..10, 1.0)]).await.unwrap_err();
+        let told = error.to_string();
+        assert_eq!(error.kind(), kind, "{fault:?}: {told}");
+        assert!(told.contains(words) && told.contains("rows 0 to 10"), "{fault:?}: {told}");
+        assert_eq!(proxy.calls().len(), 1, "{fault:?}");
+    }
+    server.remove(&name).await;
+}
+
+/// With whatever passing failure it is spent, the time to try again ends in a failure.
+#[tokio::test]
+async fn a_limit_of_time_ends_every_kind_of_trying_again() {
+    let server = Server::lite();
+    let name = server.fresh("time_up").await;
+    for fault in [
+        Fault::RateLimit,
+        Fault::LoseRequest,
+        Fault::Grpc("14", "the server is shutting down"),
+        Fault::Status(1, 56, "service not ready[proxy=1]: Initializing"),
+    ] {
+        let proxy = Proxy::start(&server.uri, &[fault; 100]).await;
+        let sink = sink(&proxy.uri, json!({ "mode": "overwrite", "retry_for": "500ms" }));
+        let moved = move_rows(&*sink, &table(&name), vec![rows(0..10, 1.0)]).await;
+        let error = moved.expect_err("the rows are not there");
+        assert_eq!(error.kind(), Kind::Target, "{fault:?}: {error}");
+        // It was tried more than once.
+        assert!(proxy.calls().len() > 1, "{fault:?}");
+    }
+    server.remove(&name).await;
+}

@@ -9,6 +9,7 @@ mod connect;
 mod counts;
 mod faults;
 mod frames;
+mod load;
 mod overwrite;
 mod proxy;
 mod resume;
