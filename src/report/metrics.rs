@@ -60,9 +60,10 @@ impl MetricsServer {
             let series: Vec<_> =
                 tables.iter().map(|table| (Arc::clone(table), Series::new(table))).collect();
             gauge!("vecpipe_memory_budget_bytes").set(pipeline.budget.total_bytes() as f64);
-            let load = pipeline.sink.write_load().map(|_| {
-                (gauge!("vecpipe_write_limit"), gauge!("vecpipe_write_request_bytes"))
-            });
+            let load = pipeline
+                .sink
+                .write_load()
+                .map(|_| (gauge!("vecpipe_write_limit"), gauge!("vecpipe_write_request_bytes")));
             (series, gauge!("vecpipe_memory_free_bytes"), load)
         });
         self.tasks.push(tokio::spawn(async move {

@@ -345,6 +345,15 @@ pub trait Sink: Send + Sync {
     /// When the target can't be looked at, or can't give its rows back as it is.
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack>;
 
+    /// The same of rows that wait until they are published ([`TargetPlan::publish`]). They may have
+    /// been published by a run that was cut off just then.
+    ///
+    /// # Errors
+    /// As [`read_back`](Self::read_back); always, unless a sink that publishes offers a look.
+    async fn read_back_waiting(&self, _: &TableToWrite) -> Result<ReadBack> {
+        Err(Error::internal(format!("The sink {} can't read back rows that wait", self.kind())))
+    }
+
     /// How much it sends at once now; none where that does not depend on the target.
     fn write_load(&self) -> Option<WriteLoad> {
         None

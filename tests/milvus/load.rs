@@ -38,7 +38,7 @@ async fn a_server_that_takes_four_requests_at_once_gets_about_four() {
     for server in Server::both() {
         let name = server.fresh("four").await;
         let proxy = Proxy::start(&server.uri, &[]).await;
-        proxy.take_at_once(4);
+        proxy.take_at_once(4, 32);
         let retries = move_through(&proxy, &name, 32, 9_600, 64 << 20).await;
         let crowd = proxy.crowd();
         assert_eq!(crowd.iter().max(), Some(&32), "it begins with all workers");

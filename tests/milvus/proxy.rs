@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use vecpipe::milvus::v2::proto::common::Status;
 use vecpipe::milvus::v2::proto::milvus::{GetVersionResponse, InsertRequest, MutationResult};
+use vecpipe::milvus::v2::proto::schema::field_data::Field;
+use vecpipe::milvus::v2::proto::schema::vector_field::Data as Vectors;
 
 /// What becomes of one insert or upsert.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,8 @@ pub enum Fault {
     Silence,
     /// It never arrives, and the client is told that it was carried out.
     Swallow,
+    /// A bit of the first row's vector is another one when it arrives.
+    FlipBit,
     /// The server's own limit on messages.
     LargerThanMax,
     /// The server's rate limit.
@@ -54,10 +58,10 @@ struct Seen {
     calls: Mutex<Vec<(String, usize)>>,
     /// What the server says of itself, where it is not the truth.
     version: Mutex<Option<String>>,
-    /// The most inserts at once, beyond which they are refused.
-    most: Mutex<Option<usize>>,
+    /// The most inserts at once, beyond which they are refused, and how many come before that.
+    most: Mutex<Option<(usize, usize)>>,
     inside: AtomicUsize,
-    /// How many there were when each came, and whether one was refused for that.
+    /// How many there were when each came, and whether the first ones have come.
     crowd: Mutex<Vec<usize>>,
     crowded: watch::Sender<bool>,
     /// Calls by name, and which of the next ones are refused.
@@ -86,10 +90,10 @@ impl Proxy {
         *self.seen.max_message.lock().unwrap() = Some(bytes);
     }
 
-    /// Answers with a rate limit to all inserts beyond `most` at once from now on. The first ones wait
-    /// until there is one too many.
-    pub fn take_at_once(&self, most: usize) {
-        *self.seen.most.lock().unwrap() = Some(most);
+    /// Answers with a rate limit to all inserts beyond `most` at once from now on, but to none before
+    /// `first` have come.
+    pub fn take_at_once(&self, most: usize, first: usize) {
+        *self.seen.most.lock().unwrap() = Some((most, first));
     }
 
     /// How many inserts there were at once, itself included, when each came.
@@ -154,13 +158,14 @@ async fn handle(
         };
         let inside = Inside::enter(&seen);
         let most = *seen.most.lock().unwrap();
-        match most {
-            Some(most) if inside.number > most => {
+        if let Some((most, first)) = most {
+            if inside.number >= first {
                 seen.crowded.send_replace(true);
+            }
+            drop(seen.crowded.subscribe().wait_for(|crowded| *crowded).await);
+            if inside.number > most {
                 fault = Fault::RateLimit;
             }
-            Some(_) => drop(seen.crowded.subscribe().wait_for(|crowded| *crowded).await),
-            None => {}
         }
         let request = Request::from_parts(head, ());
         return carry_out(fault, request, body, respond, &upstream).await;
@@ -200,6 +205,10 @@ async fn carry_out(
             let (headers, answer, trailers) = forward(upstream, request, body).await;
             reply(respond, headers, answer, trailers);
         }
+        Fault::FlipBit => {
+            let (headers, answer, trailers) = forward(upstream, request, flipped(&body)).await;
+            reply(respond, headers, answer, trailers);
+        }
         Fault::LoseAnswer => {
             forward(upstream, request, body).await;
             respond.send_reset(Reason::INTERNAL_ERROR);
@@ -230,6 +239,21 @@ async fn carry_out(
     }
 }
 
+/// An insert's message with the lowest bit of its first vector's first number flipped.
+fn flipped(body: &Bytes) -> Bytes {
+    let mut insert = InsertRequest::decode(body.slice(5..)).unwrap();
+    for field in &mut insert.fields_data {
+        if let Some(Field::Vectors(vectors)) = &mut field.field
+            && let Some(Vectors::FloatVector(floats)) = &mut vectors.data
+        {
+            let mut bytes = floats.data.to_vec();
+            bytes[0] ^= 1;
+            floats.data = bytes.into();
+        }
+    }
+    framed(&insert)
+}
+
 /// Answers with a status of gRPC.
 fn refuse(respond: SendResponse<Bytes>, code: &'static str, words: &str) {
     let mut headers = HeaderMap::new();
@@ -240,13 +264,19 @@ fn refuse(respond: SendResponse<Bytes>, code: &'static str, words: &str) {
 
 /// Answers in the server's place.
 fn answer(respond: SendResponse<Bytes>, answer: &impl Message) {
-    let message = answer.encode_to_vec();
+    let bytes = framed(answer);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    reply(respond, HeaderMap::new(), bytes, Some(trailers));
+}
+
+/// A message as gRPC sends it.
+fn framed(message: &impl Message) -> Bytes {
+    let message = message.encode_to_vec();
     let mut bytes = vec![0];
     bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
     bytes.extend(message);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    reply(respond, HeaderMap::new(), bytes.into(), Some(trailers));
+    bytes.into()
 }
 
 async fn collect(mut body: RecvStream) -> (Bytes, Option<HeaderMap>) {

@@ -157,7 +157,13 @@ impl Sink for Milvus {
     }
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
-        self.read_rows_back(table).await
+        let target = target::target_of(&self.config, table)?;
+        self.read_rows_back(table, target).await
+    }
+
+    async fn read_back_waiting(&self, table: &TableToWrite) -> Result<ReadBack> {
+        let target = self.filled(target::target_of(&self.config, table)?).await?;
+        self.read_rows_back(table, target).await
     }
 
     fn write_load(&self) -> Option<WriteLoad> {

@@ -150,10 +150,9 @@ impl Intake {
         match change {
             Change::None => {}
             Change::More(writes) => tracing::debug!(writes, "More requests are sent at once"),
-            Change::Fewer(writes) => tracing::info!(
-                writes,
-                "The server is overloaded: fewer requests are sent at once"
-            ),
+            Change::Fewer(writes) => {
+                tracing::info!(writes, "The server is overloaded: fewer requests are sent at once")
+            }
         }
         // Once in a round of answers, as the limit.
         if strain == Strain::Memory
