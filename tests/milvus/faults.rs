@@ -98,6 +98,8 @@ async fn a_rate_limit_is_waited_out() {
     let sink = sink(&proxy.uri, json!({}));
     let moved = move_rows(&*sink, &table(&name), vec![rows(0..20, 1.0)]).await.unwrap();
     assert_eq!((moved.completion.rows_after, moved.retries), (20, 3));
+    // From four at once to two and one, and with the answer at last to two again.
+    assert_eq!(sink.write_load().map(|load| load.writes), Some(2));
     let calls: Vec<_> = proxy.calls().into_iter().map(|(name, _)| name).collect();
     assert_eq!(calls, ["Insert"; 4]);
     server.client().await.drop_collection(&name).await.unwrap();
@@ -136,6 +138,7 @@ async fn a_request_that_is_too_large_is_sent_in_parts_and_the_size_remembered() 
         write(&*writer, rows(ids, 1.0)).await;
         assert_eq!(writer.complete().await.unwrap().rows_after, end);
         assert_eq!(refused(), 1, "{:?}", proxy.calls());
+        assert!(sink.write_load().is_some_and(|load| load.request_bytes < 10_000));
     }
     server.remove(&name).await;
     server.remove(&other).await;
@@ -222,6 +225,24 @@ async fn a_limit_of_time_ends_every_kind_of_trying_again() {
         assert_eq!(error.kind(), Kind::Target, "{fault:?}: {error}");
         // It was tried more than once.
         assert!(proxy.calls().len() > 1, "{fault:?}");
+    }
+    server.remove(&name).await;
+}
+
+#[tokio::test]
+async fn a_server_short_of_memory_gets_smaller_requests() {
+    let server = Server::lite();
+    let name = server.fresh("memory").await;
+    let quota = Fault::Status(9, 48, "quota exceeded[reason=memory quota exceeded]");
+    // Also where there is only one at once.
+    for workers in [1, 8] {
+        let proxy = Proxy::start(&server.uri, &[quota; 3]).await;
+        let sink = parallel_sink(&proxy.uri, json!({ "mode": "overwrite" }), workers);
+        let before = sink.write_load().unwrap();
+        assert_eq!(before.writes, workers);
+        move_rows(&*sink, &table(&name), vec![rows(0..20, 1.0)]).await.unwrap();
+        let after = sink.write_load().unwrap();
+        assert_eq!(after.request_bytes, before.request_bytes / 8);
     }
     server.remove(&name).await;
 }

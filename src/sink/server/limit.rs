@@ -11,7 +11,6 @@
 //! waits for nothing but the server's answer, which has a deadline, and gives it back then. At least
 //! one pass exists at any time.
 
-use std::cmp::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -47,6 +46,8 @@ pub(crate) enum Change {
     None,
     /// Only so many requests may be on their way from now on.
     Fewer(usize),
+    /// One at a time is too much, and the least there is.
+    Least,
     /// So many may be.
     More(usize),
 }
@@ -98,41 +99,42 @@ impl WriteLimit {
 }
 
 impl State {
-    fn answered(&mut self, number: u64, strain: Strain, most: usize) {
+    fn answered(&mut self, number: u64, strain: Strain, most: usize) -> Change {
         // It tells of a limit that is no more.
         if number < self.halved_before {
-            return;
+            return Change::None;
         }
         match strain {
             Strain::Busy | Strain::Memory => {
-                self.limit = (self.limit / 2).max(1);
                 self.halved_before = self.next;
                 self.taken = 0;
+                if self.limit == 1 {
+                    return Change::Least;
+                }
+                self.limit /= 2;
+                Change::Fewer(self.limit)
             }
             Strain::None if self.limit < most => {
                 self.taken += 1;
-                if self.taken >= self.limit {
-                    self.limit += 1;
-                    self.taken = 0;
+                if self.taken < self.limit {
+                    return Change::None;
                 }
+                self.limit += 1;
+                self.taken = 0;
+                Change::More(self.limit)
             }
-            Strain::None | Strain::TooLarge => {}
+            Strain::None | Strain::TooLarge => Change::None,
         }
     }
 }
 
 impl Pass<'_> {
-    /// The server has answered.
+    /// The server has answered; [`Strain::None`] when it took the request.
     pub(crate) fn answered(self, strain: Strain) -> Change {
         let mut state = self.of.state();
-        let before = state.limit;
-        state.answered(self.number, strain, self.of.most);
+        let change = state.answered(self.number, strain, self.of.most);
         self.of.fit(&mut state);
-        match state.limit.cmp(&before) {
-            Ordering::Less => Change::Fewer(state.limit),
-            Ordering::Equal => Change::None,
-            Ordering::Greater => Change::More(state.limit),
-        }
+        change
     }
 }
 
@@ -182,7 +184,7 @@ mod tests {
                 let changes: Vec<_> =
                     passes.into_iter().map(|pass| pass.answered(Strain::Busy)).collect();
                 assert_eq!(limit.now(), expected);
-                let fewer = if held > 1 { Change::Fewer(expected) } else { Change::None };
+                let fewer = if held > 1 { Change::Fewer(expected) } else { Change::Least };
                 assert_eq!(changes[0], fewer);
                 assert!(changes[1..].iter().all(|change| *change == Change::None));
             }

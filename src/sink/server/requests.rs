@@ -121,8 +121,12 @@ impl Intake {
             let pass = self.limit.enter().await;
             pauses.leave_out(waiting_since.elapsed());
             let sent = server.send(request, in_doubt).await;
-            let strain = sent.as_ref().err().map_or(Strain::None, MilvusError::strain);
-            self.heed(pass.answered(strain), strain);
+            match sent.as_ref().map_err(MilvusError::strain) {
+                // It failed for another reason, which says nothing about how much is too much.
+                Err(Strain::None) => drop(pass),
+                Err(strain) => self.heed(pass.answered(strain), strain),
+                Ok(()) => self.heed(pass.answered(Strain::None), Strain::None),
+            }
             let Err(error) = sent else { return Ok(()) };
             let advice = error.retry();
             in_doubt |= advice == Retry::Ambiguous;
@@ -148,7 +152,7 @@ impl Intake {
     /// Says how much the server takes now, and sends less at once to one that is short of memory.
     fn heed(&self, change: Change, strain: Strain) {
         match change {
-            Change::None => {}
+            Change::None | Change::Least => {}
             Change::More(writes) => tracing::debug!(writes, "More requests are sent at once"),
             Change::Fewer(writes) => {
                 tracing::info!(writes, "The server is overloaded: fewer requests are sent at once")
@@ -156,7 +160,7 @@ impl Intake {
         }
         // Once in a round of answers, as the limit.
         if strain == Strain::Memory
-            && change != Change::None
+            && matches!(change, Change::Fewer(_) | Change::Least)
             && let Some(bytes) = self.size.short_of_memory()
         {
             tracing::info!(bytes, "The server is short of memory: requests are made smaller");
