@@ -80,7 +80,7 @@ impl Run {
         self.tables = plan.into_tables();
         let journal = journal?;
         if let Some(metrics) = &mut metrics {
-            metrics.watch(&self.tables, pipeline.budget.clone());
+            metrics.watch(&self.tables, Arc::clone(&pipeline));
         }
         let progress = Progress::start(&self.tables, Style::choose(log))?;
         let outcome = flow::run(pipeline, self.tables.clone(), journal, controls).await;

@@ -78,6 +78,8 @@ pub enum MilvusError {
         rpc: &'static str,
         /// What the network said.
         words: String,
+        /// What that says about how much was asked of it at once.
+        strain: Strain,
     },
     /// No answer came in time: the request may or may not have been carried out.
     #[error("Milvus did not answer {rpc} within {after:?}")]
@@ -105,6 +107,19 @@ pub enum MilvusError {
     },
 }
 
+/// What a failure says about how much was asked of a server at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strain {
+    /// Nothing.
+    None,
+    /// Too many requests, or too many bytes of them.
+    Busy,
+    /// More than it has memory for.
+    Memory,
+    /// One request was too large.
+    TooLarge,
+}
+
 impl MilvusError {
     /// Whether the same call may be tried again.
     ///
@@ -117,6 +132,25 @@ impl MilvusError {
             MilvusError::TooLarge { .. } => Retry::SmallerBatch,
             MilvusError::Lost { .. } | MilvusError::Deadline { .. } => Retry::Ambiguous,
             _ => Retry::No,
+        }
+    }
+
+    /// What it says about how much was asked of the server at once.
+    pub fn strain(&self) -> Strain {
+        match self {
+            MilvusError::TooLarge { .. } => Strain::TooLarge,
+            MilvusError::Deadline { .. } => Strain::Busy,
+            MilvusError::Lost { strain, .. } => *strain,
+            MilvusError::Refused { reason, retry: Retry::BackOff | Retry::Ambiguous, .. } => {
+                let reason = reason.to_ascii_lowercase();
+                let busy = self.retry() == Retry::BackOff || reason.contains("deadline exceeded");
+                match reason.contains("memory") {
+                    true => Strain::Memory,
+                    false if busy => Strain::Busy,
+                    false => Strain::None,
+                }
+            }
+            _ => Strain::None,
         }
     }
 
@@ -155,7 +189,9 @@ impl MilvusError {
                 reason: words,
                 retry: Retry::No,
             },
-            _ => MilvusError::Lost { rpc, words },
+            // The server's own deadline, or that of something between.
+            Code::DeadlineExceeded => MilvusError::Lost { rpc, words, strain: Strain::Busy },
+            _ => MilvusError::Lost { rpc, words, strain: Strain::None },
         }
     }
 }
@@ -239,5 +275,21 @@ mod tests {
         assert_eq!(advice(Code::ResourceExhausted, words), Retry::SmallerBatch);
         assert_eq!(advice(Code::ResourceExhausted, "slow down"), Retry::BackOff);
         assert_eq!(advice(Code::InvalidArgument, "no"), Retry::No);
+    }
+
+    #[test]
+    fn what_is_too_much_is_told_from_what_is_broken() {
+        let grpc = |code, words: &str| {
+            MilvusError::of_grpc("Insert", "http://x", &tonic::Status::new(code, words)).strain()
+        };
+        assert_eq!(grpc(Code::ResourceExhausted, "slow down"), Strain::Busy);
+        assert_eq!(grpc(Code::ResourceExhausted, "Memory quota exceeded"), Strain::Memory);
+        assert_eq!(grpc(Code::ResourceExhausted, "larger than max (2 vs. 1)"), Strain::TooLarge);
+        assert_eq!(grpc(Code::DeadlineExceeded, ""), Strain::Busy);
+        for code in [Code::Unavailable, Code::PermissionDenied, Code::InvalidArgument] {
+            assert_eq!(grpc(code, "memory"), Strain::None, "{code:?}");
+        }
+        let after = Duration::from_secs(1);
+        assert_eq!(MilvusError::Deadline { rpc: "Insert", after }.strain(), Strain::Busy);
     }
 }

@@ -8,8 +8,10 @@
 //! | `vecpipe_rows_planned` | gauge | `table`, `target` |
 //! | `vecpipe_table_complete` | gauge, 0 or 1 | `table`, `target` |
 //! | `vecpipe_memory_budget_bytes`, `vecpipe_memory_free_bytes` | gauge | |
+//! | `vecpipe_write_limit` | gauge: requests that may be on their way to the target | |
+//! | `vecpipe_write_request_bytes` | gauge: bytes of the largest one | |
 //!
-//! Times are a gauge because the library's counters hold whole numbers.
+//! The last two are of servers, which they follow. Times are a gauge because the library's counters hold whole numbers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
-use crate::flow::{MemoryBudget, TableRun, TableState};
+use crate::flow::{Pipeline, TableRun, TableState};
 
 /// How often the values served are taken from the engine's counters.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -52,17 +54,25 @@ impl MetricsServer {
         Ok(MetricsServer { recorder, tasks: vec![serving] })
     }
 
-    /// Serves the counters of `tables` and the state of `budget` from now on.
-    pub fn watch(&mut self, tables: &[Arc<TableRun>], budget: MemoryBudget) {
-        let (series, memory) = metrics::with_local_recorder(&self.recorder, || {
+    /// Serves the counters of `tables` and the state of their pipeline from now on.
+    pub fn watch(&mut self, tables: &[Arc<TableRun>], pipeline: Arc<Pipeline>) {
+        let (series, memory, load) = metrics::with_local_recorder(&self.recorder, || {
             let series: Vec<_> =
                 tables.iter().map(|table| (Arc::clone(table), Series::new(table))).collect();
-            gauge!("vecpipe_memory_budget_bytes").set(budget.total_bytes() as f64);
-            (series, gauge!("vecpipe_memory_free_bytes"))
+            gauge!("vecpipe_memory_budget_bytes").set(pipeline.budget.total_bytes() as f64);
+            let load = pipeline
+                .sink
+                .write_load()
+                .map(|_| (gauge!("vecpipe_write_limit"), gauge!("vecpipe_write_request_bytes")));
+            (series, gauge!("vecpipe_memory_free_bytes"), load)
         });
         self.tasks.push(tokio::spawn(async move {
             loop {
-                memory.set(budget.free_bytes() as f64);
+                memory.set(pipeline.budget.free_bytes() as f64);
+                if let (Some((writes, bytes)), Some(now)) = (&load, pipeline.sink.write_load()) {
+                    writes.set(now.writes as f64);
+                    bytes.set(now.request_bytes as f64);
+                }
                 for (table, series) in &series {
                     series.update(table);
                 }

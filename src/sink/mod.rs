@@ -191,6 +191,15 @@ pub struct Written {
     pub uncertain: u64,
 }
 
+/// How much a sink sends at once now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteLoad {
+    /// Requests that may be on their way.
+    pub writes: usize,
+    /// Bytes of the largest one.
+    pub request_bytes: usize,
+}
+
 /// What the target holds when a table is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Completion {
@@ -335,6 +344,20 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// When the target can't be looked at, or can't give its rows back as it is.
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack>;
+
+    /// The same of rows that wait until they are published ([`TargetPlan::publish`]). They may have
+    /// been published by a run that was cut off just then.
+    ///
+    /// # Errors
+    /// As [`read_back`](Self::read_back); always, unless a sink that publishes offers a look.
+    async fn read_back_waiting(&self, _: &TableToWrite) -> Result<ReadBack> {
+        Err(Error::internal(format!("The sink {} can't read back rows that wait", self.kind())))
+    }
+
+    /// How much it sends at once now; none where that does not depend on the target.
+    fn write_load(&self) -> Option<WriteLoad> {
+        None
+    }
 
     /// Called once at the very end, however the plan or run ended: gives back what was taken only
     /// to look, for example a collection that was loaded to be asked for ids.

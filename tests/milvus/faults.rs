@@ -98,6 +98,8 @@ async fn a_rate_limit_is_waited_out() {
     let sink = sink(&proxy.uri, json!({}));
     let moved = move_rows(&*sink, &table(&name), vec![rows(0..20, 1.0)]).await.unwrap();
     assert_eq!((moved.completion.rows_after, moved.retries), (20, 3));
+    // From four at once to two and one, and with the answer at last to two again.
+    assert_eq!(sink.write_load().map(|load| load.writes), Some(2));
     let calls: Vec<_> = proxy.calls().into_iter().map(|(name, _)| name).collect();
     assert_eq!(calls, ["Insert"; 4]);
     server.client().await.drop_collection(&name).await.unwrap();
@@ -125,35 +127,21 @@ async fn a_request_that_is_too_large_is_sent_in_parts_and_the_size_remembered() 
     let proxy = Proxy::start(&server.uri, &[]).await;
     proxy.limit(10_000);
     let sink = sink(&proxy.uri, json!({}));
-    let plan = sink.plan(&table(&name)).await.unwrap();
-    let writer = sink
-        .prepare(&table(&name), &plan, &vecpipe::sink::Start::Fresh, Default::default())
-        .await
-        .unwrap();
-    let write = async |ids| {
-        let split = vecpipe::table::Split {
-            index: 0,
-            first_row: 0,
-            rows: 1_000,
-            bytes: 0,
-            location: serde_json::Value::Null,
-        };
-        let place = vecpipe::table::Place::new("t", 0, 0);
-        let batch = vecpipe::flow::Batch {
-            rows: rows(ids, 1.0),
-            place,
-            permit: vecpipe::flow::Permit::free(),
-        };
-        writer.open_split(&split).await.unwrap().write(batch).await.unwrap();
-    };
-    write(0..1_000).await;
-    let refused = proxy.calls().iter().filter(|(_, bytes)| *bytes >= 10_000).count();
-    assert_eq!(refused, 1, "{:?}", proxy.calls());
-    write(1_000..2_000).await;
-    let refused_later = proxy.calls().iter().filter(|(_, bytes)| *bytes >= 10_000).count();
-    assert_eq!(refused_later, refused);
-    assert_eq!(writer.complete().await.unwrap().rows_after, 2_000);
-    server.client().await.drop_collection(&name).await.unwrap();
+    let other = server.fresh("larger_other").await;
+    let refused = || proxy.calls().iter().filter(|(_, bytes)| *bytes >= 10_000).count();
+    // What the first table learns holds for all that goes to this server.
+    for (name, ids) in [(&name, 0..1_000), (&name, 1_000..2_000), (&other, 0..1_000)] {
+        let plan = sink.plan(&table(name)).await.unwrap();
+        let start = vecpipe::sink::Start::Fresh;
+        let writer = sink.prepare(&table(name), &plan, &start, Default::default()).await.unwrap();
+        let end = ids.end as u64;
+        write(&*writer, rows(ids, 1.0)).await;
+        assert_eq!(writer.complete().await.unwrap().rows_after, end);
+        assert_eq!(refused(), 1, "{:?}", proxy.calls());
+        assert!(sink.write_load().is_some_and(|load| load.request_bytes < 10_000));
+    }
+    server.remove(&name).await;
+    server.remove(&other).await;
 }
 
 #[tokio::test]
@@ -166,4 +154,95 @@ async fn one_row_that_is_too_large_is_an_error() {
     let error = move_rows(&*sink, &table(&name), vec![rows(0..2, 1.0)]).await.unwrap_err();
     assert!(error.to_string().contains("larger than max"), "{error}");
     server.client().await.drop_collection(&name).await.unwrap();
+}
+
+/// What passes is waited out, each in its own words.
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    let server = Server::lite();
+    let name = server.fresh("passing").await;
+    let passing = [
+        Fault::Grpc("14", "the server is shutting down"),
+        Fault::Grpc("4", "context deadline exceeded"),
+        Fault::Grpc("8", "too many requests"),
+        Fault::Status(10_001, 1, "context deadline exceeded"),
+        Fault::Status(9, 48, "quota exceeded[reason=memory quota exceeded]"),
+        Fault::Status(1, 56, "service not ready[proxy=1]: Initializing"),
+        Fault::Status(0, 45, "not shard leader"),
+        Fault::Status(103, 1, "collection not fully loaded"),
+        Fault::Status(0, 46, "no replica available"),
+    ];
+    for (n, fault) in (0..).zip(passing) {
+        let proxy = Proxy::start(&server.uri, &[fault]).await;
+        let batches = vec![rows(n * 10..n * 10 + 10, 1.0)];
+        let moved = move_rows(&*sink(&proxy.uri, json!({})), &table(&name), batches).await;
+        let moved = moved.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!((moved.written.rows, moved.retries), (10, 1), "{fault:?}");
+    }
+    let all = passing.len() as u64 * 10;
+    assert_eq!(count_and_ids(&server.client().await, &name).await, (all, all as usize));
+    server.remove(&name).await;
+}
+
+#[tokio::test]
+async fn what_does_not_pass_fails_at_once() {
+    let server = Server::lite();
+    let name = server.fresh("final").await;
+    for (fault, kind, words) in [
+        (Fault::Grpc("16", "auth check failure"), Kind::Connect, "check token"),
+        (Fault::Grpc("7", "not for you"), Kind::Connect, "the user's privileges"),
+        (Fault::Grpc("3", "bad request"), Kind::Target, "bad request"),
+        (Fault::Grpc("12", "unknown method"), Kind::Target, "unknown method"),
+        (Fault::Status(1100, 5, "field x has another type"), Kind::Target, "another type"),
+        (Fault::Status(100, 4, "collection not found"), Kind::Target, "collection not found"),
+    ] {
+        let proxy = Proxy::start(&server.uri, &[fault]).await;
+        let sink = sink(&proxy.uri, json!({ "mode": "overwrite" }));
+        let error = move_rows(&*sink, &table(&name), vec![rows(0..10, 1.0)]).await.unwrap_err();
+        let told = error.to_string();
+        assert_eq!(error.kind(), kind, "{fault:?}: {told}");
+        assert!(told.contains(words) && told.contains("rows 0 to 10"), "{fault:?}: {told}");
+        assert_eq!(proxy.calls().len(), 1, "{fault:?}");
+    }
+    server.remove(&name).await;
+}
+
+/// With whatever passing failure it is spent, the time to try again ends in a failure.
+#[tokio::test]
+async fn a_limit_of_time_ends_every_kind_of_trying_again() {
+    let server = Server::lite();
+    let name = server.fresh("time_up").await;
+    for fault in [
+        Fault::RateLimit,
+        Fault::LoseRequest,
+        Fault::Grpc("14", "the server is shutting down"),
+        Fault::Status(1, 56, "service not ready[proxy=1]: Initializing"),
+    ] {
+        let proxy = Proxy::start(&server.uri, &[fault; 100]).await;
+        let sink = sink(&proxy.uri, json!({ "mode": "overwrite", "retry_for": "500ms" }));
+        let moved = move_rows(&*sink, &table(&name), vec![rows(0..10, 1.0)]).await;
+        let error = moved.expect_err("the rows are not there");
+        assert_eq!(error.kind(), Kind::Target, "{fault:?}: {error}");
+        // It was tried more than once.
+        assert!(proxy.calls().len() > 1, "{fault:?}");
+    }
+    server.remove(&name).await;
+}
+
+#[tokio::test]
+async fn a_server_short_of_memory_gets_smaller_requests() {
+    let server = Server::lite();
+    let name = server.fresh("memory").await;
+    let quota = Fault::Status(9, 48, "quota exceeded[reason=memory quota exceeded]");
+    // Also where there is only one at once.
+    for workers in [1, 8] {
+        let proxy = Proxy::start(&server.uri, &[quota; 3]).await;
+        let sink = parallel_sink(&proxy.uri, json!({ "mode": "overwrite" }), workers);
+        let before = sink.write_load().unwrap();
+        assert_eq!(before.writes, workers);
+        move_rows(&*sink, &table(&name), vec![rows(0..20, 1.0)]).await.unwrap();
+        let after = sink.write_load().unwrap();
+        assert_eq!(after.request_bytes, before.request_bytes / 8);
+    }
+    server.remove(&name).await;
 }

@@ -5,10 +5,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod compare;
 mod connect;
 mod counts;
 mod faults;
 mod frames;
+mod load;
 mod overwrite;
 mod proxy;
 mod resume;

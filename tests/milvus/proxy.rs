@@ -2,6 +2,7 @@
 //! demand.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -10,8 +11,11 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use vecpipe::milvus::v2::proto::common::Status;
 use vecpipe::milvus::v2::proto::milvus::{GetVersionResponse, InsertRequest, MutationResult};
+use vecpipe::milvus::v2::proto::schema::field_data::Field;
+use vecpipe::milvus::v2::proto::schema::vector_field::Data as Vectors;
 
 /// What becomes of one insert or upsert.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +30,18 @@ pub enum Fault {
     Silence,
     /// It never arrives, and the client is told that it was carried out.
     Swallow,
+    /// A bit of the first row's vector is another one when it arrives.
+    FlipBit,
     /// The server's own limit on messages.
     LargerThanMax,
     /// The server's rate limit.
     RateLimit,
     /// A refusal that is final.
     Refuse,
+    /// The server answers with this code, older code and reason.
+    Status(i32, i32, &'static str),
+    /// gRPC answers with this code and words.
+    Grpc(&'static str, &'static str),
 }
 
 /// The proxy's address and what it has seen.
@@ -48,6 +58,12 @@ struct Seen {
     calls: Mutex<Vec<(String, usize)>>,
     /// What the server says of itself, where it is not the truth.
     version: Mutex<Option<String>>,
+    /// The most inserts at once, beyond which they are refused, and how many come before that.
+    most: Mutex<Option<(usize, usize)>>,
+    inside: AtomicUsize,
+    /// How many there were when each came, and whether the first ones have come.
+    crowd: Mutex<Vec<usize>>,
+    crowded: watch::Sender<bool>,
     /// Calls by name, and which of the next ones are refused.
     refused: Mutex<HashMap<String, VecDeque<bool>>>,
 }
@@ -72,6 +88,17 @@ impl Proxy {
     /// Refuses messages larger than `bytes` from now on.
     pub fn limit(&self, bytes: usize) {
         *self.seen.max_message.lock().unwrap() = Some(bytes);
+    }
+
+    /// Answers with a rate limit to all inserts beyond `most` at once from now on, but to none before
+    /// `first` have come.
+    pub fn take_at_once(&self, most: usize, first: usize) {
+        *self.seen.most.lock().unwrap() = Some((most, first));
+    }
+
+    /// How many inserts there were at once, itself included, when each came.
+    pub fn crowd(&self) -> Vec<usize> {
+        self.seen.crowd.lock().unwrap().clone()
     }
 
     /// Says that the server is of this version.
@@ -102,14 +129,13 @@ async fn serve(socket: TcpStream, upstream: String, seen: Arc<Seen>) {
 
 async fn handle(
     request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    respond: SendResponse<Bytes>,
     upstream: String,
     seen: Arc<Seen>,
 ) {
     let (head, body) = request.into_parts();
     let (body, _) = collect(body).await;
     let call = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
-    let mut fault = Fault::None;
     let version = seen.version.lock().unwrap().clone().filter(|_| call == "GetVersion");
     if let Some(version) = version {
         let status = Some(Status::default());
@@ -126,19 +152,65 @@ async fn handle(
     if matches!(call.as_str(), "Insert" | "Upsert") {
         seen.calls.lock().unwrap().push((call, body.len() - 5));
         let limit = seen.max_message.lock().unwrap().unwrap_or(usize::MAX);
-        fault = match body.len() > limit {
+        let mut fault = match body.len() > limit {
             true => Fault::LargerThanMax,
             false => seen.faults.lock().unwrap().pop_front().unwrap_or(Fault::None),
         };
+        let inside = Inside::enter(&seen);
+        let most = *seen.most.lock().unwrap();
+        if let Some((most, first)) = most {
+            if inside.number >= first {
+                seen.crowded.send_replace(true);
+            }
+            drop(seen.crowded.subscribe().wait_for(|crowded| *crowded).await);
+            if inside.number > most {
+                fault = Fault::RateLimit;
+            }
+        }
+        let request = Request::from_parts(head, ());
+        return carry_out(fault, request, body, respond, &upstream).await;
     }
-    let request = Request::from_parts(head, ());
+    carry_out(Fault::None, Request::from_parts(head, ()), body, respond, &upstream).await;
+}
+
+/// An insert on its way through the proxy.
+struct Inside<'a> {
+    seen: &'a Seen,
+    number: usize,
+}
+
+impl<'a> Inside<'a> {
+    fn enter(seen: &'a Seen) -> Inside<'a> {
+        let number = seen.inside.fetch_add(1, Ordering::SeqCst) + 1;
+        seen.crowd.lock().unwrap().push(number);
+        Inside { seen, number }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.seen.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn carry_out(
+    fault: Fault,
+    request: Request<()>,
+    body: Bytes,
+    mut respond: SendResponse<Bytes>,
+    upstream: &str,
+) {
     match fault {
         Fault::None => {
-            let (headers, answer, trailers) = forward(&upstream, request, body).await;
+            let (headers, answer, trailers) = forward(upstream, request, body).await;
+            reply(respond, headers, answer, trailers);
+        }
+        Fault::FlipBit => {
+            let (headers, answer, trailers) = forward(upstream, request, flipped(&body)).await;
             reply(respond, headers, answer, trailers);
         }
         Fault::LoseAnswer => {
-            forward(&upstream, request, body).await;
+            forward(upstream, request, body).await;
             respond.send_reset(Reason::INTERNAL_ERROR);
         }
         Fault::LoseRequest => respond.send_reset(Reason::INTERNAL_ERROR),
@@ -150,15 +222,14 @@ async fn handle(
             answer(respond, &MutationResult { status, insert_cnt, ..MutationResult::default() });
         }
         Fault::LargerThanMax => {
-            let mut headers = HeaderMap::new();
-            headers.insert("grpc-status", HeaderValue::from_static("8"));
             let words = format!("grpc: received message larger than max ({} vs. 1)", body.len());
-            headers.insert("grpc-message", HeaderValue::from_str(&words).unwrap());
-            reply(respond, headers, Bytes::new(), None);
+            refuse(respond, "8", &words);
         }
-        Fault::RateLimit | Fault::Refuse => {
+        Fault::Grpc(code, words) => refuse(respond, code, words),
+        Fault::RateLimit | Fault::Refuse | Fault::Status(..) => {
             let (code, error_code, reason) = match fault {
                 Fault::RateLimit => (8, 49, "request is rejected by grpc RateLimiter middleware"),
+                Fault::Status(code, error_code, reason) => (code, error_code, reason),
                 _ => (1100, 5, "invalid parameter"),
             };
             let reason = reason.to_owned();
@@ -168,15 +239,44 @@ async fn handle(
     }
 }
 
+/// An insert's message with the lowest bit of its first vector's first number flipped.
+fn flipped(body: &Bytes) -> Bytes {
+    let mut insert = InsertRequest::decode(body.slice(5..)).unwrap();
+    for field in &mut insert.fields_data {
+        if let Some(Field::Vectors(vectors)) = &mut field.field
+            && let Some(Vectors::FloatVector(floats)) = &mut vectors.data
+        {
+            let mut bytes = floats.data.to_vec();
+            bytes[0] ^= 1;
+            floats.data = bytes.into();
+        }
+    }
+    framed(&insert)
+}
+
+/// Answers with a status of gRPC.
+fn refuse(respond: SendResponse<Bytes>, code: &'static str, words: &str) {
+    let mut headers = HeaderMap::new();
+    headers.insert("grpc-status", HeaderValue::from_static(code));
+    headers.insert("grpc-message", HeaderValue::from_str(words).unwrap());
+    reply(respond, headers, Bytes::new(), None);
+}
+
 /// Answers in the server's place.
 fn answer(respond: SendResponse<Bytes>, answer: &impl Message) {
-    let message = answer.encode_to_vec();
+    let bytes = framed(answer);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    reply(respond, HeaderMap::new(), bytes, Some(trailers));
+}
+
+/// A message as gRPC sends it.
+fn framed(message: &impl Message) -> Bytes {
+    let message = message.encode_to_vec();
     let mut bytes = vec![0];
     bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
     bytes.extend(message);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    reply(respond, HeaderMap::new(), bytes.into(), Some(trailers));
+    bytes.into()
 }
 
 async fn collect(mut body: RecvStream) -> (Bytes, Option<HeaderMap>) {

@@ -75,13 +75,22 @@ pub fn sink(uri: &str, settings: Value) -> Box<dyn Sink> {
     try_sink(uri, settings).expect("the settings are fine")
 }
 
+/// A sink that may have so many writes in flight.
+pub fn parallel_sink(uri: &str, settings: Value, parallelism: usize) -> Box<dyn Sink> {
+    build(uri, settings, parallelism).expect("the settings are fine")
+}
+
 pub fn try_sink(uri: &str, settings: Value) -> Result<Box<dyn Sink>> {
+    build(uri, settings, 4)
+}
+
+fn build(uri: &str, settings: Value, parallelism: usize) -> Result<Box<dyn Sink>> {
     let mut config = json!({ "uri": uri, "timeouts": { "connect": "5s" } });
     for (key, value) in settings.as_object().expect("settings are an object") {
         config[key] = value.clone();
     }
     let config: milvus::Config = serde_json::from_value(config).expect("the settings are known");
-    config.build(&SinkContext { source_kind: "test", parallelism: 4, dry_run: false })
+    config.build(&SinkContext { source_kind: "test", parallelism, dry_run: false })
 }
 
 /// A table of float vectors of four dimensions.

@@ -22,7 +22,7 @@ use crate::sink::{Decision, Start};
 use log::Pace;
 use publish::{Complete, Publications};
 use state::Opened;
-use verify::{verify_content, verify_count};
+use verify::verify_count;
 
 pub use state::{TableRun, TableState, TargetRun};
 
@@ -67,11 +67,7 @@ pub async fn run(
     journal: Journal,
     controls: Controls,
 ) -> Outcome {
-    let moving = (Arc::clone(&pipeline), tables.clone(), journal.clone(), controls.clone());
-    let mut outcome = move_all(moving.0, moving.1, moving.2, moving.3).await;
-    if outcome.error.is_none() && pipeline.settings.verify == Verify::Content {
-        outcome.error = verify_content(&pipeline, &tables, &controls).await.err();
-    }
+    let mut outcome = move_and_verify(pipeline, tables, journal.clone(), controls).await;
     // Nothing of the run is left that could note anything later.
     if let Err(error) = journal.end(Ended::now(outcome.error.as_ref())).await {
         match &outcome.error {
@@ -82,26 +78,29 @@ pub async fn run(
     outcome
 }
 
-async fn move_all(
+async fn move_and_verify(
     pipeline: Arc<Pipeline>,
     tables: Vec<Arc<TableRun>>,
     journal: Journal,
     controls: Controls,
 ) -> Outcome {
-    let parallelism = pipeline.settings.parallelism.max(1);
-    let cx = match pipeline.read_context() {
-        Ok(cx) => cx,
+    let verify = pipeline.settings.verify;
+    let run = match Run::new(pipeline, tables, journal, controls) {
+        Ok(run) => Arc::new(run),
         Err(error) => return Outcome { error: Some(error) },
     };
-    let targets = targets_of(&tables);
-    let work = work_of(&targets);
-    let next = AtomicUsize::new(0);
-    let publications = Publications::of(&targets);
-    let run = Run { pipeline, tables, targets, work, next, publications, cx, journal, controls };
-    let run = Arc::new(run);
+    let mut outcome = move_all(&run).await;
+    if outcome.error.is_none() && verify == Verify::Content {
+        outcome.error = run.verify_content().await.err();
+    }
+    outcome
+}
+
+async fn move_all(run: &Arc<Run>) -> Outcome {
+    let parallelism = run.pipeline.settings.parallelism.max(1);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.min(run.work.len()) {
-        workers.spawn(worker(Arc::clone(&run)));
+        workers.spawn(worker(Arc::clone(run)));
     }
     let mut outcome = Outcome::default();
     while let Some(ended) = workers.join_next().await {
@@ -167,7 +166,7 @@ async fn worker(run: Arc<Run>) -> Result<()> {
         };
         // Once begun, it is not left half-way because something else failed.
         if let Some(complete) = complete {
-            run.publish(complete).await?;
+            run.publish_counted(complete).await?;
         }
     }
 }
@@ -182,6 +181,20 @@ async fn overdue(stop: &CancellationToken) {
 }
 
 impl Run {
+    fn new(
+        pipeline: Arc<Pipeline>,
+        tables: Vec<Arc<TableRun>>,
+        journal: Journal,
+        controls: Controls,
+    ) -> Result<Run> {
+        let cx = pipeline.read_context()?;
+        let targets = targets_of(&tables);
+        let work = work_of(&targets);
+        let publications = Publications::of(&targets);
+        let next = AtomicUsize::new(0);
+        Ok(Run { pipeline, tables, targets, work, next, publications, cx, journal, controls })
+    }
+
     async fn take(
         &self,
         number: usize,

@@ -1,17 +1,22 @@
-//! Targets that are put in place together, once all of them are complete and verified.
+//! Targets that are put in place together, once all of them are complete and verified: counted, and
+//! compared row by row, where that was asked for. Rows are compared when all have moved.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Run;
 use super::state::TargetRun;
 use crate::error::{Error, Result};
-use crate::flow::Change;
-use crate::sink::Completion;
+use crate::flow::{Change, Verify};
+use crate::sink::{Completion, Publish};
 
 /// What is published, each with the targets that still have to be verified.
-pub(super) struct Publications(BTreeMap<String, Waiting>);
+pub(super) struct Publications {
+    all: BTreeMap<String, Waiting>,
+    /// Counted, and to be compared.
+    put_off: Mutex<Vec<Complete>>,
+}
 
 struct Waiting {
     left: AtomicUsize,
@@ -32,7 +37,16 @@ impl Publications {
                 *waiting.left.get_mut() += 1;
             }
         }
-        Publications(all)
+        Publications { all, put_off: Mutex::default() }
+    }
+
+    /// Those that wait to be compared; they are not given twice.
+    pub(super) fn put_off(&self) -> Vec<Complete> {
+        std::mem::take(&mut *self.list())
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Complete>> {
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,6 +54,13 @@ impl Publications {
 pub(super) struct Complete {
     what: String,
     rows: u64,
+}
+
+impl Complete {
+    /// True when that is published with it.
+    pub(super) fn is_of(&self, publish: Option<&Publish>) -> bool {
+        publish.is_some_and(|publish| publish.what == self.what)
+    }
 }
 
 impl Run {
@@ -55,7 +76,7 @@ impl Run {
             self.done(&[number]).await?;
             return Ok(None);
         };
-        let Some(waiting) = self.publications.0.get(&publish.what) else {
+        let Some(waiting) = self.publications.all.get(&publish.what) else {
             return Err(Error::internal("A target was completed that nobody waits for"));
         };
         let more = completion.rows_after;
@@ -64,12 +85,19 @@ impl Run {
         Ok(last.then(|| Complete { what: publish.what.clone(), rows }))
     }
 
+    /// Has the sink put it in place, unless it is compared before.
+    pub(super) async fn publish_counted(&self, complete: Complete) -> Result<()> {
+        if self.pipeline.settings.verify == Verify::Content {
+            self.publications.list().push(complete);
+            return Ok(());
+        }
+        self.publish(complete).await
+    }
+
     /// Has the sink put it in place.
-    pub(super) async fn publish(&self, Complete { what, rows }: Complete) -> Result<()> {
-        self.pipeline.sink.publish(&what, rows).await?;
-        let together = |target: &Arc<TargetRun>| {
-            target.plan.plan.publish.as_ref().is_some_and(|publish| publish.what == what)
-        };
+    pub(super) async fn publish(&self, complete: Complete) -> Result<()> {
+        self.pipeline.sink.publish(&complete.what, complete.rows).await?;
+        let together = |target: &Arc<TargetRun>| complete.is_of(target.plan.plan.publish.as_ref());
         let numbers = self.targets.iter().enumerate().filter(|(_, target)| together(target));
         self.done(&numbers.map(|(number, _)| number).collect::<Vec<_>>()).await
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Run;
 use super::state::TableRun;
-use super::{Controls, targets_of};
 use crate::error::{Error, Result};
-use crate::flow::verify::{compare, differ};
-use crate::flow::{Pipeline, Totals};
+use crate::flow::Totals;
+use crate::flow::verify::{Rows, compare, differ};
 use crate::sink::{Completion, TargetPlan};
 use crate::words::count;
 
@@ -19,13 +19,9 @@ pub(super) fn verify_count<'a>(
 ) -> Result<()> {
     // Rows that are not published yet are elsewhere, and what was there before still is.
     let target = plan.publish.as_ref().map_or(&plan.target, |publish| &publish.from);
-    let kept = |error: Error| {
-        match &plan.publish {
+    let kept = |error: Error| match &plan.publish {
         None => error,
-        Some(_) => error.at(&plan.target).help(format!(
-            "what was there before is still in its place; the new rows are in {target}: compare them with the source, then run again"
-        )),
-    }
+        Some(publish) => error.at(&plan.target).help(kept(&publish.from)),
     };
     let totals: Totals = tables.map(|table| table.meter.totals()).sum();
     let (written, replaced) = (totals.rows_written, totals.rows_replaced);
@@ -55,19 +51,44 @@ pub(super) fn verify_count<'a>(
     Ok(())
 }
 
-/// Compares the content of all targets with the source's, once all rows have moved.
-pub(super) async fn verify_content(
-    pipeline: &Arc<Pipeline>,
-    tables: &[Arc<TableRun>],
-    controls: &Controls,
-) -> Result<()> {
-    let plans: Vec<_> = tables.iter().map(|table| &table.plan).collect();
-    let mut compared = Vec::new();
-    for target in targets_of(tables).iter().filter(|target| target.plan.moves()) {
-        let before = target.completion.get().map(|completion| completion.rows_before);
-        let comparison = compare(pipeline, &plans, &target.plan, before, controls).await?;
-        compared.push((target.plan.plan.target.clone(), comparison.clone()));
-        let _ = target.comparison.set(comparison);
+/// What to do about rows that are not as they should be, and wait.
+fn kept(from: &str) -> String {
+    format!(
+        "what was there before is still in its place; the new rows are in {from}: compare them with the source, then run again, which looks at them once more, or with --restart, which fills them anew"
+    )
+}
+
+impl Run {
+    /// Compares the content of all targets with the source's, once all rows have moved, and has those
+    /// put in place that waited for it and are the same.
+    pub(super) async fn verify_content(&self) -> Result<()> {
+        let plans: Vec<_> = self.tables.iter().map(|table| &table.plan).collect();
+        let mut compared = Vec::new();
+        for target in self.targets.iter().filter(|target| target.plan.moves()) {
+            let before = target.completion.get().map(|completion| completion.rows_before);
+            let waiting = target.plan.plan.publish.as_ref().filter(|_| !target.plan.is_complete());
+            let rows = if waiting.is_some() { Rows::Waiting } else { Rows::InPlace };
+            let way = (&self.pipeline, &*plans, &*target.plan);
+            let comparison = compare(way.0, way.1, way.2, (rows, before), &self.controls).await?;
+            compared.push((waiting, &target.plan.plan.target, comparison.clone()));
+            let _ = target.comparison.set(comparison);
+        }
+        for complete in self.publications.put_off() {
+            let mut together = compared.iter().filter(|(waiting, ..)| complete.is_of(*waiting));
+            if together.all(|(.., comparison)| comparison.is_well()) {
+                self.publish(complete).await?;
+            }
+        }
+        let named = compared.iter().map(|(waiting, target, comparison)| {
+            (waiting.map_or(&***target, |publish| &*publish.from), comparison)
+        });
+        differ(named).map_err(|error| {
+            let differing = compared.iter().filter(|(.., comparison)| !comparison.is_well());
+            let mut waiting = differing.filter_map(|(waiting, ..)| *waiting);
+            match waiting.next() {
+                Some(publish) => error.help(kept(&publish.from)),
+                None => error,
+            }
+        })
     }
-    differ(compared.iter().map(|(target, comparison)| (target.as_str(), comparison)))
 }

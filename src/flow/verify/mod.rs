@@ -51,21 +51,31 @@ pub async fn verify(
     let mut compared = Vec::new();
     for (target, before) in plan.targets.iter().zip(before) {
         find_left_out(pipeline, &plan, target, controls).await?;
-        compared.push(compare(pipeline, &tables, target, before, controls).await?);
+        let rows = (Rows::InPlace, before);
+        compared.push(compare(pipeline, &tables, target, rows, controls).await?);
     }
     Ok((plan, compared))
 }
 
-/// Compares one target with its tables. `before` is how many rows it held before theirs, where that
-/// is known.
+/// Where the rows of a target are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// In it.
+    InPlace,
+    /// Where they wait until they are published.
+    Waiting,
+}
+
+/// Compares one target with its tables. `rows` says where the rows are, and how many were there before
+/// theirs, where that is known.
 pub(super) async fn compare(
     pipeline: &Arc<Pipeline>,
     tables: &[&TablePlan],
     target: &TargetTable,
-    before: Option<u64>,
+    rows: (Rows, Option<u64>),
     controls: &Controls,
 ) -> Result<Comparison> {
-    let compared = compare_target(pipeline, tables, target, before, controls).await;
+    let compared = compare_target(pipeline, tables, target, rows, controls).await;
     compared.map_err(|error| error.at(format!("comparing table {}", target.write.name)))
 }
 
@@ -73,13 +83,25 @@ async fn compare_target(
     pipeline: &Arc<Pipeline>,
     tables: &[&TablePlan],
     target: &TargetTable,
-    before: Option<u64>,
+    (rows, before): (Rows, Option<u64>),
     controls: &Controls,
 ) -> Result<Comparison> {
-    tracing::info!("Comparing {} with {}", target.plan.target, target.write.name);
+    let place = match (rows, &target.plan.publish) {
+        (Rows::Waiting, Some(publish)) => &publish.from,
+        _ => &target.plan.target,
+    };
+    tracing::info!("Comparing {place} with {}", target.write.name);
     let reading = Reading::new(pipeline, controls)?;
     let side = SourceSide { pipeline, tables, target, columns: Columns::All };
-    let read_back = reading.until_stopped(pipeline.sink.read_back(&target.write)).await??;
+    let sink = &pipeline.sink;
+    let read_back = reading
+        .until_stopped(async {
+            match rows {
+                Rows::InPlace => sink.read_back(&target.write).await,
+                Rows::Waiting => sink.read_back_waiting(&target.write).await,
+            }
+        })
+        .await??;
     match read_back {
         ReadBack::Never(why) => {
             let notes = vec![format!("nothing to compare: {why}")];

@@ -13,6 +13,7 @@ use tonic_prost::ProstCodec;
 
 use super::frames::Frames;
 use super::{Connection, MAX_ANSWER};
+use crate::milvus::error::Strain;
 use crate::milvus::{MilvusError, Result};
 
 /// How much later than the client the server gives up.
@@ -108,7 +109,8 @@ impl Connection {
         let answer = answers.message().await.map_err(failed)?;
         // The status of the call comes after the message.
         answers.trailers().await.map_err(failed)?;
-        let empty = || MilvusError::Lost { rpc: procedure.name, words: "an empty answer".into() };
+        let (rpc, strain) = (procedure.name, Strain::None);
+        let empty = || MilvusError::Lost { rpc, words: "an empty answer".into(), strain };
         answer.ok_or_else(empty)
     }
 

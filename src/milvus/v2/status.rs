@@ -18,7 +18,7 @@ pub(crate) fn of_status(rpc: &'static str, status: Option<&Status>) -> Option<Mi
     }
     // Older servers set only `error_code`.
     let code = if status.code == 0 { status.error_code } else { status.code };
-    let retry = retry_of_code(status.code, status.error_code);
+    let retry = retry_of_code(status.code, status.error_code, &reason);
     let missing = is_missing(code, status.code == 0, &reason);
     Some(MilvusError::Refused { rpc, code, missing, reason, retry })
 }
@@ -40,16 +40,19 @@ fn is_missing(code: i32, old: bool, reason: &str) -> bool {
 ///
 /// The `retriable` flag of an answer is not to be trusted: 2.3.5 says false for a rate limit. The
 /// codes are those which the server's source marks as retriable.
-fn retry_of_code(code: i32, error_code: i32) -> Retry {
-    const RATE_LIMIT: i32 = 49;
-    const FORCE_DENY: i32 = 48;
-    match code {
-        // Rejected at the door: too many requests, rate limit, quota, time tick delay.
-        4 | 8 | 9 | 12 => Retry::BackOff,
-        _ if matches!(error_code, RATE_LIMIT | FORCE_DENY) => Retry::BackOff,
-        // Not ready, unavailable, no replica, a channel or a message queue in trouble: it can
-        // come from half-way through.
-        2 | 103 | 106 | 202 | 305 | 1002 => Retry::Ambiguous,
+fn retry_of_code(code: i32, error_code: i32, reason: &str) -> Retry {
+    match (code, error_code) {
+        // Rejected at the door: too many requests, rate limit, quota, time tick delay; and the same
+        // by the older numbers, where memory and disk have their own.
+        (4 | 8 | 9 | 12, _) | (_, 48 | 49 | 53..=55) => Retry::BackOff,
+        // Not ready, unavailable, a collection or partition that is being loaded, no replica, a
+        // channel, a node or a message queue in trouble, a deadline: it can come from half-way
+        // through.
+        (2 | 103 | 106 | 202 | 305 | 401 | 503 | 902 | 1002 | 10_001, _) => Retry::Ambiguous,
+        // The older numbers: no leader, no replica, not ready.
+        (_, 45 | 46 | 56 | 57) => Retry::Ambiguous,
+        // "Not ready" by its number, which others use for anything.
+        (1, _) if reason.contains("not ready") => Retry::Ambiguous,
         _ => Retry::No,
     }
 }
@@ -57,6 +60,7 @@ fn retry_of_code(code: i32, error_code: i32) -> Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::milvus::error::Strain;
 
     fn status(code: i32, error_code: i32, reason: &str) -> Status {
         Status { code, error_code, reason: reason.to_owned(), ..Status::default() }
@@ -81,6 +85,31 @@ mod tests {
         assert_eq!(advice(1100, 5), Some(Retry::No));
         assert_eq!(advice(65535, 1), Some(Retry::No));
         assert_eq!(advice(106, 1), Some(Retry::Ambiguous));
+        // Older servers: memory, disk, delay; no leader, no replica, not ready.
+        for error_code in [53, 54, 55] {
+            assert_eq!(advice(0, error_code), Some(Retry::BackOff), "{error_code}");
+        }
+        for error_code in [45, 46, 56, 57] {
+            assert_eq!(advice(0, error_code), Some(Retry::Ambiguous), "{error_code}");
+        }
+        assert_eq!(advice(1, 1), Some(Retry::No));
+        let not_ready = status(1, 56, "service not ready[proxy=1]: Initializing");
+        let error = of_status("Insert", Some(&not_ready)).unwrap();
+        assert_eq!((error.retry(), error.strain()), (Retry::Ambiguous, Strain::None));
+    }
+
+    #[test]
+    fn a_quota_of_memory_is_told_from_one_of_requests() {
+        let strain = |code, error_code, reason: &str| {
+            of_status("Insert", Some(&status(code, error_code, reason))).unwrap().strain()
+        };
+        assert_eq!(strain(9, 48, "quota exceeded[reason=memory quota exceeded]"), Strain::Memory);
+        assert_eq!(strain(0, 53, "memory quota exhausted, please allocate more"), Strain::Memory);
+        assert_eq!(strain(8, 49, "rate limit exceeded[rate=2.09]"), Strain::Busy);
+        assert_eq!(strain(10_001, 1, "context deadline exceeded"), Strain::Busy);
+        assert_eq!(strain(1100, 5, "no memory of such a field"), Strain::None);
+        let words = "message larger than max";
+        assert_eq!(strain(65535, 1, words), Strain::TooLarge);
     }
 
     #[test]

@@ -29,6 +29,15 @@ impl Loads {
         Ok(client.release(collection, loaded).await?)
     }
 
+    /// Releases all that was loaded of a collection, and forgets it.
+    pub(super) async fn release_of(&self, client: &Client, collection: &str) -> Result<()> {
+        let of: Vec<_> = self.list().extract_if(.., |(of, _)| of == collection).collect();
+        for (collection, loaded) in of {
+            client.release(&collection, loaded).await?;
+        }
+        Ok(())
+    }
+
     /// Releases all that is left; says what could not be released, and goes on.
     pub(super) async fn release_all(&self, client: &Client) {
         let left = std::mem::take(&mut *self.list());

@@ -76,6 +76,17 @@ impl Milvus {
         Ok(())
     }
 
+    /// Where the rows are that this run fills beside a target, or has put in its place.
+    pub(super) async fn filled(&self, target: Target) -> Result<Target> {
+        let client = self.client().await?;
+        let beside = Beside::of(&target.collection);
+        let run = self.run_of(&*self.state.lock().await, &target.collection);
+        Ok(match beside.rows_of(client, &run).await? {
+            Some(Rows::InPlace) => target,
+            Some(Rows::Beside) | None => target.within(&beside.new),
+        })
+    }
+
     /// Puts a collection that was filled beside an old one in its place.
     pub(super) async fn put_in_place(&self, name: &str, rows: u64) -> Result<()> {
         let client = self.client().await?;
@@ -89,6 +100,8 @@ impl Milvus {
             }
             _ => {}
         }
+        // What was loaded to compare its rows, and has another name soon.
+        self.loads.release_of(client, &beside.new).await?;
         // There a row takes the place of the one with its id in any partition.
         if client.version().is_lite() {
             let held = client.row_count(&beside.new, None).await?;

@@ -56,10 +56,10 @@ pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
-use crate::sink::server::{Claims, IdsFile, Target};
+use crate::sink::server::{Claims, IdsFile, Intake, Target};
 use crate::sink::{
     Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
-    TableWriter, TargetPlan,
+    TableWriter, TargetPlan, WriteLoad,
 };
 
 impl SinkFactory for Config {
@@ -71,6 +71,7 @@ impl SinkFactory for Config {
             client: OnceCell::new(),
             run: beside::run_number(),
             dry_run: cx.dry_run,
+            intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             loads: loads::Loads::default(),
             state: Mutex::default(),
         }))
@@ -91,6 +92,8 @@ struct Milvus {
     run: String,
     /// True when nothing may be made on the server.
     dry_run: bool,
+    /// How much the server takes at once.
+    intake: Arc<Intake>,
     loads: loads::Loads,
     /// Held while a target is prepared, so that tables that share a collection do so in turn.
     state: Mutex<State>,
@@ -158,7 +161,17 @@ impl Sink for Milvus {
     }
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
-        self.read_rows_back(table).await
+        let target = target::target_of(&self.config, table)?;
+        self.read_rows_back(table, target).await
+    }
+
+    async fn read_back_waiting(&self, table: &TableToWrite) -> Result<ReadBack> {
+        let target = self.filled(target::target_of(&self.config, table)?).await?;
+        self.read_rows_back(table, target).await
+    }
+
+    fn write_load(&self) -> Option<WriteLoad> {
+        Some(self.intake.load())
     }
 
     fn granularity(&self) -> Granularity {

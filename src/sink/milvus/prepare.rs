@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::flow::Meter;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
-use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize, cannot_tell};
+use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, cannot_tell};
 use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
 
 impl Milvus {
@@ -113,7 +113,7 @@ impl Milvus {
             clash,
             lookup: Mutex::new(lookup),
             loads: self.loads.clone(),
-            request_size: RequestSize::default(),
+            intake: Arc::clone(&self.intake),
             // An interrupted run may have.
             upserted: AtomicBool::new(resumed.is_some()),
             ids_file,

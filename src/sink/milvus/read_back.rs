@@ -10,7 +10,7 @@ use futures::stream;
 use super::Milvus;
 use super::count::CountBy;
 use super::shape::Shape;
-use super::target::{Found, target_of};
+use super::target::Found;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::by_id::ById;
@@ -18,9 +18,13 @@ use crate::sink::server::{OnConflict, OnDuplicateId, Target};
 use crate::sink::{Duplicates, IdPages, Leeway, OldRow, ReadBack, RowsById, TableToWrite};
 
 impl Milvus {
-    pub(super) async fn read_rows_back(&self, table: &TableToWrite) -> Result<ReadBack> {
+    /// How the rows of a table are read back from a target, which may wait beside its own.
+    pub(super) async fn read_rows_back(
+        &self,
+        table: &TableToWrite,
+        target: Target,
+    ) -> Result<ReadBack> {
         let client = self.client().await?;
-        let target = target_of(&self.config, table)?;
         let found = Found::ask(client, &target).await?;
         let Some(collection) = found.collection.as_ref().filter(|_| found.exists(&target)) else {
             return Ok(ReadBack::Absent);

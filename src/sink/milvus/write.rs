@@ -13,12 +13,13 @@ use super::finish::Finish;
 use super::loads::Loads;
 use super::lookup::Lookup;
 use super::resume::Memo;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flow::{Batch, Meter};
+use crate::milvus::MilvusError;
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
-use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, Target, without};
+use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
 use crate::table::Split;
 
@@ -46,7 +47,7 @@ pub(super) struct Shared {
     pub lookup: Mutex<Option<Lookup>>,
     /// Everything that was loaded for lookups.
     pub loads: Loads,
-    pub request_size: RequestSize,
+    pub intake: Arc<Intake>,
     /// Set when an insert was repeated as an upsert.
     pub upserted: AtomicBool,
     /// Where the ids of inserted rows are added, if anywhere.
@@ -148,12 +149,12 @@ impl Writer {
                 rows = without(&rows, shared.id, &there)?;
             }
         }
-        let way = (&batch.place, &shared.target as _);
+        let way = (&batch.place, &shared.target);
         let server = Sending { shared, verb };
         if verb == Verb::Upsert && again {
             shared.upserted.store(true, Ordering::Relaxed);
         }
-        shared.request_size.send_all(&rows, way, &server, &shared.meter).await?;
+        shared.intake.send_all(&rows, way, &server, &shared.meter).await?;
         if let Some(file) = &shared.ids_file {
             file.add(rows.column(shared.id)).await?;
         }
@@ -174,22 +175,16 @@ impl TakesRows for Sending<'_> {
         Ok(self.shared.head.request(rows)?)
     }
 
-    async fn send(&self, _: &RecordBatch, frames: &Frames) -> Result<()> {
+    async fn send(&self, request: &Frames, in_doubt: bool) -> Result<(), MilvusError> {
         let Sending { shared, verb } = *self;
-        let mut in_doubt = false;
-        let again = &mut |next: Verb| {
-            shared.meter.retries.add(1);
-            if next == Verb::Upsert {
-                shared.upserted.store(true, Ordering::Relaxed);
-            }
-        };
-        let sent = shared.client.insert(verb, shared.repeat_as, frames, &mut in_doubt, again).await;
-        sent.map_err(|error| {
-            let error = Error::from(error);
-            match in_doubt {
-                true => shared.target.in_doubt(error, frames.rows()),
-                false => error,
-            }
-        })
+        let verb = shared.repeat_as.filter(|_| in_doubt).unwrap_or(verb);
+        if in_doubt && verb == Verb::Upsert {
+            shared.upserted.store(true, Ordering::Relaxed);
+        }
+        shared.client.send_rows(verb, request).await.map(drop)
+    }
+
+    fn can_repeat(&self) -> bool {
+        self.shared.repeat_as.is_some()
     }
 }

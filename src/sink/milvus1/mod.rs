@@ -34,10 +34,10 @@ pub use config::{Config, SchemaConfig};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::milvus::v1::Client;
-use crate::sink::server::{Claims, IdsFile};
+use crate::sink::server::{Claims, IdsFile, Intake};
 use crate::sink::{
     Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
-    TableWriter, TargetPlan,
+    TableWriter, TargetPlan, WriteLoad,
 };
 
 impl SinkFactory for Config {
@@ -46,6 +46,7 @@ impl SinkFactory for Config {
         Ok(Box::new(Milvus1 {
             config: self.clone(),
             dry_run: cx.dry_run,
+            intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             client: OnceCell::new(),
             state: Mutex::default(),
         }))
@@ -62,6 +63,8 @@ struct Milvus1 {
     config: Config,
     /// True when nothing may be made on the server.
     dry_run: bool,
+    /// How much the server takes at once.
+    intake: Arc<Intake>,
     client: OnceCell<Client>,
     /// Held while a target is prepared, so that tables that share a collection do so in turn.
     state: Mutex<State>,
@@ -116,6 +119,10 @@ impl Sink for Milvus1 {
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
         self.read_rows_back(table).await
+    }
+
+    fn write_load(&self) -> Option<WriteLoad> {
+        Some(self.intake.load())
     }
 
     fn granularity(&self) -> Granularity {

@@ -14,7 +14,7 @@ use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
 use crate::sink::server::cannot_tell;
-use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, RequestSize};
+use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId};
 use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
 
 impl Milvus1 {
@@ -95,7 +95,7 @@ impl Milvus1 {
             can_repeat,
             counted,
             replacing: RwLock::default(),
-            request_size: RequestSize::default(),
+            intake: Arc::clone(&self.intake),
             ids_file,
             meter,
             target: intent.target,

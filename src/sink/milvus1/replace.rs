@@ -25,7 +25,7 @@ impl Shared {
 
     /// After a request whose outcome is unknown: true when all its rows are there. Else none are,
     /// when this returns.
-    pub(super) async fn arrived(&self, ids: &ArrayRef) -> Result<bool> {
+    pub(super) async fn are_there(&self, ids: &ArrayRef) -> Result<bool> {
         self.client.flush(&self.target.collection).await?;
         let there = existing(&self.client, &self.target, ids, self.row_bytes).await?;
         if there.len() == ids.len() {

@@ -10,14 +10,13 @@ use tokio::sync::RwLock;
 
 use super::plan::existing;
 use super::resume::Memo;
-use crate::error::{Error, Result, Retry};
+use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::milvus::MilvusError;
 use crate::milvus::connection::frames::Frames;
-use crate::milvus::retry::Pauses;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
-use crate::sink::server::{Clash, IdsFile, RequestSize, TakesRows, Target, id_words, without};
+use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, id_words, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
 use crate::table::{Place, Split, first_non_finite_f32};
 
@@ -44,7 +43,7 @@ pub(super) struct Shared {
     pub counted: Option<String>,
     /// Held alone while rows are removed and counted, and by others while they insert.
     pub replacing: RwLock<()>,
-    pub request_size: RequestSize,
+    pub intake: Arc<Intake>,
     /// Where the ids of inserted rows are added, if anywhere.
     pub ids_file: Option<IdsFile>,
     pub meter: Arc<Meter>,
@@ -114,8 +113,8 @@ impl Writer {
             }
         }
         let inserting = shared.replacing.read().await;
-        let way = (&batch.place, &shared.target as _);
-        shared.request_size.send_all(&rows, way, &**shared, &shared.meter).await?;
+        let way = (&batch.place, &shared.target);
+        shared.intake.send_all(&rows, way, &**shared, &shared.meter).await?;
         drop(inserting);
         if let Some(file) = &shared.ids_file {
             file.add(rows.column(shared.head.id)).await?;
@@ -131,28 +130,23 @@ impl TakesRows for Shared {
         Ok(self.head.request(rows)?)
     }
 
-    async fn send(&self, rows: &RecordBatch, request: &Frames) -> Result<()> {
-        let mut pauses = Pauses::new(self.client.retry_for());
-        let mut in_doubt = false;
-        loop {
-            let Err(error) = self.client.insert(request).await else { return Ok(()) };
-            let advice = error.retry();
-            in_doubt |= advice == Retry::Ambiguous;
-            let again = match advice {
-                Retry::BackOff => true,
-                Retry::Ambiguous => self.can_repeat,
-                Retry::No | Retry::SmallerBatch => false,
-            };
-            if !again || !pauses.pause(&error).await {
-                return Err(self.explained(error, in_doubt, request.rows()));
-            }
-            self.meter.retries.add(1);
-            if in_doubt {
-                let arrived = self.arrived(rows.column(self.head.id)).await;
-                if arrived.map_err(|error| self.target.in_doubt(error, request.rows()))? {
-                    return Ok(());
-                }
-            }
+    async fn send(&self, request: &Frames, _: bool) -> Result<(), MilvusError> {
+        self.client.insert(request).await
+    }
+
+    fn can_repeat(&self) -> bool {
+        self.can_repeat
+    }
+
+    async fn arrived(&self, rows: &RecordBatch) -> Result<bool> {
+        self.are_there(rows.column(self.head.id)).await
+    }
+
+    fn explained(&self, error: MilvusError) -> Error {
+        let makes_ids = matches!(error, MilvusError::Refused { code: ILLEGAL_VECTOR_ID, .. });
+        match Error::from(error) {
+            error if makes_ids => error.help("the collection makes the ids of its rows itself, so the source's can't be kept: write to another collection"),
+            error => error,
         }
     }
 }
@@ -183,14 +177,5 @@ impl Shared {
                 place.row(row as u64)
             ))
             .help("correct or remove the row in the source"))
-    }
-
-    fn explained(&self, error: MilvusError, in_doubt: bool, rows: usize) -> Error {
-        let makes_ids = matches!(error, MilvusError::Refused { code: ILLEGAL_VECTOR_ID, .. });
-        match Error::from(error) {
-            error if in_doubt => self.target.in_doubt(error, rows),
-            error if makes_ids => error.help("the collection makes the ids of its rows itself, so the source's can't be kept: write to another collection"),
-            error => error,
-        }
     }
 }

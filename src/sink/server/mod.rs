@@ -3,7 +3,9 @@
 mod conflict;
 mod ids;
 mod ids_file;
+mod limit;
 mod names;
+mod request_size;
 mod requests;
 mod resume;
 mod target;
@@ -13,6 +15,6 @@ pub use conflict::{OnConflict, OnDuplicateId};
 pub(crate) use ids::{id_words, without};
 pub(crate) use ids_file::IdsFile;
 pub(crate) use names::{MAX_NAME, check_name, refused};
-pub(crate) use requests::{RequestSize, TakesRows};
+pub(crate) use requests::{Intake, TakesRows};
 pub(crate) use resume::{cannot_tell, is_gone};
 pub(crate) use target::{Claims, Target};

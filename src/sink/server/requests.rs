@@ -1,20 +1,22 @@
-//! Rows in as many requests as it takes.
+//! Rows in as many requests as it takes, each sent as often as it takes.
 
-use std::fmt::Display;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
+use tokio::time::Instant;
 
+use super::Target;
+use super::limit::{Change, WriteLimit};
+use super::request_size::RequestSize;
 use crate::error::{Error, Result, Retry};
 use crate::flow::Meter;
 use crate::milvus::connection::frames::Frames;
+use crate::milvus::error::{MilvusError, Strain};
+use crate::milvus::retry::Pauses;
+use crate::sink::WriteLoad;
 use crate::table::Place;
-
-/// Largest request that is tried, in bytes: a server takes well from 5 to 15 MB at once (measured
-/// on 2.3.5), and 64 MiB at most.
-const MAX_REQUEST: usize = 12 << 20;
 
 /// A server that takes rows in requests.
 #[async_trait]
@@ -22,62 +24,147 @@ pub(crate) trait TakesRows: Sync {
     /// The request that brings `rows`.
     fn request(&self, rows: &RecordBatch) -> Result<Frames>;
 
-    /// Sends it, as often as it takes. An error that advises [`Retry::SmallerBatch`] has done
-    /// nothing.
-    async fn send(&self, rows: &RecordBatch, request: &Frames) -> Result<()>;
-}
+    /// Sends it once; `in_doubt` when it may have been carried out before.
+    async fn send(&self, request: &Frames, in_doubt: bool) -> Result<(), MilvusError>;
 
-/// The size of requests; shrinks when the server says that one was too large.
-#[derive(Debug)]
-pub(crate) struct RequestSize(AtomicUsize);
+    /// True when rows that may be there can be sent again without doubling them.
+    fn can_repeat(&self) -> bool;
 
-impl Default for RequestSize {
-    fn default() -> Self {
-        RequestSize(AtomicUsize::new(MAX_REQUEST))
+    /// Called before rows that may be there are sent again. True when a look shows that all of them
+    /// are there.
+    async fn arrived(&self, _rows: &RecordBatch) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The error for people.
+    fn explained(&self, error: MilvusError) -> Error {
+        error.into()
     }
 }
 
-impl RequestSize {
+/// What all writers of one server share: how much it takes at once.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    limit: WriteLimit,
+    size: RequestSize,
+    /// How long a request is tried again while it fails for a passing reason.
+    retry_for: Duration,
+}
+
+impl Intake {
+    /// For at most `parallelism` requests at once.
+    pub(crate) fn new(parallelism: usize, retry_for: Duration) -> Self {
+        Intake { limit: WriteLimit::new(parallelism), size: RequestSize::default(), retry_for }
+    }
+
+    /// How much that is now.
+    pub(crate) fn load(&self) -> WriteLoad {
+        WriteLoad { writes: self.limit.now(), request_bytes: self.size.now() }
+    }
+
     /// Sends all rows, which come from `place`, to `target`.
     pub(crate) async fn send_all(
         &self,
         rows: &RecordBatch,
-        (place, target): (&Place, &(dyn Display + Sync)),
+        (place, target): (&Place, &Target),
         server: &impl TakesRows,
         meter: &Meter,
     ) -> Result<()> {
-        let mut left = even_parts(rows, self.bytes());
+        let mut left = even_parts(rows, self.size.now());
         left.reverse();
         while let Some(range) = left.pop() {
             let at = |error: Error| error.at(place_of(&range, place)).at(target);
             let part = rows.slice(range.start, range.len());
             let request = server.request(&part).map_err(at)?;
-            let sent = match range.len() > 1 && request.message_len() > self.bytes() {
+            let bytes = request.message_len();
+            let sent = match range.len() > 1 && bytes > self.size.now() {
                 true => Sent::TooLarge,
-                false => match server.send(&part, &request).await {
+                false => match self.send(&part, &request, target, server, meter).await {
                     Err(error)
                         if error.retry_advice() == Retry::SmallerBatch && range.len() > 1 =>
                     {
-                        let bytes = request.message_len() / 2;
-                        self.0.fetch_min(bytes, Ordering::Relaxed);
-                        tracing::warn!(%error, bytes, "Requests are made smaller");
+                        self.size.too_large(bytes);
+                        tracing::warn!(%error, bytes = self.size.now(), "Requests are made smaller");
                         meter.retries.add(1);
                         Sent::TooLarge
                     }
                     sent => sent.map(|()| Sent::Whole).map_err(at)?,
                 },
             };
-            if sent == Sent::TooLarge {
-                let middle = range.start + range.len() / 2;
-                left.push(middle..range.end);
-                left.push(range.start..middle);
+            match sent {
+                Sent::Whole => self.size.taken(bytes),
+                Sent::TooLarge => {
+                    let middle = range.start + range.len() / 2;
+                    left.push(middle..range.end);
+                    left.push(range.start..middle);
+                }
             }
         }
         Ok(())
     }
 
-    fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    /// Sends a request, and again while that fails for a passing reason and time is left. An error
+    /// that advises [`Retry::SmallerBatch`] has done nothing.
+    async fn send(
+        &self,
+        rows: &RecordBatch,
+        request: &Frames,
+        target: &Target,
+        server: &impl TakesRows,
+        meter: &Meter,
+    ) -> Result<()> {
+        let mut pauses = Pauses::new(self.retry_for);
+        let mut in_doubt = false;
+        loop {
+            // Others who are in the way say nothing about how this request fares.
+            let waiting_since = Instant::now();
+            let pass = self.limit.enter().await;
+            pauses.leave_out(waiting_since.elapsed());
+            let sent = server.send(request, in_doubt).await;
+            match sent.as_ref().map_err(MilvusError::strain) {
+                // It failed for another reason, which says nothing about how much is too much.
+                Err(Strain::None) => drop(pass),
+                Err(strain) => self.heed(pass.answered(strain), strain),
+                Ok(()) => self.heed(pass.answered(Strain::None), Strain::None),
+            }
+            let Err(error) = sent else { return Ok(()) };
+            let advice = error.retry();
+            in_doubt |= advice == Retry::Ambiguous;
+            let again = match advice {
+                Retry::BackOff => true,
+                Retry::Ambiguous => server.can_repeat(),
+                Retry::No | Retry::SmallerBatch => false,
+            };
+            let doubtful = |error| match in_doubt {
+                true => target.in_doubt(error, request.rows()),
+                false => error,
+            };
+            if !again || !pauses.pause(&error).await {
+                return Err(doubtful(server.explained(error)));
+            }
+            meter.retries.add(1);
+            if in_doubt && server.arrived(rows).await.map_err(doubtful)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Says how much the server takes now, and sends less at once to one that is short of memory.
+    fn heed(&self, change: Change, strain: Strain) {
+        match change {
+            Change::None | Change::Least => {}
+            Change::More(writes) => tracing::debug!(writes, "More requests are sent at once"),
+            Change::Fewer(writes) => {
+                tracing::info!(writes, "The server is overloaded: fewer requests are sent at once")
+            }
+        }
+        // Once in a round of answers, as the limit.
+        if strain == Strain::Memory
+            && matches!(change, Change::Fewer(_) | Change::Least)
+            && let Some(bytes) = self.size.short_of_memory()
+        {
+            tracing::info!(bytes, "The server is short of memory: requests are made smaller");
+        }
     }
 }
 

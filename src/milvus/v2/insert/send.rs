@@ -1,8 +1,6 @@
 //! Sending a request that lies in parts.
 
-use crate::error::Retry;
 use crate::milvus::connection::frames::Frames;
-use crate::milvus::retry::Pauses;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::proto::milvus::MutationResult;
 use crate::milvus::v2::rpc::{Answer, procedure};
@@ -30,41 +28,6 @@ impl Verb {
 }
 
 impl Client {
-    /// Sends rows, and again while that fails for a passing reason and time is left. `again` is
-    /// told of each repetition, and as what it is sent.
-    ///
-    /// Where nobody knows whether the request was carried out, it is repeated as `repeat_as`:
-    /// doing that after `verb` must be the same as doing `verb` once. `None` makes such a failure
-    /// final. `in_doubt` is set from the first such failure on: when the call fails in the end,
-    /// the rows may be there all the same.
-    ///
-    /// # Errors
-    /// When the server refuses, or its answer does not come.
-    pub async fn insert(
-        &self,
-        verb: Verb,
-        repeat_as: Option<Verb>,
-        frames: &Frames,
-        in_doubt: &mut bool,
-        again: &mut (dyn FnMut(Verb) + Send),
-    ) -> Result<()> {
-        let mut pauses = Pauses::new(self.retry_for());
-        let mut verb = verb;
-        loop {
-            let Err(error) = self.send_rows(verb, frames).await else { return Ok(()) };
-            *in_doubt |= error.retry() == Retry::Ambiguous;
-            match (error.retry(), repeat_as) {
-                (Retry::BackOff, _) => {}
-                (Retry::Ambiguous, Some(other)) => verb = other,
-                _ => return Err(error),
-            }
-            if !pauses.pause(&error).await {
-                return Err(error);
-            }
-            again(verb);
-        }
-    }
-
     /// Sends rows once and waits for the server's word. Returns how many it took.
     ///
     /// # Errors
