@@ -160,12 +160,19 @@ impl IndexDefinition {
     }
 
     /// What a server is told of it.
-    pub(super) fn pairs(&self) -> Vec<KeyValuePair> {
+    pub(super) fn pairs(&self, lite: bool) -> Vec<KeyValuePair> {
         let mut all = vec![pair("index_type", &self.index_type)];
         if !self.metric_type.is_empty() {
             all.push(pair("metric_type", &self.metric_type));
         }
-        all.push(pair("params", Value::Object(self.params.clone())));
+        if lite {
+            all.push(pair("params", Value::Object(self.params.clone())));
+        } else {
+            all.extend(self.params.iter().map(|(key, value)| match value {
+                Value::String(text) => pair(key, text),
+                value => pair(key, value),
+            }));
+        }
         all.extend(pairs(&self.settings));
         all
     }

@@ -145,31 +145,38 @@ pub fn field_schema(field: &Field, nulls: bool) -> Option<FieldSchema> {
         Arrow::List(element) if data_type == DataType::Array => element_type(element)?,
         _ => DataType::None,
     };
-    let type_params = match data_type {
-        DataType::VarChar => vec![pair("max_length", MAX_VARCHAR)],
-        DataType::Array => {
-            let mut params = vec![pair("max_capacity", MAX_CAPACITY)];
-            if element == DataType::VarChar {
-                params.push(pair("max_length", MAX_VARCHAR));
-            }
-            params
-        }
-        DataType::SparseFloatVector => Vec::new(),
-        _ if is_vector(data_type) => vec![pair("dim", dim_of(field, data_type))],
-        _ => Vec::new(),
+    let typed = FieldSchema {
+        data_type: data_type.into(),
+        element_type: element.into(),
+        ..FieldSchema::default()
     };
+    let mut type_params: Vec<_> =
+        limits_of(&typed).iter().map(|(key, most)| pair(key, most)).collect();
+    if is_vector(data_type) && data_type != DataType::SparseFloatVector {
+        type_params.push(pair("dim", dim_of(field, data_type)));
+    }
     let role = Role::of(field);
     let dynamic = field.name() == DYNAMIC && data_type == DataType::Json;
     Some(FieldSchema {
         name: field.name().clone(),
-        data_type: data_type.into(),
-        element_type: element.into(),
         is_dynamic: dynamic,
         is_primary_key: role == Role::Id,
         nullable: nulls && role == Role::Scalar && field.is_nullable(),
         type_params,
-        ..FieldSchema::default()
+        ..typed
     })
+}
+
+/// The limits that a field of this type must have, and the largest that a Milvus takes.
+pub fn limits_of(field: &FieldSchema) -> &'static [(&'static str, usize)] {
+    match (field.data_type(), field.element_type()) {
+        (DataType::VarChar, _) => &[("max_length", MAX_VARCHAR)],
+        (DataType::Array, DataType::VarChar) => {
+            &[("max_capacity", MAX_CAPACITY), ("max_length", MAX_VARCHAR)]
+        }
+        (DataType::Array, _) => &[("max_capacity", MAX_CAPACITY)],
+        _ => &[],
+    }
 }
 
 /// `Int64`, `FloatVector(128)`, `VarChar(64)`: a field's type for people.

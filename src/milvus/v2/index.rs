@@ -59,7 +59,7 @@ impl Client {
             db_name: self.db_name(),
             collection_name: collection.to_owned(),
             field_name: index.field.clone(),
-            extra_params: index.pairs(),
+            extra_params: index.pairs(self.version().is_lite()),
             index_name: index.name.clone(),
         };
         self.call(request).await.map(drop)

@@ -8,7 +8,7 @@ use super::shape::Shape;
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::NewCollection;
 use crate::milvus::v2::definition::{Definition, FIELD, FieldDefinition, IndexDefinition};
-use crate::milvus::v2::field::{DYNAMIC, arrow_field};
+use crate::milvus::v2::field::{DYNAMIC, arrow_field, limits_of, pair, parameter};
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
 use crate::milvus::v2::proto::schema::FieldSchema;
 use crate::sink::TableToWrite;
@@ -171,7 +171,15 @@ fn takes_functions(version: &ServerVersion) -> bool {
 /// A field of the source as this server can have it, under its new name.
 pub(super) fn adapted(field: FieldSchema, name: &str, version: &ServerVersion) -> FieldSchema {
     let nulls = version.takes_nulls();
+    let mut type_params = field.type_params.clone();
+    // Milvus Lite does without limits that a Milvus insists on.
+    for (key, most) in limits_of(&field) {
+        if parameter(&field, key).is_none() {
+            type_params.push(pair(key, most));
+        }
+    }
     FieldSchema {
+        type_params,
         name: name.to_owned(),
         nullable: field.nullable && nulls,
         // 2.3.5 falls over when a client leaves such a field out.
