@@ -10,6 +10,7 @@ A request is one line of JSON on standard input, an answer one line of JSON on s
         values of vectors as bytes in hexadecimal digits, JSON as what it says
     {"do": "insert", "collection": …, "ids": [...]}           further rows of the kind "plain" → {}
     {"do": "call", "name": …, "arguments": {…}}               any method of MilvusClient → {}
+    {"do": "state", "collection": …}                          → {"state", "indexes"}
     {"do": "drop", "collections": [prefix, …]}                → {}
 
 What goes wrong is the answer {"wrong": …}.
@@ -276,6 +277,11 @@ def tell(request):
     }
 
 
+def state(request):
+    name = request["collection"]
+    return {"state": CLIENT.get_load_state(name)["state"].name, "indexes": CLIENT.list_indexes(name)}
+
+
 def call(request):
     getattr(CLIENT, request["name"])(**request["arguments"])
     return {}
@@ -290,7 +296,7 @@ def drop(request):
     return {}
 
 
-DO = {"make": make, "insert": insert, "tell": tell, "call": call, "drop": drop}
+DO = {"make": make, "insert": insert, "tell": tell, "call": call, "drop": drop, "state": state}
 for line in sys.stdin:
     request = json.loads(line)
     try:

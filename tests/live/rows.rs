@@ -1,1 +1,103 @@
+//! Which rows are read: ranges of keys, keys held several times, conditions, partitions; and what is
+//! loaded only for that.
 
+use serde_json::{Value, json};
+
+use crate::common::folder::Folder;
+use crate::support::{Server, moved, run};
+
+const PARQUET: &str = "sink: { parquet: { dir: out, mode: overwrite } }";
+
+/// Number of splits that the plan shows for the first table.
+fn splits(plan: &str) -> usize {
+    let line = plan.lines().find(|line| line.contains("vecpipe_live_")).unwrap();
+    line.split("  ").filter_map(|word| word.trim().parse().ok()).next_back().unwrap()
+}
+
+#[test]
+fn keys_are_divided_and_each_part_is_read() {
+    let (milvus, folder) = (Server::milvus(), Folder::new());
+    for (kind, rows) in [("plain", 60_000), ("texts", 40_000)] {
+        let source = milvus.made(kind, rows);
+        let content = ["--parallelism", "4", "--verify", "content"];
+        let done = moved(&folder, &[&source.source(""), PARQUET], &content);
+        assert_eq!(done.report["tables"][0]["rows_written"], rows);
+        assert_eq!(done.report["tables"][0]["verified"], "content");
+        let plan = folder.pipeline(&["plan", "move.yaml"]);
+        assert!(splits(&plan.stdout) >= 3, "{}", plan.stdout);
+    }
+}
+
+#[test]
+fn a_key_held_by_several_rows_is_read_once_and_told() {
+    let (milvus, folder) = (Server::milvus(), Folder::new());
+    let source = milvus.made("plain", 500);
+    // These stand beside the rows that have the keys already.
+    let again: Vec<_> = (0..50).map(|n| n * 7 - 1000).collect();
+    milvus.ask(&json!({ "do": "insert", "collection": source.name, "ids": again }));
+    let mut checksums = Vec::new();
+    for _ in 0..2 {
+        let done = moved(&folder, &[&source.source(""), PARQUET], &["--verify", "content"]);
+        let table = &done.report["tables"][0];
+        assert_eq!((&table["rows_read"], &table["rows_written"]), (&json!(500), &json!(500)));
+        let told = "50 rows more have keys that other rows have too";
+        assert!(done.stderr.contains(told), "{}", done.stderr);
+        checksums.push(table["checksum"].clone());
+    }
+    assert_eq!(checksums[0], checksums[1]);
+}
+
+#[test]
+fn conditions_fields_and_partitions_are_chosen() {
+    let (milvus, lite) = (Server::milvus(), Server::lite());
+    for server in [&milvus, &lite] {
+        let folder = Folder::new();
+        let source = server.made("parts", 300);
+        let filter = source.source(", filter: 'id < 0', output_fields: [v]");
+        let done = moved(&folder, &[&filter, PARQUET], &[]);
+        let rows = |table: &Value| table["rows_written"].as_u64().unwrap();
+        let tables = done.report["tables"].as_array().unwrap();
+        // Ids -1000, -993, … are 143 below 0.
+        assert_eq!(tables.iter().map(rows).sum::<u64>(), 143);
+        let name = &source.name;
+        let one = source.source("").replace(&format!("{name}:"), &format!("{name}: [p2]"));
+        let one =
+            one.replace("} } }", &format!("}}, rename: {{ {name}: other, {name}/p2: p3 }} }} }}"));
+        let done = moved(&folder, &[&one.replace("} }, rename", "}, rename"), PARQUET], &[]);
+        let table = &done.report["tables"][0];
+        assert_eq!(table["rows_written"], 100);
+        assert_eq!(table["source"], format!("{name}/p2"));
+        assert!(table["target"].as_str().unwrap().ends_with("other/p3"), "{table}");
+    }
+}
+
+#[test]
+fn what_is_loaded_to_be_read_is_released() {
+    let (milvus, folder) = (Server::milvus(), Folder::new());
+    let source = milvus.made("plain", 100);
+    milvus.call("release_collection", json!({ "collection_name": source.name }));
+    let lines = [&*source.source(""), PARQUET];
+    folder.write("move.yaml", &format!("version: 1\n{}\n", lines.join("\n")));
+    let plan = folder.pipeline(&["plan", "move.yaml"]);
+    assert!(plan.stdout.contains("it is not loaded: the run loads it"), "{}", plan.stdout);
+    assert_eq!(source.state(), "NotLoad");
+    let done = moved(&folder, &lines, &["--verify", "content"]);
+    assert_eq!(done.report["tables"][0]["rows_written"], 100);
+    assert_eq!(source.state(), "NotLoad");
+}
+
+#[test]
+fn an_index_is_made_only_to_be_read_where_that_is_asked_for() {
+    let (milvus, folder) = (Server::milvus(), Folder::new());
+    let source = milvus.made("plain", 100);
+    milvus.call("release_collection", json!({ "collection_name": source.name }));
+    milvus.call("drop_index", json!({ "collection_name": source.name, "index_name": "v" }));
+    let done = run(&folder, &[&source.source(""), PARQUET], &[]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.stderr.contains("its field v has no index"), "{}", done.stderr);
+    assert!(done.stderr.contains("source.milvus.prepare: true"), "{}", done.stderr);
+    let done = moved(&folder, &[&source.source(", prepare: true"), PARQUET], &[]);
+    assert_eq!(done.report["tables"][0]["rows_written"], 100);
+    assert_eq!(source.state(), "NotLoad");
+    assert_eq!(source.indexes(), json!([]));
+}

@@ -25,11 +25,6 @@ impl Server {
         Server::at("VECPIPE_TEST_LITE", true)
     }
 
-    /// Both.
-    pub fn both() -> [Server; 2] {
-        [Server::milvus(), Server::lite()]
-    }
-
     fn at(variable: &str, lite: bool) -> Server {
         let uri = std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
@@ -80,6 +75,18 @@ impl Collection<'_> {
     #[track_caller]
     pub fn tell(&self) -> Value {
         self.server.ask(&json!({ "do": "tell", "collection": self.name }))
+    }
+
+    /// `Loaded` or `NotLoad`.
+    #[track_caller]
+    pub fn state(&self) -> Value {
+        self.server.ask(&json!({ "do": "state", "collection": self.name }))["state"].clone()
+    }
+
+    /// Names of its indexes.
+    #[track_caller]
+    pub fn indexes(&self) -> Value {
+        self.server.ask(&json!({ "do": "state", "collection": self.name }))["indexes"].clone()
     }
 
     /// The `source` of a configuration, with more settings.

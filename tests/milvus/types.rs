@@ -238,12 +238,7 @@ async fn a_table_that_does_not_fit_says_why() {
             error.to_string()
         };
         let error = plan(of_type(VectorType::Float32, 9), json!({})).await;
-        assert!(
-            error.contains(
-                "Column v is FloatVector(9), field v of the collection is FloatVector(8)"
-            ),
-            "{error}"
-        );
+        assert!(error.contains("column v is FloatVector(9), field v is FloatVector(8)"), "{error}");
         let item = VectorColumn { vector_type: VectorType::Float32, dim: 8 };
         let more = vec![
             id_field("id", DataType::Int64),
@@ -252,16 +247,13 @@ async fn a_table_that_does_not_fit_says_why() {
         ];
         let error = plan(schema(more), json!({})).await;
         assert!(
-            error
-                .contains("has no field `extra`; it has: id Int64 (primary key), v FloatVector(8)"),
+            error.contains("it has no field `extra`")
+                && error.contains("it has: id Int64 (primary key), v FloatVector(8)"),
             "{error}"
         );
         let text_ids = vec![id_field("id", DataType::Utf8), vector_field("v", item)];
         let error = plan(schema(text_ids), json!({})).await;
-        assert!(
-            error.contains("Column id is VarChar(65535), field id of the collection is Int64"),
-            "{error}"
-        );
+        assert!(error.contains("column id is VarChar(65535), field id is Int64"), "{error}");
         let given = json!({ "schema": { "vector": "other" } });
         let error = plan(of_type(VectorType::Float32, 8), given).await;
         assert!(error.contains("has no field `other`"), "{error}");

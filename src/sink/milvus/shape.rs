@@ -89,9 +89,16 @@ impl Shape {
     ) -> Result<Shape> {
         let mut fields = Vec::new();
         let mut notes = Vec::new();
+        let mut misfits = Vec::new();
         for (index, column) in table.schema.arrow().fields().iter().enumerate() {
-            let field = field_for(config, table, index, collection)?;
-            check_fit(column, field, version)?;
+            let field = match field_for(config, table, index, collection) {
+                Ok(field) => field,
+                Err(misfit) => {
+                    misfits.push(misfit);
+                    continue;
+                }
+            };
+            misfits.extend(misfit(column, field, version)?);
             if field.name != *column.name() {
                 notes.push(format!("column {} goes to field {}", column.name(), field.name));
             }
@@ -106,12 +113,18 @@ impl Shape {
             .map(|field| format!("{} {}", field.name, type_words(field)))
             .collect();
         if !missing.is_empty() {
+            misfits.push(format!("it has fields that the table lacks: {}", missing.join(", ")));
+        }
+        if !misfits.is_empty() {
             return Err(Error::config(format!(
-                "Collection {} has fields that the table lacks: {}",
+                "Collection {} does not fit the table: {}",
                 collection.name,
-                missing.join(", ")
+                misfits.join("; ")
             ))
-            .help("write to another collection, or overwrite this one"));
+            .help(format!(
+                "it has: {}. Name fields with sink.milvus.schema (id, vector) or the transform rename, leave columns out with select, write to another collection, or overwrite this one",
+                fields_words(&collection.fields)
+            )));
         }
         Ok(Shape::pair(table, fields, notes))
     }
@@ -148,13 +161,14 @@ fn wanted_name<'a>(config: &'a Config, table: &'a TableToWrite, index: usize) ->
     given.unwrap_or_else(|| table.schema.arrow().field(index).name())
 }
 
-/// The collection's field for a column: by name, or where there is only one that can be meant.
+/// The collection's field for a column: by name, or where there is only one that can be meant; or
+/// that there is none.
 fn field_for<'a>(
     config: &Config,
     table: &TableToWrite,
     index: usize,
     collection: &'a Collection,
-) -> Result<&'a FieldSchema> {
+) -> Result<&'a FieldSchema, String> {
     let wanted = wanted_name(config, table, index);
     if wanted == DYNAMIC && collection.dynamic {
         return Ok(&DYNAMIC_FIELD);
@@ -182,21 +196,16 @@ fn field_for<'a>(
         }
     }
     let what = if is_id { "primary key" } else { "field" };
-    Err(Error::config(format!(
-        "Collection {} has no {what} `{wanted}`; it has: {}",
-        collection.name,
-        fields_words(&collection.fields)
-    ))
-    .help("name the field with sink.milvus.schema (id, vector) or the transform rename, or write to another collection"))
+    Err(format!("it has no {what} `{wanted}`"))
 }
 
-fn check_fit(column: &Field, field: &FieldSchema, version: &ServerVersion) -> Result<()> {
+/// How a column differs from its field.
+fn misfit(column: &Field, field: &FieldSchema, version: &ServerVersion) -> Result<Option<String>> {
     if field.auto_id {
-        return Err(Error::config(format!(
-            "The collection makes its ids itself ({} is auto_id), so the source's ids can't be kept",
+        return Ok(Some(format!(
+            "it makes its ids itself ({} is auto_id), so the source's ids can't be kept",
             field.name
-        ))
-        .help("write to a collection without auto_id"));
+        )));
     }
     let data_type = sendable_type(column, version)?;
     let target = field.data_type();
@@ -208,16 +217,15 @@ fn check_fit(column: &Field, field: &FieldSchema, version: &ServerVersion) -> Re
     let any_dim = !is_vector(target) || target == DataType::SparseFloatVector;
     let fits = fits && (target != DataType::Array || element_of(column) == field.element_type());
     if fits && (any_dim || dim == Some(dim_of(column, data_type))) {
-        return Ok(());
+        return Ok(None);
     }
     let ours = field_schema(column, false).map(|ours| type_words(&ours)).unwrap_or_default();
-    Err(Error::config(format!(
-        "Column {} is {ours}, field {} of the collection is {}",
+    Ok(Some(format!(
+        "column {} is {ours}, field {} is {}",
         column.name(),
         field.name,
         type_words(field)
-    ))
-    .help("write to another collection, or overwrite this one"))
+    )))
 }
 
 /// The Milvus type of an array column's elements.
