@@ -36,7 +36,7 @@ use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
 };
-use crate::table::VectorType;
+use crate::table::{RowRules, VectorType};
 
 /// HDF5 files: `<dir>/<table>/<partition or _default>.h5`, and beside each a YAML that loads it
 /// into Milvus.
@@ -112,7 +112,15 @@ impl Sink for Hdf5 {
             notes.push("the files are written anew, the old rows first".to_owned());
         }
         let (rows_before, ids) = (Some(rows_before), IdRules::default());
-        Ok(TargetPlan { target, decision, rows_before, notes, ids, publish: None })
+        Ok(TargetPlan {
+            target,
+            decision,
+            rows_before,
+            notes,
+            ids,
+            rows: RowRules::default(),
+            publish: None,
+        })
     }
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
