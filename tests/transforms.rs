@@ -101,8 +101,11 @@ fn vectors_are_rounded_to_the_nearest_half() {
 fn a_value_out_of_range_names_its_row_and_id() {
     let half = plan(json!({ "cast": { "vector": "float16" } }), &schema()).unwrap();
     let error = apply(&*half, rows([0.0, 0.0, 0.0, 70000.0], [None; 2], [None; 2])).unwrap_err();
-    assert!(error.starts_with("The value 70000 in column `vector` does not fit"), "{error}");
-    assert!(error.contains("row 41 of the split, id 101"), "{error}");
+    assert!(
+        error.starts_with("Row with id 101: the value 70000 in column `vector` does not fit"),
+        "{error}"
+    );
+    assert!(error.contains("table t, split 2, row 41"), "{error}");
 
     let small = plan(json!({ "cast": { "age": "int8" } }), &schema()).unwrap();
     let out = apply(&*small, rows([0.0; 4], [Some(-128), None], [None; 2])).unwrap();

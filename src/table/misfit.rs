@@ -46,21 +46,22 @@ impl Misfit {
     pub fn error(&self, rows: &RecordBatch, n: usize, place: &Place) -> Error {
         let what = match self.id(rows, n) {
             Some(id) => format!("Row with id {id}: {}", self.what),
-            None => format!("A row without an id: {}", self.what),
+            None => format!("A row can't be moved: {}", self.what),
         };
-        let row = place.rows().nth(n).unwrap_or(u64::MAX);
         let error = if self.lost { Error::source(what) } else { Error::target(what) };
         let error = match &self.at {
+            // The reader adds the table and the split.
             Some(at) => error.at(at),
-            None => error,
+            None => {
+                let row = place.rows().nth(n).unwrap_or(u64::MAX);
+                error.at(format!("table {}, split {}, row {row}", place.table, place.split))
+            }
         };
         let mut help = "correct or remove the row in the source, ".to_owned();
         if let Some(other) = self.help {
             help.push_str(&format!("{other}, "));
         }
-        error
-            .at(format!("table {}, split {}, row {row}", place.table, place.split))
-            .help(help + "or put such rows aside with `on_bad_row: reject` below `run`")
+        error.help(help + "or put such rows aside with `on_bad_row: reject` below `run`")
     }
 
     /// The id of the row, for people; none where it is what is wrong.
