@@ -30,6 +30,8 @@ pub struct ColumnRule {
     pub max_length: Option<usize>,
     /// The length of a text is counted in characters, not in bytes.
     pub in_characters: bool,
+    /// Its texts must have no zero byte.
+    pub no_zero_bytes: bool,
     /// Its texts must be JSON.
     pub json: bool,
 }
@@ -65,12 +67,14 @@ impl ColumnRule {
     fn look(&self, values: &ArrayRef, mut bad: impl FnMut(usize, String)) {
         if !self.nulls && values.null_count() > 0 {
             for row in (0..values.len()).filter(|row| values.is_null(*row)) {
-                bad(row, format!("{} is null, and the field takes no nulls", self.name));
+                bad(row, format!("{} is null, and the target takes no nulls", self.name));
             }
         }
         match values.as_fixed_size_list_opt() {
             Some(vectors) if self.finite => self.look_at_vectors(vectors, bad),
-            _ if self.max_length.is_some() || self.json => self.look_at_texts(values, bad),
+            _ if self.max_length.is_some() || self.json || self.no_zero_bytes => {
+                self.look_at_texts(values, bad)
+            }
             _ => {}
         }
     }
@@ -120,11 +124,14 @@ impl ColumnRule {
                 bad(
                     row,
                     format!(
-                        "{} is {len} {unit} long, the field takes {max}: {}",
+                        "{} is {len} {unit} long, the target takes {max}: {}",
                         self.name,
                         shown(texts, row)
                     ),
                 );
+            } else if self.no_zero_bytes && text.contains('\0') {
+                let value = shown(texts, row);
+                bad(row, format!("{} has a zero byte, at which it would end: {value}", self.name));
             } else if self.json
                 && let Err(error) = serde_json::from_str::<IgnoredAny>(text)
             {
@@ -208,13 +215,13 @@ mod tests {
         let long = rows(vec![0.0; 4], [Some("abcde"), Some("日本")]);
         assert_eq!(
             found(&long),
-            [(1, "t is 6 bytes long, the field takes 5: \"日本\"".to_owned())]
+            [(1, "t is 6 bytes long, the target takes 5: \"日本\"".to_owned())]
         );
         let mut characters = rules();
         characters.0[2].in_characters = true;
         assert!(characters.misfits(&long).is_empty());
         let null = rows(vec![0.0; 4], [None, Some("a")]);
-        assert_eq!(found(&null)[0].1, "t is null, and the field takes no nulls");
+        assert_eq!(found(&null)[0].1, "t is null, and the target takes no nulls");
         assert!(found(&rows(vec![0.0; 4], [Some(""), Some("abcde")])).is_empty());
         assert!(RowRules::default().misfits(&null).is_empty());
     }

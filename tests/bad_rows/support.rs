@@ -162,7 +162,7 @@ pub fn assert_rejected(folder: &Folder, bad: impl Fn(u64) -> Option<Bad>) {
         assert_eq!(reject.vector, whole.map(bits));
         let (column, words) = match bad(n).unwrap() {
             Bad::NaN => ("v", "value 2 of v is NaN"),
-            Bad::Long => ("t", "the field takes"),
+            Bad::Long => ("t", "the target takes"),
             Bad::Short => ("v", "has 3 values, expected 4: ["),
             Bad::NoVector => ("v", "vector column `v` is null"),
             Bad::NoId => ("id", "id column `id` is null"),
