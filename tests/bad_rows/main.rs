@@ -3,17 +3,14 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
-#[allow(dead_code)]
 mod common;
 mod fail;
 mod hdf5;
 mod kill;
 #[path = "../milvus1/support.rs"]
-#[allow(dead_code)]
 mod milvus1_cases;
 mod reject;
 #[path = "../milvus1_server/mod.rs"]
-#[allow(dead_code)]
 mod server;
 mod support;
 mod transforms;

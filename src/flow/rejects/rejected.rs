@@ -53,7 +53,7 @@ impl Rejected {
     }
 
     /// How many they are.
-    pub fn len(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.misfits.len() as u64
     }
 

@@ -133,7 +133,7 @@ impl Moving<'_> {
             return self.writer.stage(batch).await;
         }
         if let Some(rejected) = rejected {
-            transformed.rows_rejected = rejected.len();
+            transformed.rows_rejected = rejected.count();
             self.reject(first, rejected).await?;
         }
         meter.add(&transformed);

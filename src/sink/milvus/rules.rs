@@ -26,6 +26,7 @@ impl Shape {
                 },
                 in_characters: version.is_lite() && data_type == DataType::VarChar,
                 json: data_type == DataType::Json,
+                no_zero_bytes: false,
             }
         });
         RowRules::new(columns.collect())
