@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::common::rows::write_parquet;
-use crate::support::{folder, into, rows};
+use crate::support::{configure, folder, into, rejects, rows};
 use crate::work::Server;
 
 #[test]
@@ -42,4 +42,29 @@ fn a_server_is_sent_no_row_of_a_batch_with_a_bad_one() {
         assert_eq!(done.report["tables"][0]["rows_rejected"], 0);
         assert!(!folder.path("rejects").exists());
     }
+}
+
+/// What has moved stays, and the bad row is put aside when it comes again.
+#[test]
+fn a_run_that_a_bad_row_stopped_goes_on_and_puts_it_aside() {
+    let server = Server::lite();
+    let collection = server.collection("bad_go_on");
+    let run =
+        |on_bad_row: &str| json!({ "parallelism": 1, "batch_rows": 20, "on_bad_row": on_bad_row });
+    let folder = folder(into(&server, &collection), json!([]), run("fail"));
+    fs::remove_dir_all(folder.path("in")).unwrap();
+    fs::create_dir(folder.path("in")).unwrap();
+    // Bad are 102, 199 and 296.
+    let numbers = (0..300).filter(|n| n % 89 != 3 && *n != 5);
+    write_parquet(&folder.path("in/0.parquet"), &rows(numbers), 50);
+    let done = folder.run(&["config.json"]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    let moved = done.report["tables"][0]["rows_written"].as_u64().unwrap();
+    assert!(moved > 0, "{}", done.report);
+    configure(&folder, into(&server, &collection), json!([]), run("reject"));
+    let done = folder.run(&["config.json", "--verify", "content"]);
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    let table = &done.report["tables"][0];
+    assert_eq!((&table["rows_resumed"], &table["rows_rejected"]), (&moved.into(), &3.into()));
+    assert_eq!(rejects(&folder).len(), 3);
 }

@@ -240,6 +240,12 @@ impl Run {
             None => None,
         };
         let rejects = self.rejects(target).await?;
+        let noted = progress.memo.as_ref().is_some_and(|memo| memo.rejects.is_some());
+        if let (Some(memo), Some(rejects), false) = (&progress.memo, &rejects, noted) {
+            // The run that a bad row stopped had no place for it.
+            let memo = Memo { rejects: Some(rejects.path().to_owned()), ..memo.clone() };
+            self.journal.record(Change::Prepared(number, memo)).await?;
+        }
         if progress.memo.is_none() {
             let stage = stage.as_ref().map(|stage| stage.memo()).unwrap_or_default();
             let rejects = rejects.as_ref().map(|rejects| rejects.path().to_owned());
@@ -252,11 +258,17 @@ impl Run {
     /// Where bad rows of a target go, if they are put aside.
     async fn rejects(&self, target: &TargetRun) -> Result<Option<Arc<RejectsFolder>>> {
         let settings = &self.pipeline.settings;
-        if settings.on_bad_row == OnBadRow::Fail {
-            return Ok(None);
-        }
         let plan = Arc::clone(&target.plan);
         let earlier = plan.progress.memo.as_ref().and_then(|memo| memo.rejects.clone());
+        match (settings.on_bad_row, &earlier) {
+            (OnBadRow::Reject, _) => {}
+            (OnBadRow::Fail, None) => return Ok(None),
+            (OnBadRow::Fail, Some(folder)) => {
+                return Err(Error::config("The run that is gone on with put bad rows aside")
+                    .at(folder.display())
+                    .help("set `on_bad_row: reject` below `run`, or begin anew with --restart"));
+            }
+        }
         let first = self.tables_of(target).next().map(|table| table.plan.source.name.clone());
         let rejects_dir = settings.rejects_dir.clone();
         let open = move || match earlier {
