@@ -1,6 +1,7 @@
 //! Rows that can't be moved as they are, and why.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use arrow::util::display::array_value_to_string;
 use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
@@ -17,9 +18,8 @@ pub struct Misfit {
     pub what: String,
     /// Where else the row stands, in the source's own words: `row 12 of the file`.
     pub at: Option<String>,
-    /// True when the column can't hold the value. Then another one stands there, which means
-    /// nothing.
-    pub lost: bool,
+    /// Columns that can't hold the row's value. Others stand there, which mean nothing.
+    pub lost: Vec<String>,
     /// What could be done about it, beside correcting the row.
     pub help: Option<&'static str>,
 }
@@ -33,12 +33,21 @@ const LONGEST: usize = 60;
 impl Misfit {
     /// A value that stands in its column, and that the target can't take.
     pub fn refused(column: impl Into<String>, what: String) -> Misfit {
-        Misfit { column: column.into(), what, at: None, lost: false, help: None }
+        Misfit { column: column.into(), what, at: None, lost: Vec::new(), help: None }
     }
 
     /// A value that its column can't hold.
     pub fn lost(column: impl Into<String>, what: String) -> Misfit {
-        Misfit { lost: true, ..Misfit::refused(column, what) }
+        let column = column.into();
+        Misfit { lost: vec![column.clone()], ..Misfit::refused(column, what) }
+    }
+
+    /// Adds one to others, by the number of its row. What was wrong first is what is told.
+    pub fn add_to<Row: Ord>(self, all: &mut BTreeMap<Row, Misfit>, row: Row) {
+        match all.entry(row) {
+            Entry::Vacant(entry) => drop(entry.insert(self)),
+            Entry::Occupied(mut entry) => entry.get_mut().lost.extend(self.lost),
+        }
     }
 
     /// The error of a run that such a row stops: row `n` of the batch `rows`, which comes from
@@ -48,7 +57,7 @@ impl Misfit {
             Some(id) => format!("Row with id {id}: {}", self.what),
             None => format!("A row can't be moved: {}", self.what),
         };
-        let error = if self.lost { Error::source(what) } else { Error::target(what) };
+        let error = if self.lost.is_empty() { Error::target(what) } else { Error::source(what) };
         let error = match &self.at {
             // The reader adds the table and the split.
             Some(at) => error.at(at),
@@ -69,7 +78,7 @@ impl Misfit {
         let schema = rows.schema();
         let (index, field) =
             schema.fields().iter().enumerate().find(|(_, field)| Role::of(field) == Role::Id)?;
-        (!self.lost || *field.name() != self.column).then(|| shown(rows.column(index), n))
+        (!self.lost.contains(field.name())).then(|| shown(rows.column(index), n))
     }
 }
 

@@ -64,8 +64,10 @@ impl Transform for Rename {
             .map_err(|error| Error::internal("Renaming changed a column's type").because(error))?;
         let mut place = batch.place;
         for misfit in place.misfits.iter_mut().flat_map(|all| Arc::make_mut(all).values_mut()) {
-            if let Some(name) = self.names.get(&misfit.column) {
-                misfit.column.clone_from(name);
+            for column in misfit.lost.iter_mut().chain([&mut misfit.column]) {
+                if let Some(name) = self.names.get(column) {
+                    column.clone_from(name);
+                }
             }
         }
         Ok(Batch { rows, place, ..batch })

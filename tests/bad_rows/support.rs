@@ -29,6 +29,8 @@ pub enum Bad {
     Short,
     NoVector,
     NoId,
+    /// Neither an id nor a vector.
+    Neither,
 }
 
 /// What is wrong with the row of this number.
@@ -37,6 +39,7 @@ pub fn bad(n: u64) -> Option<Bad> {
         1_234 | 4_321 => Bad::Long,
         2_500 => Bad::NoVector,
         3_003 => Bad::NoId,
+        3_500 => Bad::Neither,
         _ if n % 97 == 5 => Bad::NaN,
         _ if n % 89 == 3 => Bad::Short,
         _ => return None,
@@ -48,12 +51,16 @@ pub fn bad_for_files(n: u64) -> Option<Bad> {
     bad(n).filter(|bad| !matches!(bad, Bad::NaN | Bad::Long))
 }
 
+pub fn has_id(n: u64) -> bool {
+    !matches!(bad(n), Some(Bad::NoId | Bad::Neither))
+}
+
 pub fn vector(n: u64) -> Option<Vec<Option<f32>>> {
     let mut values: Vec<_> = (0..4u8).map(|d| Some(n as f32 + f32::from(d) / 8.0)).collect();
     match bad(n) {
         Some(Bad::NaN) => values[2] = Some(f32::NAN),
         Some(Bad::Short) => drop(values.pop()),
-        Some(Bad::NoVector) => return None,
+        Some(Bad::NoVector | Bad::Neither) => return None,
         _ => {}
     }
     Some(values)
@@ -65,7 +72,7 @@ pub fn text(n: u64) -> String {
 
 /// Rows of these numbers, as another program writes them.
 pub fn rows(numbers: impl Iterator<Item = u64> + Clone) -> RecordBatch {
-    let id = |n| (bad(n) != Some(Bad::NoId)).then_some(n as i64);
+    let id = |n| has_id(n).then_some(n as i64);
     let ids: Int64Array = numbers.clone().map(id).collect();
     let vectors = ListArray::from_iter_primitive::<Float32Type, _, _>(numbers.clone().map(vector));
     let texts = StringArray::from_iter_values(numbers.map(text));
@@ -155,8 +162,8 @@ pub fn assert_rejected(folder: &Folder, bad: impl Fn(u64) -> Option<Bad>) {
     let expected: Vec<_> = (0..FILES * ROWS).filter(|n| bad(*n).is_some()).collect();
     assert_eq!(rejects.keys().copied().collect::<Vec<_>>(), expected);
     for (n, reject) in rejects {
-        let (whole, has_id) = (vector(n).filter(|v| v.len() == 4), bad(n) != Some(Bad::NoId));
-        assert_eq!(reject.id, has_id.then_some(n as i64));
+        let whole = vector(n).filter(|v| v.len() == 4);
+        assert_eq!(reject.id, has_id(n).then_some(n as i64));
         assert_eq!(reject.text, text(n));
         let bits = |v: Vec<Option<f32>>| v.into_iter().flatten().map(f32::to_bits).collect();
         assert_eq!(reject.vector, whole.map(bits));
@@ -165,7 +172,7 @@ pub fn assert_rejected(folder: &Folder, bad: impl Fn(u64) -> Option<Bad>) {
             Bad::Long => ("t", "the target takes"),
             Bad::Short => ("v", "has 3 values, expected 4: ["),
             Bad::NoVector => ("v", "vector column `v` is null"),
-            Bad::NoId => ("id", "id column `id` is null"),
+            Bad::NoId | Bad::Neither => ("id", "id column `id` is null"),
         };
         assert_eq!(reject.column, column);
         assert!(reject.reason.contains(words), "{}", reject.reason);

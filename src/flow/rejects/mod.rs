@@ -50,9 +50,8 @@ pub fn mark(
     }
     let mut all = place.misfits.as_deref().cloned().unwrap_or_default();
     for (number, row) in place.rows().zip(0..rows.num_rows()) {
-        // What was wrong first is what is told.
         if let Some(misfit) = found.get(&row) {
-            all.entry(number).or_insert_with(|| misfit.clone());
+            misfit.clone().add_to(&mut all, number);
         }
     }
     place.misfits = Some(Arc::new(all));

@@ -81,9 +81,8 @@ impl Rejected {
         let failed = |error| Error::internal("Rejected rows do not fit their file").because(error);
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for (values, field) in self.rows.columns().iter().zip(self.rows.schema().fields()) {
-            let lost = |misfit: &Misfit| misfit.lost && misfit.column == *field.name();
-            let lost: BooleanArray =
-                self.misfits.iter().map(|(_, misfit)| Some(lost(misfit))).collect();
+            let lost = self.misfits.iter().map(|(_, misfit)| misfit.lost.contains(field.name()));
+            let lost: BooleanArray = lost.map(Some).collect();
             columns.push(match lost.true_count() {
                 0 => Arc::clone(values),
                 _ => nullif(values, &lost).map_err(failed)?,

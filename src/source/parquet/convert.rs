@@ -36,10 +36,14 @@ impl<'a> Unfit<'a> {
     }
 
     fn add(&mut self, row: usize, field: &FieldRef, what: impl FnOnce() -> String) {
+        let is_known = |misfit: &Misfit| misfit.lost.contains(field.name());
+        if self.rows.get(&row).is_some_and(is_known) {
+            return;
+        }
         let number = self.first_row + row as u64;
-        let at = || Some(format!("{}, row {number}", self.path.display()));
-        let misfit = || Misfit { at: at(), ..Misfit::lost(field.name(), what()) };
-        self.rows.entry(row).or_insert_with(misfit);
+        let at = Some(format!("{}, row {number}", self.path.display()));
+        let misfit = Misfit { at, ..Misfit::lost(field.name(), what()) };
+        misfit.add_to(&mut self.rows, row);
     }
 }
 

@@ -157,7 +157,7 @@ impl Transform for Cast {
                 false => without_nulls(&cast)?,
             });
             for Lost { row, value } in lost {
-                misfits.entry(row).or_insert_with(|| misfit(&value, field));
+                misfit(&value, field).add_to(&mut misfits, row);
             }
         }
         mark(&mut batch.place, &batch.rows, misfits, cx.on_bad_row)?;

@@ -198,7 +198,8 @@ impl Remap {
 /// Which rows have a value in a column, where not all have.
 fn with_value(batch: &Batch, column: &str) -> Option<BooleanArray> {
     let marked = batch.place.misfits.as_deref()?;
-    let has_value = |row| marked.get(&row).is_none_or(|misfit| misfit.column != column);
+    let is_lost = |misfit: &Misfit| misfit.lost.iter().any(|lost| lost == column);
+    let has_value = |row| marked.get(&row).is_none_or(|misfit| !is_lost(misfit));
     Some(batch.place.rows().take(batch.rows.num_rows()).map(|row| Some(has_value(row))).collect())
 }
 

@@ -47,10 +47,13 @@ impl Unfit {
     }
 
     fn add(&mut self, row: usize, column: String, what: String, help: &'static str) {
+        if self.rows.get(&row).is_some_and(|misfit| misfit.lost.contains(&column)) {
+            return;
+        }
         let number = self.first_row + row as u64;
         let at = Some(format!("{}, row {number}", self.path.display()));
         let misfit = Misfit { at, help: Some(help), ..Misfit::lost(column, what) };
-        self.rows.entry(row).or_insert(misfit);
+        misfit.add_to(&mut self.rows, row);
     }
 
     /// The first of them as an error: for those who only look at a few rows.
