@@ -111,7 +111,10 @@ fn a_value_out_of_range_names_its_row_and_id() {
     let out = apply(&*small, rows([0.0; 4], [Some(-128), None], [None; 2])).unwrap();
     assert_eq!((out["age"].data_type(), out["age"].null_count()), (&DataType::Int8, 1));
     let error = apply(&*small, rows([0.0; 4], [None, Some(128)], [None; 2])).unwrap_err();
-    assert!(error.starts_with("The value 128 in column `age` does not fit Int8"), "{error}");
+    assert!(
+        error.starts_with("Row with id 101: the value 128 in column `age` does not fit Int8"),
+        "{error}"
+    );
     assert!(error.contains("id 101"), "{error}");
 
     let single = plan(json!({ "cast": { "score": "float32" } }), &schema()).unwrap();
