@@ -103,6 +103,13 @@ pub trait Source: Send + Sync {
     /// Whatever keeps the source from being read as configured.
     async fn tables(&self) -> Result<Vec<SourceTable>>;
 
+    /// Splits of which it is known without reading them that they hold bad rows
+    /// ([`Outlet::send_marked`](crate::flow::Outlet::send_marked)), by their numbers. Where such rows
+    /// stop a run, it stops before it changes anything.
+    fn suspects(&self, _: &SourceTable) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// What `table` is recognised by, without reading all of it: a run that goes on where another
     /// one stopped must find the same rows.
     ///

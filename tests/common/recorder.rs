@@ -14,7 +14,7 @@ use vecpipe::sink::{
     Completion, Decision, Earlier, Granularity, IdRules, Publish, ReadBack, Sink, SplitWriter,
     Start, TableToWrite, TableWriter, TargetPlan, Written,
 };
-use vecpipe::table::Split;
+use vecpipe::table::{RowRules, Split};
 use vecpipe::{Error, Result};
 
 /// What a recorder does at its n-th row.
@@ -94,6 +94,7 @@ impl Sink for Recorder {
             rows_before: None,
             notes: Vec::new(),
             ids: IdRules::default(),
+            rows: RowRules::default(),
             publish: self.publishes.then(|| Publish {
                 what: "all".to_owned(),
                 from: format!("beside {}", table.collection),

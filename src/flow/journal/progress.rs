@@ -1,5 +1,7 @@
 //! How far targets and splits are.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,6 +44,9 @@ pub struct Memo {
     /// The stage's.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub stage: Value,
+    /// The folder of the rows that are rejected, where such rows are put aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<PathBuf>,
 }
 
 /// How a run ended, for whoever asks afterwards.

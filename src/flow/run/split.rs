@@ -11,10 +11,13 @@ use super::state::{TableRun, TargetRun};
 use super::tee::Tee;
 use crate::error::{Error, Result};
 use crate::flow::survey::{not_surveyed, placed};
-use crate::flow::{Batch, Chain, Meter, ReadContext, TargetSplit, Totals, blocking};
+use crate::flow::{
+    Batch, Chain, Meter, ReadContext, Rejected, RejectsFolder, TargetSplit, Totals, blocking,
+    sort_out,
+};
 use crate::sink::{Granularity, Written};
 use crate::source::Columns;
-use crate::table::Place;
+use crate::table::{Place, RowRules};
 use crate::transform::SplitContext;
 
 impl Run {
@@ -31,10 +34,16 @@ impl Run {
         let source = &table.plan.source.splits[split.split];
         let earlier = target.plan.progress.splits[number];
         let by_rows = self.pipeline.sink.granularity() == Granularity::Rows;
+        let on_bad_row = self.pipeline.settings.on_bad_row;
+        let transforming =
+            SplitContext { on_bad_row, ..split_context(table, target, number).await? };
         let mut moving = Moving {
             table,
             split,
-            transforming: split_context(table, target, number).await?,
+            number,
+            rules: &target.plan.plan.rows,
+            rejects: opened.rejects.as_ref(),
+            transforming,
             log: SplitLog::new(
                 &self.journal,
                 (target_number, number),
@@ -92,6 +101,12 @@ impl Run {
 struct Moving<'a> {
     table: &'a TableRun,
     split: &'a TargetSplit,
+    /// Its number among the target's.
+    number: usize,
+    /// Which rows the target takes.
+    rules: &'a RowRules,
+    /// Where the others go, if they don't stop the run.
+    rejects: Option<&'a Arc<RejectsFolder>>,
     transforming: SplitContext,
     log: SplitLog<'a>,
     writer: Tee,
@@ -111,10 +126,15 @@ impl Moving<'_> {
         let transforming_since = Instant::now();
         let chain = self.table.plan.transforms.clone();
         let batch = placed(batch, self.split);
-        let (batch, transformed) = transform(chain, &self.transforming, batch).await?;
+        let (batch, mut transformed) = transform(chain, &self.transforming, batch).await?;
+        let (batch, rejected) = sort_out(batch, self.rules, self.transforming.on_bad_row)?;
         meter.transforming.add_since(transforming_since);
         if fate == Fate::Settled {
             return self.writer.stage(batch).await;
+        }
+        if let Some(rejected) = rejected {
+            transformed.rows_rejected = rejected.count();
+            self.reject(first, rejected).await?;
         }
         meter.add(&transformed);
         let mut written = Totals::default();
@@ -127,6 +147,17 @@ impl Moving<'_> {
         }
         self.log.settled(end, read + transformed + written);
         Ok(())
+    }
+
+    /// Puts bad rows aside, of the batch that begins with row `first`. They are durable before the
+    /// batch is settled.
+    async fn reject(&mut self, first: u64, rejected: Rejected) -> Result<()> {
+        let Some(folder) = self.rejects.cloned() else {
+            return Err(Error::internal("There is no place for rejected rows"));
+        };
+        self.table.reject(&rejected);
+        let number = self.number;
+        blocking(move || folder.write(number, first, &rejected)).await
     }
 
     async fn finish(self, place: Place) -> Result<()> {
@@ -175,5 +206,5 @@ async fn split_context(
         (None, None) => Default::default(),
         (None, Some(_)) => return Err(not_surveyed()),
     };
-    Ok(SplitContext { meter, left_out, comparing: false })
+    Ok(SplitContext { meter, left_out, ..SplitContext::default() })
 }

@@ -12,8 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::folder::Folder;
 use crate::error::{Error, Result};
 use crate::flow::plan::{Plan, TargetSplit, TargetTable};
-use crate::flow::{Batch, Controls, MemoryBudget, Pipeline, ReadContext, blocking};
+use crate::flow::{
+    Batch, Controls, MemoryBudget, OnBadRow, Pipeline, ReadContext, blocking, sort_out,
+};
 use crate::source::Columns;
+use crate::table::RowRules;
 use crate::transform::SplitContext;
 
 /// A target whose ids are looked at.
@@ -64,7 +67,11 @@ impl<'a> Pass<'a> {
             folder: Arc::new(Folder::below(&settings.state_dir)),
             pipeline,
             controls,
-            cx: ReadContext { cancel: controls.cancel.child_token(), ..cx },
+            cx: ReadContext {
+                cancel: controls.cancel.child_token(),
+                on_bad_row: settings.on_bad_row,
+                ..cx
+            },
         })
     }
 
@@ -121,6 +128,8 @@ impl<'a> Pass<'a> {
                     0 => ids,
                     _ => blocking(move || chain.apply_ids(depth.steps, ids, &split_cx)).await?,
                 };
+                // What has no id in the source has none at the target.
+                let (ids, _) = sort_out(ids, &RowRules::default(), OnBadRow::Reject)?;
                 let held = match depth.held {
                     true => {
                         let ids = ids.rows.column(0);
@@ -145,11 +154,11 @@ impl<'a> Pass<'a> {
 
     /// What transforms are told of a split; of rows to leave out as much as is known by now.
     async fn split_context(&self, index: usize) -> Result<SplitContext> {
-        let Some(left_out) = self.target.left_out.get().cloned() else {
-            return Ok(SplitContext::default());
-        };
+        let on_bad_row = self.pipeline.settings.on_bad_row;
+        let cx = SplitContext { on_bad_row, ..SplitContext::default() };
+        let Some(left_out) = self.target.left_out.get().cloned() else { return Ok(cx) };
         let left_out = blocking(move || left_out.of_split(index)).await?;
-        Ok(SplitContext { left_out, ..SplitContext::default() })
+        Ok(SplitContext { left_out, ..cx })
     }
 
     async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T> {

@@ -143,18 +143,6 @@ impl Intent {
     }
 }
 
-/// The plan of a target that nothing moves into. It need not fit the table.
-async fn leave_alone(client: &Client, target: &Target, found: &Found) -> Result<TargetPlan> {
-    Ok(TargetPlan {
-        target: target.to_string(),
-        decision: Decision::Skip,
-        rows_before: rows_now(client, target, found).await?.0,
-        notes: vec![format!("{target} exists and is left alone")],
-        ids: IdRules::default(),
-        publish: None,
-    })
-}
-
 /// The rows of a target, where that can be told, and whether it is loaded.
 async fn rows_now(client: &Client, target: &Target, found: &Found) -> Result<(Option<u64>, bool)> {
     if !found.has_place_for(target) {
@@ -170,7 +158,7 @@ impl Milvus {
         let target = target_of(&self.config, table)?;
         let found = Found::ask(client, &target).await?;
         if decide(self.config.mode, &target, &found)? == Decision::Skip {
-            return leave_alone(client, &target, &found).await;
+            return self.leave_alone(client, table, &target, &found).await;
         }
         let intent = Intent::form(&self.config, client, table).await?;
         let (target, found) = (&intent.target, &intent.found);
@@ -214,11 +202,35 @@ impl Milvus {
                     && self.config.on_conflict == OnConflict::Fail
                     && (rows_before != Some(0) || intent.shares_ids(client)),
             },
+            rows: intent.shape.rules(client.version()),
             publish: (intent.filled() != *target).then(|| Publish {
                 what: target.collection.clone(),
                 from: intent.filled().to_string(),
                 run: self.run.clone(),
             }),
+        })
+    }
+
+    /// The plan of a target that nothing moves into. It need not fit the table.
+    async fn leave_alone(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        target: &Target,
+        found: &Found,
+    ) -> Result<TargetPlan> {
+        let version = client.version();
+        let shape = found.collection.as_ref().and_then(|collection| {
+            Shape::of_existing(&self.config, table, collection, version).ok()
+        });
+        Ok(TargetPlan {
+            target: target.to_string(),
+            decision: Decision::Skip,
+            rows_before: rows_now(client, target, found).await?.0,
+            notes: vec![format!("{target} exists and is left alone")],
+            ids: IdRules::default(),
+            rows: shape.map(|shape| shape.rules(version)).unwrap_or_default(),
+            publish: None,
         })
     }
 

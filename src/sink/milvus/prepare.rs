@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Mutex;
 
 use super::Milvus;
-use super::check::Checks;
 use super::count::{Before, CountBy};
 use super::lookup::Lookup;
 use super::plan::Intent;
@@ -103,7 +102,6 @@ impl Milvus {
         };
         let id = table.schema.id_index();
         let shared = Shared {
-            checks: Checks::new(&intent.shape.fields, id, client.version().is_lite()),
             client: client.clone(),
             repeat_as,
             target,
