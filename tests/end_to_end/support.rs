@@ -191,6 +191,12 @@ impl Server {
         self.ask(&json!({ "do": "seen", "alias": alias }))
     }
 
+    /// The partitions of a collection; null where there is no such collection.
+    pub fn partitions_of(&self, collection: &str) -> Value {
+        let answer = self.ask(&json!({ "do": "partitions", "collection": collection }));
+        answer.get("partitions").cloned().unwrap_or_default()
+    }
+
     /// Drops an alias.
     pub fn drop_alias(&self, alias: &str) {
         assert_eq!(self.ask(&json!({ "do": "alias", "alias": alias })), json!({}));
@@ -326,8 +332,7 @@ impl Collection<'_> {
 
     /// The partitions; null where there is no such collection.
     pub fn partitions(&self) -> Value {
-        let answer = self.server.ask(&json!({ "do": "partitions", "collection": self.name }));
-        answer.get("partitions").cloned().unwrap_or_default()
+        self.server.partitions_of(&self.name)
     }
 }
 

@@ -10,6 +10,7 @@ mod counts;
 mod faults;
 mod frames;
 mod overwrite;
+#[path = "../common/proxy.rs"]
 mod proxy;
 mod resume;
 mod sink;

@@ -1,0 +1,23 @@
+//! What may fail, fails: the network, the server, the disk, the source's files, and the program itself,
+//! which is killed. At the end the target holds the source, each row once.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod material;
+#[path = "../milvus1/support.rs"]
+mod milvus1_cases;
+#[path = "../milvus1_server/mod.rs"]
+mod milvus1_server;
+#[path = "../milvus1/writer.rs"]
+mod milvus1_writer;
+#[path = "../common/proxy.rs"]
+mod proxy;
+mod run;
+mod script;
+mod seeds;
+#[allow(dead_code, reason = "it is the end-to-end tests', and they use the rest")]
+#[path = "../end_to_end/support.rs"]
+mod support;
+mod target;
