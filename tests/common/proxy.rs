@@ -48,10 +48,12 @@ pub enum Fault {
     Unavailable,
     /// gRPC says that the server has too much to do.
     Exhausted,
-    /// The client ends, by what [`Proxy::on_end`] was given, before the call arrives.
-    EndBefore,
-    /// The client ends after the server carried it out.
-    EndAfter,
+    /// What [`Proxy::on_act`] was given is done, and the call never arrives.
+    ActBefore,
+    /// The same is done after the server carried the call out.
+    ActAfter,
+    /// The same is done, and the call is never answered.
+    ActSilence,
 }
 
 /// Says what becomes of the next call of this name.
@@ -65,8 +67,8 @@ pub struct Proxy {
 
 struct Seen {
     script: Mutex<Script>,
-    /// Ends the client.
-    end: Mutex<Box<dyn Fn() + Send>>,
+    /// What is done at a call where the script says so.
+    act: Mutex<Box<dyn Fn() + Send>>,
     /// Messages larger than this are refused.
     max_message: Mutex<Option<usize>>,
     calls: Mutex<Vec<Call>>,
@@ -104,7 +106,7 @@ impl Proxy {
         let uri = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Seen {
             script: Mutex::new(script),
-            end: Mutex::new(Box::new(|| panic!("nobody said how to end the client"))),
+            act: Mutex::new(Box::new(|| panic!("nobody said what to do"))),
             max_message: Mutex::default(),
             calls: Mutex::default(),
             version: Mutex::default(),
@@ -121,9 +123,9 @@ impl Proxy {
         Proxy { uri, seen }
     }
 
-    /// How the client is ended when the script says so.
-    pub fn on_end(&self, end: impl Fn() + Send + 'static) {
-        *self.seen.end.lock().unwrap() = Box::new(end);
+    /// What is done where the script says so: the client is ended, say. May block.
+    pub fn on_act(&self, act: impl Fn() + Send + 'static) {
+        *self.seen.act.lock().unwrap() = Box::new(act);
     }
 
     /// Refuses messages larger than `bytes` from now on.
@@ -188,8 +190,8 @@ impl Seen {
         answer
     }
 
-    fn end_client(&self) {
-        (self.end.lock().unwrap())();
+    fn act(&self) {
+        (self.act.lock().unwrap())();
     }
 }
 
@@ -261,13 +263,17 @@ async fn handle(
             seen.forward(upstream, request, body).await?;
             std::future::pending().await
         }
-        Fault::EndBefore => {
-            seen.end_client();
+        Fault::ActBefore => {
+            seen.act();
             respond.send_reset(Reason::INTERNAL_ERROR);
         }
-        Fault::EndAfter => {
+        Fault::ActSilence => {
+            seen.act();
+            std::future::pending().await
+        }
+        Fault::ActAfter => {
             let (headers, answer, trailers) = seen.forward(upstream, request, body).await?;
-            seen.end_client();
+            seen.act();
             reply(respond, headers, answer, trailers);
         }
         Fault::Swallow => {

@@ -160,7 +160,15 @@ impl Server {
         let uri = std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
         });
-        let is_lite = variable == "VECPIPE_TEST_LITE";
+        Server::judged(uri, variable == "VECPIPE_TEST_LITE")
+    }
+
+    /// A Milvus Lite of a test's own.
+    pub fn lite_at(uri: String) -> Server {
+        Server::judged(uri, true)
+    }
+
+    fn judged(uri: String, is_lite: bool) -> Server {
         let mut child = python("tests/judges/milvus.py")
             .arg(&uri)
             .args(is_lite.then_some("lite"))
@@ -184,6 +192,11 @@ impl Server {
         // Of one length, so that tables that show it are aligned alike in each run.
         let name = format!("vecpipe_{name}_{:06x}_{n:03}", std::process::id());
         Collection { server: self, name }
+    }
+
+    /// The collection of this name; it is dropped at the end.
+    pub fn collection_named(&self, name: &str) -> Collection<'_> {
+        Collection { server: self, name: name.to_owned() }
     }
 
     /// The collection that an alias leads to, and its rows as a query counts them.

@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cut_off;
+mod disk;
 mod material;
 #[path = "../milvus1/support.rs"]
 mod milvus1_cases;
@@ -14,10 +16,13 @@ mod milvus1_server;
 mod milvus1_writer;
 #[path = "../common/proxy.rs"]
 mod proxy;
+mod restart;
 mod run;
 mod script;
 mod seeds;
+mod signals;
 #[allow(dead_code, reason = "it is the end-to-end tests', and they use the rest")]
 #[path = "../end_to_end/support.rs"]
 mod support;
 mod target;
+mod watchdog;

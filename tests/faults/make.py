@@ -3,7 +3,7 @@
 usage: make.py FOLDER
 
 For each of three sets of rows, three HDF5 files SET-N.h5 (datasets `embeddings` and `ids`), three Faiss
-indexes SET-N.index, and SET.truth, which has the ids of all rows as little-endian int64, and then
+indexes SET-N.index, the same in one file SET.h5 and SET.index, and SET.truth, which has the ids of all rows as little-endian int64, and then
 their vectors of 8 float32:
 
     old        400 rows, ids from 0 on
@@ -43,9 +43,10 @@ for name, ids in SETS.items():
     vectors = RANDOM.standard_normal((len(ids), DIM)).astype("<f4")
     (FOLDER / f"{name}.truth").write_bytes(ids.tobytes() + vectors.tobytes())
     parts = zip(np.array_split(ids, 3), np.array_split(vectors, 3))
-    for n, (some_ids, some) in enumerate(parts):
-        with h5py.File(FOLDER / f"{name}-{n}.h5", "w") as file:
+    files = {f"{name}-{n}": part for n, part in enumerate(parts)} | {name: (ids, vectors)}
+    for n, (file_name, (some_ids, some)) in enumerate(files.items()):
+        with h5py.File(FOLDER / f"{file_name}.h5", "w") as file:
             chunked = {"chunks": (50, DIM), "compression": "gzip"} if n == 1 else {}
             file.create_dataset("embeddings", data=some, **chunked)
             file.create_dataset("ids", data=some_ids)
-        faiss.write_index(index(some_ids, some, n == 2), str(FOLDER / f"{name}-{n}.index"))
+        faiss.write_index(index(some_ids, some, n == 2), str(FOLDER / f"{file_name}.index"))

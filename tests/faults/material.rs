@@ -46,7 +46,7 @@ static FILES: LazyLock<TempDir> = LazyLock::new(|| {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/make.py");
     python([script.as_os_str(), OsStr::new(folder.path())]);
     for set in [Set::Old, Set::Apart, Set::Overlap] {
-        write(&folder.path().join(set.name()), "source", DIM, &segments(set));
+        write_directory(&folder.path().join(set.name()), "source", set);
     }
     folder
 });
@@ -54,6 +54,16 @@ static FILES: LazyLock<TempDir> = LazyLock::new(|| {
 /// Starts to make the files.
 pub fn make() {
     LazyLock::force(&FILES);
+}
+
+/// Writes the rows of a set as an old server has them.
+pub fn write_directory(folder: &Path, collection: &str, set: Set) {
+    write(folder, collection, DIM, &segments(set));
+}
+
+/// All rows of [`Set::Old`] in one file: of `h5`, or of `index`.
+pub fn joined(ending: &str) -> PathBuf {
+    FILES.path().join(format!("old.{ending}"))
 }
 
 impl Set {

@@ -43,7 +43,7 @@ impl Trouble {
                 return Fault::None;
             }
             let fault = self.pick(&mut random);
-            if matches!(fault, Fault::EndBefore | Fault::EndAfter) {
+            if matches!(fault, Fault::ActBefore | Fault::ActAfter) {
                 if ends == self.ends {
                     return Fault::None;
                 }
@@ -65,8 +65,8 @@ impl Trouble {
             12 | 13 if self.rate_limit => Fault::RateLimit,
             14 if self.silence => Fault::Silence,
             15 if self.silence => Fault::SilenceAfter,
-            16 | 17 => Fault::EndBefore,
-            18 | 19 => Fault::EndAfter,
+            16 | 17 => Fault::ActBefore,
+            18 | 19 => Fault::ActAfter,
             _ => Fault::Unavailable,
         }
     }

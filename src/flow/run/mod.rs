@@ -8,7 +8,7 @@ mod tee;
 mod verify;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -40,6 +40,8 @@ pub struct Controls {
 pub struct Outcome {
     /// The first error, if there was one.
     pub error: Option<Error>,
+    /// True when the source changed while its rows were written: some may have other values.
+    pub spoiled: bool,
 }
 
 struct Run {
@@ -55,6 +57,7 @@ struct Run {
     cx: ReadContext,
     journal: Journal,
     controls: Controls,
+    spoiled: AtomicBool,
 }
 
 /// Moves the rows of all tables of a plan, and notes in the journal how far that is.
@@ -73,7 +76,8 @@ pub async fn run(
         outcome.error = verify_content(&pipeline, &tables, &controls).await.err();
     }
     // Nothing of the run is left that could note anything later.
-    if let Err(error) = journal.end(Ended::now(outcome.error.as_ref())).await {
+    let ended = Ended { spoiled: outcome.spoiled, ..Ended::now(outcome.error.as_ref()) };
+    if let Err(error) = journal.end(ended).await {
         match &outcome.error {
             Some(_) => tracing::error!("{error}"),
             None => outcome.error = Some(error),
@@ -91,13 +95,15 @@ async fn move_all(
     let parallelism = pipeline.settings.parallelism.max(1);
     let cx = match pipeline.read_context() {
         Ok(cx) => cx,
-        Err(error) => return Outcome { error: Some(error) },
+        Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
     };
     let targets = targets_of(&tables);
     let work = work_of(&targets);
     let next = AtomicUsize::new(0);
     let publications = Publications::of(&targets);
-    let run = Run { pipeline, tables, targets, work, next, publications, cx, journal, controls };
+    let spoiled = AtomicBool::new(false);
+    let run =
+        Run { pipeline, tables, targets, work, next, publications, cx, journal, controls, spoiled };
     let run = Arc::new(run);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.min(run.work.len()) {
@@ -126,6 +132,7 @@ async fn move_all(
         let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish(&totals));
         outcome.error = blocking(finish).await.err();
     }
+    outcome.spoiled = run.spoiled.load(Ordering::Acquire);
     outcome
 }
 

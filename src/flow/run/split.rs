@@ -1,7 +1,8 @@
 //! Moving one split: read, transform, write.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 
@@ -13,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::flow::survey::{not_surveyed, placed};
 use crate::flow::{Batch, Chain, Meter, ReadContext, TargetSplit, Totals, blocking};
 use crate::sink::{Granularity, Written};
-use crate::source::Columns;
-use crate::table::Place;
+use crate::source::{Columns, Source};
+use crate::table::{Place, Split};
 use crate::transform::SplitContext;
 
 impl Run {
@@ -44,6 +45,8 @@ impl Run {
                 pace,
             ),
             writer: Tee::open(opened, &split.as_written(source)).await?,
+            source: (&*self.pipeline.source, source),
+            spoiled: &self.spoiled,
         };
         let meter = &table.meter;
         let cx = ReadContext {
@@ -95,7 +98,12 @@ struct Moving<'a> {
     transforming: SplitContext,
     log: SplitLog<'a>,
     writer: Tee,
+    source: (&'a dyn Source, &'a Split),
+    spoiled: &'a AtomicBool,
 }
+
+/// How often the source is looked at while a write goes on.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Moving<'_> {
     /// Transforms a batch and writes it, and notes that in the journal.
@@ -114,19 +122,36 @@ impl Moving<'_> {
         let (batch, transformed) = transform(chain, &self.transforming, batch).await?;
         meter.transforming.add_since(transforming_since);
         if fate == Fate::Settled {
-            return self.writer.stage(batch).await;
+            self.writer.stage(batch).await?;
+            return still_there(self.source, self.spoiled).await;
         }
         meter.add(&transformed);
         let mut written = Totals::default();
         if !batch.is_empty() {
             self.log.sending(first, end).await?;
             let writing_since = Instant::now();
-            written = of_written(self.writer.write(batch, fate).await?);
+            written = of_written(self.write(batch, fate).await?);
             meter.writing.add_since(writing_since);
             meter.add(&written);
         }
         self.log.settled(end, read + transformed + written);
         Ok(())
+    }
+
+    /// Writes rows. They may still lie in the source's files, and must be there until the target has
+    /// taken them; a write of rows that are gone could fail for as long as it is tried again.
+    async fn write(&mut self, batch: Batch, fate: Fate) -> Result<Written> {
+        let write = self.writer.write(batch, fate);
+        tokio::pin!(write);
+        let written = loop {
+            tokio::select! {
+                biased;
+                written = &mut write => break written,
+                () = tokio::time::sleep(LOOK) => still_there(self.source, self.spoiled).await?,
+            }
+        };
+        still_there(self.source, self.spoiled).await?;
+        written
     }
 
     async fn finish(self, place: Place) -> Result<()> {
@@ -138,6 +163,14 @@ impl Moving<'_> {
         self.log.finished();
         Ok(())
     }
+}
+
+/// That the rows which are written are those that were read.
+async fn still_there((source, split): (&dyn Source, &Split), spoiled: &AtomicBool) -> Result<()> {
+    source.still_there(split).await.map_err(|error| {
+        spoiled.store(true, Ordering::Release);
+        error.help("rows of this split may be in the target with other values: let whatever writes the file finish, then begin anew with --restart")
+    })
 }
 
 /// Transforms compute, and may write to files: not where other splits wait to be moved on. Gives
