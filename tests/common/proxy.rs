@@ -52,6 +52,8 @@ pub enum Fault {
     ActBefore,
     /// The same is done after the server carried the call out.
     ActAfter,
+    /// The same is done after the server carried the call out, and the connection is cut.
+    ActCut,
     /// The same is done, and the call is never answered.
     ActSilence,
 }
@@ -191,7 +193,8 @@ impl Seen {
     }
 
     fn act(&self) {
-        (self.act.lock().unwrap())();
+        // Others go on meanwhile.
+        tokio::task::block_in_place(|| (self.act.lock().unwrap())());
     }
 }
 
@@ -266,6 +269,11 @@ async fn handle(
         Fault::ActBefore => {
             seen.act();
             respond.send_reset(Reason::INTERNAL_ERROR);
+        }
+        Fault::ActCut => {
+            seen.forward(upstream, request, body).await?;
+            seen.act();
+            cut.cancel();
         }
         Fault::ActSilence => {
             seen.act();

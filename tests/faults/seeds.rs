@@ -13,9 +13,9 @@ use crate::run::{Case, Told};
 use crate::target::Servers;
 
 /// Runs at once: most of the time they wait.
-const AT_ONCE: u64 = 4;
+const AT_ONCE: u64 = 6;
 /// Runs in the ordinary test suite.
-const FEW: u64 = 30;
+const FEW: u64 = 20;
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
