@@ -1,4 +1,5 @@
 //! A folder to work in, the program, and the judge.
+#![allow(dead_code, reason = "other tests use a part of it")]
 
 use std::cell::RefCell;
 use std::fs;

@@ -21,7 +21,6 @@ mod run;
 mod script;
 mod seeds;
 mod signals;
-#[allow(dead_code, reason = "it is the end-to-end tests', and they use the rest")]
 #[path = "../end_to_end/support.rs"]
 mod support;
 mod target;

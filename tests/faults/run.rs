@@ -151,12 +151,17 @@ impl Case {
             Task::M2m => String::new(),
             _ => format!(", collection: {name}"),
         };
-        let request = if self.kind == Kind::Milvus { "10s" } else { "2s" };
+        // A server of 1.x answers when it has flushed.
+        let limits = match self.kind {
+            Kind::Milvus => "request: 10s",
+            Kind::Lite => "request: 2s",
+            Kind::Milvus1 => "request: 2s, wait: 2s",
+        };
         format!(
             "version: 1\n\
              source: {{ {source} }}\n\
              sink: {{ {sink}: {{ uri: \"{uri}\"{collection}, mode: {mode}, on_conflict: {conflict}, \
-             retry_for: 2m, timeouts: {{ connect: 10s, request: {request} }} }} }}\n\
+             retry_for: 2m, timeouts: {{ connect: 10s, {limits} }} }} }}\n\
              run: {{ batch_rows: {rows} }}\n",
             sink = target.sink(),
             rows = self.batch_rows,
