@@ -34,8 +34,7 @@ impl Case {
     /// counts in larger blocks gives more room; the files here are much larger than any of both.)
     fn run_limited(&self, folder: &Folder, blocks: u32) -> (i32, String) {
         let program = folder.command(&["run", "run.yaml"]);
-        let mut words = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-        words.push('\n');
+        let words = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let mut command = std::process::Command::new("sh");
         command.arg("-c").arg(words).arg(program.get_program()).args(program.get_args());
         command.args(self.flags).current_dir(folder.path(""));
