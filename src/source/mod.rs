@@ -117,6 +117,16 @@ pub trait Source: Send + Sync {
     /// Whatever keeps the source from being looked at.
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint>;
 
+    /// That what was read of `split` is still in its file, as it was when the plan was made. A source
+    /// whose batches are slices of mapped files is asked once their rows are written, and while that
+    /// takes long: of a file that was cut off meanwhile, others may have been sent.
+    ///
+    /// # Errors
+    /// When it is not.
+    async fn still_there(&self, _split: &Split) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens `split` from `from_row` on (0 is its first row; its row count is a valid start and
     /// yields nothing). The same rows in the same order each time, whatever the batch size and
     /// the columns.

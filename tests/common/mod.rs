@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod components;
+pub mod faulty;
 pub mod kill;
 pub mod python;
 pub mod read;

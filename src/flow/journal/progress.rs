@@ -58,6 +58,9 @@ pub struct Ended {
     pub error: Option<String>,
     /// True when it was told to stop.
     pub interrupted: bool,
+    /// True when the source changed while its rows were written: some may have other values.
+    #[serde(default)]
+    pub spoiled: bool,
 }
 
 /// One thing that is written down. Each says how something is from now on, so writing it twice

@@ -8,7 +8,7 @@ mod tee;
 mod verify;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -43,6 +43,8 @@ pub struct Controls {
 pub struct Outcome {
     /// The first error, if there was one.
     pub error: Option<Error>,
+    /// True when the source changed while its rows were written: some may have other values.
+    pub spoiled: bool,
 }
 
 struct Run {
@@ -58,6 +60,7 @@ struct Run {
     cx: ReadContext,
     journal: Journal,
     controls: Controls,
+    spoiled: AtomicBool,
 }
 
 /// Moves the rows of all tables of a plan, and notes in the journal how far that is.
@@ -72,7 +75,8 @@ pub async fn run(
 ) -> Outcome {
     let mut outcome = move_and_verify(pipeline, tables, journal.clone(), controls).await;
     // Nothing of the run is left that could note anything later.
-    if let Err(error) = journal.end(Ended::now(outcome.error.as_ref())).await {
+    let ended = Ended { spoiled: outcome.spoiled, ..Ended::now(outcome.error.as_ref()) };
+    if let Err(error) = journal.end(ended).await {
         match &outcome.error {
             Some(_) => tracing::error!("{error}"),
             None => outcome.error = Some(error),
@@ -90,7 +94,7 @@ async fn move_and_verify(
     let verify = pipeline.settings.verify;
     let run = match Run::new(pipeline, tables, journal, controls) {
         Ok(run) => Arc::new(run),
-        Err(error) => return Outcome { error: Some(error) },
+        Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
     };
     let mut outcome = move_all(&run).await;
     if outcome.error.is_none() && verify == Verify::Content {
@@ -128,6 +132,7 @@ async fn move_all(run: &Arc<Run>) -> Outcome {
         let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish(&totals));
         outcome.error = blocking(finish).await.err();
     }
+    outcome.spoiled = run.spoiled.load(Ordering::Acquire);
     outcome
 }
 
@@ -195,7 +200,19 @@ impl Run {
         let work = work_of(&targets);
         let publications = Publications::of(&targets);
         let next = AtomicUsize::new(0);
-        Ok(Run { pipeline, tables, targets, work, next, publications, cx, journal, controls })
+        let spoiled = AtomicBool::new(false);
+        Ok(Run {
+            pipeline,
+            tables,
+            targets,
+            work,
+            next,
+            publications,
+            cx,
+            journal,
+            controls,
+            spoiled,
+        })
     }
 
     async fn take(

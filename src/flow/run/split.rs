@@ -1,7 +1,8 @@
 //! Moving one split: read, transform, write.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 
@@ -16,8 +17,8 @@ use crate::flow::{
     sort_out,
 };
 use crate::sink::{Granularity, Written};
-use crate::source::Columns;
-use crate::table::{Place, RowRules};
+use crate::source::{Columns, Source};
+use crate::table::{Place, RowRules, Split};
 use crate::transform::SplitContext;
 
 impl Run {
@@ -53,6 +54,8 @@ impl Run {
                 pace,
             ),
             writer: Tee::open(opened, &split.as_written(source)).await?,
+            source: (&*self.pipeline.source, source),
+            spoiled: &self.spoiled,
         };
         let meter = &table.meter;
         let cx = ReadContext {
@@ -110,7 +113,12 @@ struct Moving<'a> {
     transforming: SplitContext,
     log: SplitLog<'a>,
     writer: Tee,
+    source: (&'a dyn Source, &'a Split),
+    spoiled: &'a AtomicBool,
 }
+
+/// How often the source is looked at while a write goes on.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Moving<'_> {
     /// Transforms a batch and writes it, and notes that in the journal.
@@ -130,7 +138,8 @@ impl Moving<'_> {
         let (batch, rejected) = sort_out(batch, self.rules, self.transforming.on_bad_row)?;
         meter.transforming.add_since(transforming_since);
         if fate == Fate::Settled {
-            return self.writer.stage(batch).await;
+            self.writer.stage(batch).await?;
+            return still_there(self.source, self.spoiled).await;
         }
         if let Some(rejected) = rejected {
             transformed.rows_rejected = rejected.count();
@@ -141,7 +150,7 @@ impl Moving<'_> {
         if !batch.is_empty() {
             self.log.sending(first, end).await?;
             let writing_since = Instant::now();
-            written = of_written(self.writer.write(batch, fate).await?);
+            written = of_written(self.write(batch, fate).await?);
             meter.writing.add_since(writing_since);
             meter.add(&written);
         }
@@ -160,6 +169,22 @@ impl Moving<'_> {
         blocking(move || folder.write(number, first, &rejected)).await
     }
 
+    /// Writes rows. They may still lie in the source's files, and must be there until the target has
+    /// taken them; a write of rows that are gone could fail for as long as it is tried again.
+    async fn write(&mut self, batch: Batch, fate: Fate) -> Result<Written> {
+        let write = self.writer.write(batch, fate);
+        tokio::pin!(write);
+        let written = loop {
+            tokio::select! {
+                biased;
+                written = &mut write => break written,
+                () = tokio::time::sleep(LOOK) => still_there(self.source, self.spoiled).await?,
+            }
+        };
+        still_there(self.source, self.spoiled).await?;
+        written
+    }
+
     async fn finish(self, place: Place) -> Result<()> {
         self.writer.finish().await?;
         let chain = self.table.plan.transforms.clone();
@@ -169,6 +194,14 @@ impl Moving<'_> {
         self.log.finished();
         Ok(())
     }
+}
+
+/// That the rows which are written are those that were read.
+async fn still_there((source, split): (&dyn Source, &Split), spoiled: &AtomicBool) -> Result<()> {
+    source.still_there(split).await.map_err(|error| {
+        spoiled.store(true, Ordering::Release);
+        error.help("rows of this split may be in the target with other values: let whatever writes the file finish, then begin anew with --restart")
+    })
 }
 
 /// Transforms compute, and may write to files: not where other splits wait to be moved on. Gives

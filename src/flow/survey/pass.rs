@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::ArrayRef;
 use futures::StreamExt;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::flow::plan::{Plan, TargetSplit, TargetTable};
 use crate::flow::{
     Batch, Controls, MemoryBudget, OnBadRow, Pipeline, ReadContext, blocking, sort_out,
@@ -92,7 +92,22 @@ impl<'a> Pass<'a> {
         let _guard = cancel.clone().drop_guard();
         let cx = ReadContext { cancel, ..self.cx.clone() };
         let next = AtomicUsize::new(0);
-        try_join_all(states.into_iter().map(|s| self.work(&cx, &next, depth, s, &look))).await
+        let work = async |state| {
+            let done = self.work(&cx, &next, depth, state, &look).await;
+            if done.is_err() {
+                cx.cancel.cancel();
+            }
+            done
+        };
+        // All are waited for: what one of them has on disk would outlive it otherwise.
+        let mut done = join_all(states.into_iter().map(work)).await;
+        let failed =
+            |done: &Result<S>| done.as_ref().is_err_and(|error| error.kind() != Kind::Interrupted);
+        // The others were only cut off by it.
+        if let Some(first) = done.iter().position(failed) {
+            done.swap(0, first);
+        }
+        done.into_iter().collect()
     }
 
     /// Takes splits until none is left.
@@ -121,7 +136,7 @@ impl<'a> Pass<'a> {
                 Columns::Ids,
                 cx,
             )?;
-            while let Some(batch) = self.until_stopped(batches.next()).await? {
+            while let Some(batch) = self.until_stopped(cx, batches.next()).await? {
                 let ids = placed(batch?, split);
                 let (chain, split_cx) = (table.transforms.clone(), split_cx.clone());
                 let ids = match depth.steps {
@@ -134,7 +149,7 @@ impl<'a> Pass<'a> {
                     true => {
                         let ids = ids.rows.column(0);
                         let held = self.pipeline.sink.existing_ids(&self.target.write, ids);
-                        Some(self.until_stopped(held).await??)
+                        Some(self.until_stopped(cx, held).await??)
                     }
                     false => None,
                 };
@@ -161,12 +176,12 @@ impl<'a> Pass<'a> {
         Ok(SplitContext { left_out, ..cx })
     }
 
-    async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+    async fn until_stopped<T>(&self, cx: &ReadContext, work: impl Future<Output = T>) -> Result<T> {
         let stopped = |token: &CancellationToken| token.clone().cancelled_owned();
         tokio::select! {
             biased;
             () = stopped(&self.controls.stop) => Err(Error::interrupted()),
-            () = stopped(&self.controls.cancel) => Err(Error::interrupted()),
+            () = stopped(&cx.cancel) => Err(Error::interrupted()),
             done = work => Ok(done),
         }
     }

@@ -52,6 +52,17 @@ impl Collection {
         self.fields.iter().find(|field| field.is_primary_key)
     }
 
+    /// True when it is what a request to create it asked for.
+    fn is_as_asked(&self, schema: &CollectionSchema, properties: &[KeyValuePair]) -> bool {
+        let columns = |fields: &[FieldSchema]| -> Vec<_> {
+            fields.iter().map(|field| (field.name.clone(), field.data_type)).collect()
+        };
+        // Not its description, which Milvus Lite forgets.
+        self.name == schema.name
+            && columns(&self.fields) == columns(&schema.fields)
+            && properties.iter().all(|pair| self.property(&pair.key) == Some(&pair.value))
+    }
+
     /// A setting or note.
     pub fn property(&self, key: &str) -> Option<&str> {
         let pair = self.properties.iter().find(|pair| pair.key == key);
@@ -99,9 +110,20 @@ impl Client {
             shards_num: 0,
             // What pymilvus creates by default.
             consistency_level: ConsistencyLevel::Bounded.into(),
-            properties,
+            properties: properties.clone(),
         };
-        self.call(request).await.map(drop)
+        match self.call(request).await {
+            // It was carried out by a request whose answer was lost: Milvus Lite refuses the second.
+            Err(MilvusError::Refused { .. })
+                if self
+                    .describe_collection(name)
+                    .await?
+                    .is_some_and(|made| made.is_as_asked(&schema, &properties)) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Drops a collection. Dropping a missing one succeeds.

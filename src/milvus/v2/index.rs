@@ -2,7 +2,7 @@
 
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::milvus::*;
-use crate::milvus::v2::{Client, Result};
+use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// An index as the server describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,16 @@ impl Client {
             ],
             index_name: String::new(),
         };
-        self.call(request).await.map(drop)
+        match self.call(request).await {
+            // It was carried out by a request whose answer was lost: Milvus Lite refuses the second.
+            Err(MilvusError::Refused { .. })
+                if self.indexes(collection).await?.iter().any(|made| {
+                    made.field == field && made.index_type == index_type && made.metric == metric
+                }) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 }

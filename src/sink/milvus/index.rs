@@ -34,6 +34,14 @@ impl NewIndex {
                     .help("correct sink.milvus.index, or leave it out")
             })
     }
+
+    pub(super) async fn create_if_missing(&self, client: &Client, collection: &str) -> Result<()> {
+        let there = client.indexes(collection).await?;
+        match there.iter().any(|index| index.field == self.field) {
+            true => Ok(()),
+            false => self.create(client, collection).await,
+        }
+    }
 }
 
 /// The metric, and who said so.

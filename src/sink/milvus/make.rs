@@ -1,6 +1,6 @@
 //! Making, emptying and replacing collections and partitions, as the plan said.
 
-use super::beside::{Beside, Left, Rows};
+use super::beside::{Beside, Left, Rows, made_by};
 use super::plan::Intent;
 use super::{Milvus, State};
 use crate::error::{Error, Result};
@@ -38,6 +38,9 @@ impl Milvus {
                     return Err(error);
                 }
                 state.created.push(name.clone());
+            } else if let Some(index) = index {
+                // Where an interrupted run made the collection, it may not have come to its index.
+                index.create_if_missing(client, name).await?;
             }
             return make_partition(client, &target).await;
         }
@@ -63,7 +66,7 @@ impl Milvus {
         let beside = Beside::of(&intent.target.collection);
         let marks = match name == beside.new {
             true => beside.marks(client, run).await?,
-            false => Vec::new(),
+            false => vec![made_by(run)],
         };
         client.create_collection(name, &self.description(table), fields, marks).await?;
         match &intent.index {

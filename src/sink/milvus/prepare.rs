@@ -36,6 +36,11 @@ impl Milvus {
         let mut intent = Intent::form(&self.config, client, table).await?;
         self.take_over(client, table, plan, &mut intent, &mut state).await?;
         intent.go_on(client, plan, start).await?;
+        if matches!((start, plan.decision), (Start::Again, Decision::Create))
+            && intent.index.is_none()
+        {
+            intent.index = self.index_left_out(client, table, &intent)?;
+        }
         // The run's other tables may have made the collection, and its default partition with it.
         if plan.decision == Decision::Create && state.created.contains(&intent.target.collection) {
             intent.decision = Decision::Create;

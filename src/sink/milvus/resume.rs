@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::{Left, Rows};
+use super::beside::{Left, Rows, is_made_here};
 use super::count::Before;
+use super::index::{NewIndex, for_new};
 use super::plan::Intent;
 use super::target::Found;
 use super::{Milvus, State};
@@ -68,6 +69,23 @@ impl Milvus {
             *intent = Intent::form(&self.config, client, table).await?;
         }
         Ok(())
+    }
+
+    /// The index that an interrupted run had planned for a collection that it made, but did not come
+    /// to make.
+    pub(super) fn index_left_out(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        intent: &Intent,
+    ) -> Result<Option<NewIndex>> {
+        let vector = &intent.shape.vector;
+        match &intent.found.collection {
+            Some(made) if intent.found.index_on(vector).is_none() && is_made_here(made) => {
+                Ok(for_new(&self.config, table, vector, client.version())?.0)
+            }
+            _ => Ok(None),
+        }
     }
 }
 

@@ -96,6 +96,11 @@ impl Writer {
             let existing = existing(&shared.client, &shared.target, ids, shared.row_bytes).await?;
             if shared.clash == Clash::Replace {
                 written.replaced = shared.remove(&existing).await?;
+                if again {
+                    // An interrupted run may have removed the old rows, and not come to insert the
+                    // new ones.
+                    written.replaced += batch.len().saturating_sub(existing.len() as u64);
+                }
             } else if !existing.is_empty() {
                 rows = without(&rows, shared.head.id, &existing)?;
                 let there = batch.len() - rows.num_rows() as u64;
