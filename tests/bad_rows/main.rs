@@ -15,5 +15,4 @@ mod server;
 mod support;
 mod transforms;
 #[path = "../end_to_end/support.rs"]
-#[allow(dead_code)]
 mod work;
