@@ -51,6 +51,8 @@ pub fn assemble(config: &Config, purpose: Purpose) -> Result<Pipeline> {
         parallelism,
         memory: config.run.memory.bytes(),
         batch_rows: config.run.batch_rows,
+        on_bad_row: config.run.on_bad_row,
+        rejects_dir: config.run.rejects_dir.clone(),
         verify: match purpose {
             Purpose::Plan => Verify::None,
             Purpose::Run(verify) => verify,

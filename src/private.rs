@@ -11,6 +11,11 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes one folder where there must be none.
+pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
 /// How a file is opened, and made where there is none. One that is there keeps its rights.
 pub(crate) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();

@@ -8,12 +8,14 @@ mod common;
 use std::time::Duration;
 
 use common::components::source;
-use common::recorder::{Fault, Recorder};
+use common::faulty::{FaultySource, Fuse, Several};
+use common::recorder::{Fault, Recorder, Recorders};
 use common::{run_pipeline, settings};
 use proptest::prelude::*;
 use serde_json::json;
 use vecpipe::Kind;
 use vecpipe::flow::{Controls, Outcome};
+use vecpipe::source::Source;
 
 /// Long enough for a loaded machine, short enough to call a run hung.
 const HUNG: Duration = Duration::from_secs(60);
@@ -122,6 +124,26 @@ async fn a_panic_in_the_sink_is_an_error_not_a_hang() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_fails_or_panics_is_an_error_not_a_hang() {
+    for (panics, kind) in [(false, Kind::Source), (true, Kind::Internal)] {
+        let inner = source("synthetic", json!({ "rows": 50_000, "dim": 8, "split_rows": 1000 }));
+        let fuse = Fuse::after(700, panics);
+        let recorder = Recorder::default();
+        let run = run_pipeline(
+            Box::new(FaultySource { inner, fuse }),
+            Box::new(recorder.clone()),
+            settings(8, 64 << 10),
+            Controls::default(),
+        );
+        let (_, outcome) = tokio::time::timeout(HUNG, run).await.expect("no hang");
+        let error = outcome.error.expect("an error");
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains("told to"), "{error}");
+        assert_eq!(recorder.record().completed, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_that_the_target_loses_are_exit_code_5() {
     let recorder = Recorder { fault: Some(Fault::Lose(9_000)), ..Recorder::default() };
     let outcome = move_rows(&recorder, 10_000, 700, 4, 64 << 10).await;
@@ -193,6 +215,55 @@ async fn cancel_ends_a_run_whose_target_never_answers() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Several tables at once: each target gets the rows of its table, or the run fails.
+    #[test]
+    fn rows_of_several_tables_are_conserved(
+        tables in proptest::collection::vec((0u64..1_500, 1u64..700), 1..6),
+        parallelism in 1usize..33,
+        memory in 1u64..(256 << 10),
+        batch_rows in proptest::option::of(1usize..300),
+        fuse in proptest::option::of((0u64..4_000, any::<bool>())),
+    ) {
+        let named = tables.iter().enumerate().map(|(n, (rows, split_rows))| {
+            let first = 10_000 * n as u64;
+            let settings =
+                json!({ "rows": rows, "dim": 4, "split_rows": split_rows, "first_id": first });
+            (format!("t{n}"), source("synthetic", settings))
+        });
+        let several = Box::new(Several(named.collect()));
+        let from: Box<dyn Source> = match fuse {
+            Some((at, panics)) => {
+                Box::new(FaultySource { inner: several, fuse: Fuse::after(at, panics) })
+            }
+            None => several,
+        };
+        let sink = Recorders::default();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let (runs, outcome) = runtime.block_on(async {
+            let mut settings = settings(parallelism, memory);
+            settings.batch_rows = batch_rows;
+            let run = run_pipeline(from, Box::new(sink.clone()), settings, Controls::default());
+            tokio::time::timeout(HUNG, run).await.expect("no hang")
+        });
+        let mut moved = 0;
+        for (n, ((rows, _), run)) in tables.iter().zip(&runs).enumerate() {
+            let recorder = sink.of(&format!("t{n}"));
+            let record = recorder.record();
+            let first = 10_000 * n as i64;
+            let own = first..first + *rows as i64;
+            prop_assert!(record.times.iter().all(|(id, times)| *times == 1 && own.contains(id)));
+            moved += record.times.len() as u64;
+            if outcome.error.is_none() {
+                prop_assert_eq!(run.meter.rows_written.get(), *rows);
+                prop_assert_eq!(record.completed, 1);
+            }
+        }
+        let all: u64 = tables.iter().map(|(rows, _)| rows).sum();
+        prop_assert!(outcome.error.is_some() || moved == all);
+        let breaks = fuse.is_some_and(|(at, _)| at < all);
+        prop_assert_eq!(outcome.error.is_some(), breaks);
+    }
 
     /// Rows are conserved: a run that succeeds moved each row once; a run that fails acknowledged
     /// no row twice and counted what it acknowledged.

@@ -17,12 +17,13 @@ use common::components::source;
 use common::rows::{batch, write_parquet};
 use serde_json::json;
 use vecpipe::flow::{
-    Controls, Id, IdFindings, Identity, MemoryBudget, Meter, Pipeline, Plan, Settings, Verify,
-    survey,
+    Controls, Id, IdFindings, Identity, MemoryBudget, Meter, OnBadRow, Pipeline, Plan, Settings,
+    Verify, survey,
 };
 use vecpipe::sink::{
     Decision, Granularity, IdRules, ReadBack, Sink, Start, TableToWrite, TableWriter, TargetPlan,
 };
+use vecpipe::table::RowRules;
 use vecpipe::{Error, Kind, Result};
 
 /// A sink that only has rules, and holds every id that ends in 7.
@@ -41,6 +42,7 @@ impl Sink for Strict {
             rows_before: Some(10),
             notes: Vec::new(),
             ids: self.0,
+            rows: RowRules::default(),
             publish: None,
         })
     }
@@ -101,6 +103,8 @@ fn pipeline(dir: &Path, files: &[ArrayRef], rules: IdRules, memory: u64) -> Arc<
             parallelism: 3,
             memory,
             batch_rows: Some(500),
+            on_bad_row: OnBadRow::Fail,
+            rejects_dir: "rejects".into(),
             verify: Verify::None,
             state_dir: dir.join("state"),
         },

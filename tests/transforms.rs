@@ -101,14 +101,20 @@ fn vectors_are_rounded_to_the_nearest_half() {
 fn a_value_out_of_range_names_its_row_and_id() {
     let half = plan(json!({ "cast": { "vector": "float16" } }), &schema()).unwrap();
     let error = apply(&*half, rows([0.0, 0.0, 0.0, 70000.0], [None; 2], [None; 2])).unwrap_err();
-    assert!(error.starts_with("The value 70000 in column `vector` does not fit"), "{error}");
-    assert!(error.contains("row 41 of the split, id 101"), "{error}");
+    assert!(
+        error.starts_with("Row with id 101: the value 70000 in column `vector` does not fit"),
+        "{error}"
+    );
+    assert!(error.contains("table t, split 2, row 41"), "{error}");
 
     let small = plan(json!({ "cast": { "age": "int8" } }), &schema()).unwrap();
     let out = apply(&*small, rows([0.0; 4], [Some(-128), None], [None; 2])).unwrap();
     assert_eq!((out["age"].data_type(), out["age"].null_count()), (&DataType::Int8, 1));
     let error = apply(&*small, rows([0.0; 4], [None, Some(128)], [None; 2])).unwrap_err();
-    assert!(error.starts_with("The value 128 in column `age` does not fit Int8"), "{error}");
+    assert!(
+        error.starts_with("Row with id 101: the value 128 in column `age` does not fit Int8"),
+        "{error}"
+    );
     assert!(error.contains("id 101"), "{error}");
 
     let single = plan(json!({ "cast": { "score": "float32" } }), &schema()).unwrap();

@@ -25,7 +25,7 @@ Exit codes:
   1    failed while moving data; the next run goes on
   2    the command line or the configuration is wrong
   3    a server can't be reached, or refuses the credentials
-  4    done, but rows were rejected
+  4    done, but rows were rejected (run.on_bad_row)
   5    source and target differ
   130  interrupted; the next run goes on";
 

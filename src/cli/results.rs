@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::layout::{Column, Columns};
+use crate::cli::layout::{Column, Columns, clean};
 use crate::cli::terminal;
 use crate::cli::verify::differences;
 use crate::error::Result;
@@ -26,7 +26,28 @@ pub(super) fn print(report: &RunReport) -> Result<()> {
             compared.push_str(&differences(&table.target, comparison));
         }
     }
-    terminal::print(&format!("{}{compared}{}\n", table(report), sentence(report)))
+    let rejected = rejected(&report.tables);
+    terminal::print(&format!("{}{compared}{rejected}{}\n", table(report), sentence(report)))
+}
+
+/// Where rejected rows are, and what is wrong with the first of them.
+fn rejected(tables: &[TableReport]) -> String {
+    let mut text = String::new();
+    for table in tables.iter().filter(|table| table.rows_rejected > 0) {
+        let place = table.rejects.as_deref().unwrap_or_default();
+        let rows = words::plural(table.rows_rejected, "row");
+        text.push_str(&clean(&format!("{}: {rows} rejected, in {place}", table.source)));
+        text.push('\n');
+        for row in &table.rejected_sample {
+            let id = row.id.as_ref().map(|id| format!(", id {id}")).unwrap_or_default();
+            let line = format!("split {}, row {}{id}: {}", row.split, row.row, row.reason);
+            text.push_str(&format!("  {}\n", clean(&line)));
+        }
+        if table.rows_rejected > table.rejected_sample.len() as u64 {
+            text.push_str("  …\n");
+        }
+    }
+    text
 }
 
 fn table(report: &RunReport) -> String {
@@ -105,6 +126,13 @@ fn maybe(rows: Option<u64>) -> String {
     rows.map_or_else(|| "?".to_owned(), words::count)
 }
 
+fn done(report: &RunReport, moved: &str) -> String {
+    match report.tables.iter().map(|table| table.rows_rejected).sum() {
+        0 => format!("Done: {moved}"),
+        rejected => format!("Done, but {} rejected: {moved}", words::plural(rejected, "row")),
+    }
+}
+
 fn sentence(report: &RunReport) -> String {
     let resumed: u64 = report.tables.iter().map(|table| table.rows_resumed).sum();
     let rows = report.tables.iter().map(|table| table.rows_written).sum::<u64>() - resumed;
@@ -121,7 +149,7 @@ fn sentence(report: &RunReport) -> String {
         _ => format!("{moved}, after {} by the run before", words::count(resumed)),
     };
     let ended = match report.status {
-        RunStatus::Succeeded => return format!("Done: {moved}"),
+        RunStatus::Succeeded => return done(report, &moved),
         RunStatus::Failed => "Failed",
         RunStatus::Interrupted => "Interrupted",
     };

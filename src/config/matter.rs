@@ -7,7 +7,8 @@ use super::mask;
 use crate::error::{Error, Result};
 
 /// Settings of the run that change how fast it is and what it tells, not what it moves.
-const OF_THE_RUN: [&str; 5] = ["parallelism", "memory", "batch_rows", "state_dir", "log_dir"];
+const OF_THE_RUN: [&str; 6] =
+    ["parallelism", "memory", "batch_rows", "state_dir", "rejects_dir", "log_dir"];
 /// Settings of a server that change how it is talked to.
 const OF_A_SERVER: [&str; 3] = ["timeouts", "retry_for", "tls"];
 

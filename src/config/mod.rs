@@ -29,7 +29,7 @@ pub use env::Lookup;
 pub use load::{Form, Loaded, Text, parse};
 pub use mask::key_of_secret;
 pub use milvusdm::Task;
-pub use native::{Config, OnBadRow, PARALLELISM, RunConfig, StageConfig};
+pub use native::{Config, PARALLELISM, RunConfig, StageConfig};
 pub use schema::json_schema;
 pub use secret::Secret;
 pub use size::Size;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Size;
+use crate::flow::OnBadRow;
 use crate::sink::{SinkConfig, SinkFactory, parquet};
 use crate::source::SourceConfig;
 use crate::transform::TransformConfig;
@@ -65,21 +66,14 @@ pub struct RunConfig {
     /// Upper bound of rows in a batch (default: about 8 MiB of rows).
     #[schemars(range(min = 1))]
     pub batch_rows: Option<usize>,
-    /// What happens when a row can't be moved as it is.
+    /// What happens when a row can't be moved as it is: NaN in a vector, a text that is too long, …
     pub on_bad_row: OnBadRow,
+    /// Folder for the files of rejected rows.
+    pub rejects_dir: PathBuf,
     /// Folder for the journal, and for what a run keeps on disk while it works; on a local disk.
     pub state_dir: PathBuf,
     /// Folder for a daily log file (default: none).
     pub log_dir: Option<PathBuf>,
-}
-
-/// What happens when a row can't be moved as it is (NaN, over-long text, …).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnBadRow {
-    /// The run fails, naming the row.
-    #[default]
-    Fail,
 }
 
 impl Default for RunConfig {
@@ -89,6 +83,7 @@ impl Default for RunConfig {
             memory: Size::mib(512),
             batch_rows: None,
             on_bad_row: OnBadRow::Fail,
+            rejects_dir: PathBuf::from("rejects"),
             state_dir: PathBuf::from(".pipeline"),
             log_dir: None,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::flow::{BatchSize, Identity, MemoryBudget, ReadContext};
+use crate::flow::{BatchSize, Identity, MemoryBudget, OnBadRow, ReadContext};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::transform::TransformFactory;
@@ -49,8 +49,10 @@ impl Pipeline {
     /// # Errors
     /// As [`ReadContext::new`].
     pub fn read_context(&self) -> Result<ReadContext> {
-        let Settings { parallelism, .. } = self.settings;
-        ReadContext::new(self.budget.clone(), self.settings.batch_size(), parallelism)
+        let Settings { parallelism, on_bad_row, .. } = self.settings;
+        let budget = self.budget.clone();
+        let cx = ReadContext::new(budget, self.settings.batch_size(), parallelism)?;
+        Ok(ReadContext { on_bad_row, ..cx })
     }
 }
 
@@ -66,6 +68,10 @@ pub struct Settings {
     pub memory: u64,
     /// Upper bound of rows in a batch; `None` lets the bytes alone decide.
     pub batch_rows: Option<usize>,
+    /// What happens to a row that can't be moved as it is.
+    pub on_bad_row: OnBadRow,
+    /// Folder for rows that are put aside.
+    pub rejects_dir: PathBuf,
     /// What is compared afterwards.
     pub verify: Verify,
     /// Folder for the journal, and for what the run keeps on disk while it works.

@@ -4,6 +4,7 @@
 //! a crossbeam channel. Each job pushes its batches into a bounded tokio channel with blocking
 //! sends; the async side never blocks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::flow::{Batch, BatchStream, MemoryBudget, Meter, Permit};
-use crate::table::Place;
+use crate::flow::{Batch, BatchStream, MemoryBudget, Meter, OnBadRow, Permit, mark};
+use crate::table::{Misfit, Place};
 
 /// Batches that wait between a reader and its worker. One, so that a reader works ahead while its
 /// worker writes; the memory budget bounds the rest.
@@ -81,10 +82,14 @@ pub struct ReadContext {
     pub cancel: CancellationToken,
     /// The table's counters.
     pub meter: Arc<Meter>,
+    /// What happens to a row that its columns can't hold: it is an error, or comes marked
+    /// ([`Place::misfits`]).
+    pub on_bad_row: OnBadRow,
 }
 
 impl ReadContext {
-    /// Starts `threads` reader threads, with a cancellation token and counters of its own.
+    /// Starts `threads` reader threads, with a cancellation token and counters of its own. Bad
+    /// rows are errors.
     ///
     /// # Errors
     /// As [`ReaderThreads::start`].
@@ -95,6 +100,7 @@ impl ReadContext {
             threads: ReaderThreads::start(threads)?,
             cancel: CancellationToken::new(),
             meter: Arc::default(),
+            on_bad_row: OnBadRow::Fail,
         })
     }
 
@@ -115,6 +121,7 @@ impl ReadContext {
             budget: self.budget.clone(),
             cancel: self.cancel.clone(),
             meter: Arc::clone(&self.meter),
+            on_bad_row: self.on_bad_row,
             busy_since: Instant::now(),
         };
         self.threads.submit(Box::new(move || {
@@ -142,6 +149,7 @@ pub struct Outlet {
     budget: MemoryBudget,
     cancel: CancellationToken,
     meter: Arc<Meter>,
+    on_bad_row: OnBadRow,
     busy_since: Instant,
 }
 
@@ -172,7 +180,22 @@ impl Outlet {
     /// [`Kind::Interrupted`](crate::error::Kind::Interrupted) when nobody wants the rows any more;
     /// pass it on.
     pub fn send(&mut self, rows: RecordBatch, permit: Permit) -> Result<()> {
-        let place = self.place.clone();
+        self.send_marked(rows, permit, BTreeMap::new())
+    }
+
+    /// The same with rows that their columns can't hold, by their numbers within the batch. Any other
+    /// values stand in their places.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); and the first of these rows, where such rows stop the run.
+    pub fn send_marked(
+        &mut self,
+        rows: RecordBatch,
+        permit: Permit,
+        misfits: BTreeMap<usize, Misfit>,
+    ) -> Result<()> {
+        let mut place = self.place.clone();
+        mark(&mut place, &rows, misfits, self.on_bad_row)?;
         self.place.advance(rows.num_rows() as u64);
         let waiting_since = Instant::now();
         self.meter.reading.add_since(self.busy_since);

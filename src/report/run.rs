@@ -9,7 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Kind};
-use crate::flow::{Comparison, Pipeline, TableRun, TableState, Totals, Verdict, Verify};
+use crate::flow::{
+    Comparison, Pipeline, RejectedRow, TableRun, TableState, Totals, Verdict, Verify,
+};
 use crate::report::{cpu_time, peak_rss_bytes};
 use crate::sink::Decision;
 use crate::words;
@@ -145,6 +147,12 @@ pub struct TableReport {
     pub rows_remapped: u64,
     /// Rows put aside because they were bad.
     pub rows_rejected: u64,
+    /// The folder of their Parquet files, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<String>,
+    /// The first of those that this run put aside, in source order, and what is wrong with them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejected_sample: Vec<RejectedRow>,
     /// Rows left out because the target held their id.
     pub rows_skipped: u64,
     /// Rows that the target acknowledged.
@@ -293,6 +301,7 @@ impl TableReport {
             TableState::Done => TableStatus::Complete,
         };
         let comparison = run.target.comparison.get();
+        let rejects = run.target.rejects().filter(|_| totals.rows_rejected > 0);
         let target = &plan.target.plan;
         // Until it is published, the target holds what it held before.
         let waits = target.publish.is_some() && status != TableStatus::Complete;
@@ -313,6 +322,8 @@ impl TableReport {
             rows_deduplicated: totals.rows_deduplicated,
             rows_remapped: totals.rows_remapped,
             rows_rejected: totals.rows_rejected,
+            rejects: rejects.map(|folder| folder.display().to_string()),
+            rejected_sample: run.rejected(),
             rows_skipped: totals.rows_skipped,
             rows_written: totals.rows_written,
             rows_replaced: totals.rows_replaced,

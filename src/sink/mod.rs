@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter, SplitProgress};
 use crate::registry::registry;
-use crate::table::{Metric, Part, Split, TableSchema};
+use crate::table::{Metric, Part, RowRules, Split, TableSchema};
 
 pub mod files;
 mod read_back;
@@ -150,6 +150,9 @@ pub struct TargetPlan {
     pub notes: Vec<String>,
     /// How ids that occur twice, or that the target holds, are treated.
     pub ids: IdRules,
+    /// Which rows it takes. Others never come to its writers.
+    #[serde(default)]
+    pub rows: RowRules,
     /// Where the rows wait until they are published; none where they are in the target as soon as
     /// they are written, or completed.
     pub publish: Option<Publish>,

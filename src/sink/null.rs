@@ -14,7 +14,7 @@ use crate::sink::{
     Completion, Decision, Granularity, IdRules, ReadBack, Sink, SinkContext, SinkFactory,
     SplitWriter, Start, TableToWrite, TableWriter, TargetPlan, Written,
 };
-use crate::table::Split;
+use crate::table::{RowRules, Split};
 
 /// Takes rows and forgets them; can be slow, or fail, on purpose.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +58,7 @@ impl Sink for Null {
             rows_before: None,
             notes: Vec::new(),
             ids: IdRules::default(),
+            rows: RowRules::default(),
             publish: None,
         })
     }

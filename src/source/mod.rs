@@ -127,12 +127,29 @@ pub trait Source: Send + Sync {
     /// Whatever keeps the source from being read as configured.
     async fn tables(&self) -> Result<Vec<SourceTable>>;
 
+    /// Splits of which it is known without reading them that they hold bad rows
+    /// ([`Outlet::send_marked`](crate::flow::Outlet::send_marked)), by their numbers. Where such rows
+    /// stop a run, it stops before it changes anything.
+    fn suspects(&self, _: &SourceTable) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// What `table` is recognised by, without reading all of it: a run that goes on where another
     /// one stopped must find the same rows.
     ///
     /// # Errors
     /// Whatever keeps the source from being looked at.
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint>;
+
+    /// That what was read of `split` is still in its file, as it was when the plan was made. A source
+    /// whose batches are slices of mapped files is asked once their rows are written, and while that
+    /// takes long: of a file that was cut off meanwhile, others may have been sent.
+    ///
+    /// # Errors
+    /// When it is not.
+    async fn still_there(&self, _split: &Split) -> Result<()> {
+        Ok(())
+    }
 
     /// Opens `split` from `from_row` on (0 is its first row; its row count is a valid start and
     /// yields nothing). The same rows in the same order each time, whatever the batch size and

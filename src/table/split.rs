@@ -7,6 +7,7 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::table::Misfits;
 
 /// One part of a table. Small, serialisable and complete in itself: written to the journal, it
 /// says all that is needed to read the same rows in the same order again.
@@ -57,6 +58,9 @@ pub struct Place {
     pub position: u64,
     /// Rows of the split that are missing here, because a transform left them out.
     pub left_out: Option<Arc<RoaringTreemap>>,
+    /// Rows of the split that are here, but not as they are in the source, because a column can't
+    /// hold one of their values. The engine takes them out behind the transforms.
+    pub misfits: Option<Arc<Misfits>>,
 }
 
 impl Place {
@@ -68,7 +72,14 @@ impl Place {
 
     /// The place of row `first_row` of the split with this index, all rows of which are there.
     pub fn new(table: &str, split: u32, first_row: u64) -> Self {
-        Place { table: table.into(), split, first_row, position: first_row, left_out: None }
+        Place {
+            table: table.into(),
+            split,
+            first_row,
+            position: first_row,
+            left_out: None,
+            misfits: None,
+        }
     }
 
     /// Moves on by `rows`.
@@ -79,9 +90,16 @@ impl Place {
 
     /// Where the batch's row `n` (from 0) stands in its split.
     pub fn row(&self, n: u64) -> u64 {
-        let Some(left_out) = &self.left_out else { return self.first_row + n };
-        let mut there = (self.first_row..).filter(|row| !left_out.contains(*row));
-        there.nth(usize::try_from(n).unwrap_or(usize::MAX)).unwrap_or(u64::MAX)
+        if self.left_out.is_none() {
+            return self.first_row + n;
+        }
+        self.rows().nth(usize::try_from(n).unwrap_or(usize::MAX)).unwrap_or(u64::MAX)
+    }
+
+    /// Where the batch's rows stand in their split, one after the other, and on without end.
+    pub fn rows(&self) -> impl Iterator<Item = u64> {
+        let is_there = |row: &u64| self.left_out.as_ref().is_none_or(|out| !out.contains(*row));
+        (self.first_row..).filter(is_there)
     }
 }
 

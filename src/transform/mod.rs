@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::flow::{Batch, Meter, SplitLeftOut, Totals};
+use crate::flow::{Batch, Meter, OnBadRow, SplitLeftOut, Totals};
 use crate::registry::registry;
 use crate::table::{Place, TableSchema};
 
@@ -57,7 +57,7 @@ pub trait Transform: Send + Sync {
     /// for the batches of several splits at the same time, on threads that may block.
     ///
     /// # Errors
-    /// When a row can't be transformed.
+    /// When a row can't be transformed, and such rows stop the run.
     fn apply(&self, batch: Batch, cx: &SplitContext) -> Result<Batch>;
 
     /// What it does to ids.
@@ -100,6 +100,9 @@ pub struct SplitContext {
     /// True when the rows have moved, and pass once more only to be compared with what arrived:
     /// nothing is written beside the table.
     pub comparing: bool,
+    /// What happens to a row with a value that the transform can't give its column: it is an error,
+    /// or marked ([`mark`](crate::flow::mark)).
+    pub on_bad_row: OnBadRow,
 }
 
 /// What a transform does to ids.

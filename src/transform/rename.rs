@@ -43,12 +43,14 @@ impl TransformFactory for Config {
             return Err(Error::config(format!("Two columns would be called `{}`", twice.name())));
         }
         let arrow = Schema::new_with_metadata(fields, input.arrow().metadata().clone());
-        Ok(Box::new(Rename { output: TableSchema::new(Arc::new(arrow))? }))
+        Ok(Box::new(Rename { output: TableSchema::new(Arc::new(arrow))?, names: self.0.clone() }))
     }
 }
 
 struct Rename {
     output: TableSchema,
+    /// Old names to new ones.
+    names: BTreeMap<String, String>,
 }
 
 impl Transform for Rename {
@@ -60,6 +62,14 @@ impl Transform for Rename {
         let schema = Arc::clone(self.output.arrow());
         let rows = RecordBatch::try_new(schema, batch.rows.columns().to_vec())
             .map_err(|error| Error::internal("Renaming changed a column's type").because(error))?;
-        Ok(Batch { rows, ..batch })
+        let mut place = batch.place;
+        for misfit in place.misfits.iter_mut().flat_map(|all| Arc::make_mut(all).values_mut()) {
+            for column in misfit.lost.iter_mut().chain([&mut misfit.column]) {
+                if let Some(name) = self.names.get(column) {
+                    column.clone_from(name);
+                }
+            }
+        }
+        Ok(Batch { rows, place, ..batch })
     }
 }

@@ -19,6 +19,16 @@ impl Random {
         Random(seed)
     }
 
+    /// These numbers, and no others.
+    pub fn seeded(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// One of these.
+    pub fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod components;
+pub mod faulty;
 pub mod folder;
 pub mod judge;
 pub mod kill;
@@ -13,7 +14,8 @@ pub mod rows;
 use std::sync::Arc;
 
 use vecpipe::flow::{
-    Controls, Identity, Journal, MemoryBudget, Outcome, Pipeline, Plan, Settings, TableRun, Verify,
+    Controls, Identity, Journal, MemoryBudget, OnBadRow, Outcome, Pipeline, Plan, Settings,
+    TableRun, Verify,
 };
 use vecpipe::sink::Sink;
 use vecpipe::source::Source;
@@ -24,6 +26,8 @@ pub fn settings(parallelism: usize, memory: u64) -> Settings {
         parallelism,
         memory,
         batch_rows: None,
+        on_bad_row: OnBadRow::Fail,
+        rejects_dir: "rejects".into(),
         verify: Verify::Count,
         state_dir: std::env::temp_dir(),
     }

@@ -14,7 +14,7 @@ use vecpipe::sink::{
     Completion, Decision, Earlier, Granularity, IdRules, Publish, ReadBack, Sink, SplitWriter,
     Start, TableToWrite, TableWriter, TargetPlan, Written,
 };
-use vecpipe::table::Split;
+use vecpipe::table::{RowRules, Split};
 use vecpipe::{Error, Result};
 
 /// What a recorder does at its n-th row.
@@ -94,6 +94,7 @@ impl Sink for Recorder {
             rows_before: None,
             notes: Vec::new(),
             ids: IdRules::default(),
+            rows: RowRules::default(),
             publish: self.publishes.then(|| Publish {
                 what: "all".to_owned(),
                 from: format!("beside {}", table.collection),
@@ -231,5 +232,46 @@ impl SplitWriter for Writer {
     async fn finish(self: Box<Self>) -> Result<()> {
         self.recorder.record().finished.insert(self.split);
         Ok(())
+    }
+}
+
+/// A sink of one recorder for each collection.
+#[derive(Debug, Clone, Default)]
+pub struct Recorders(Arc<Mutex<BTreeMap<String, Recorder>>>);
+
+impl Recorders {
+    /// The recorder of a collection.
+    pub fn of(&self, collection: &str) -> Recorder {
+        let mut all = self.0.lock().expect("no test thread panicked with the lock");
+        all.entry(collection.to_owned()).or_default().clone()
+    }
+}
+
+#[async_trait]
+impl Sink for Recorders {
+    fn kind(&self) -> &'static str {
+        "recorders"
+    }
+
+    fn granularity(&self) -> Granularity {
+        Granularity::Rows
+    }
+
+    async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
+        self.of(&table.collection).plan(table).await
+    }
+
+    async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
+        self.of(&table.collection).read_back(table).await
+    }
+
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        start: &Start,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        self.of(&table.collection).prepare(table, plan, start, meter).await
     }
 }

@@ -23,7 +23,7 @@ fn an_unknown_key_is_shown_with_the_nearest_known_one() {
         |
       5 |   paralellism: 8
         |   ^^^^^^^^^^^
-      help: did you mean `parallelism`? Known here: parallelism, memory, batch_rows, on_bad_row, state_dir, log_dir
+      help: did you mean `parallelism`? Known here: parallelism, memory, batch_rows, on_bad_row, rejects_dir, state_dir, log_dir
     ");
 }
 
@@ -249,7 +249,7 @@ fn a_flag_is_named_when_it_is_wrong() {
        |
        | --set run.paralellism=8
        |           ^^^^^^^^^^^
-      help: did you mean `parallelism`? Known here: parallelism, memory, batch_rows, on_bad_row, state_dir, log_dir
+      help: did you mean `parallelism`? Known here: parallelism, memory, batch_rows, on_bad_row, rejects_dir, state_dir, log_dir
     ");
     insta::assert_snapshot!(error(HEAD, &["run.parallelism=many"]), @r"
     Expected a whole number from 0, found a text

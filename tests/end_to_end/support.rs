@@ -1,4 +1,5 @@
 //! A folder to work in, the program, and the judge.
+#![allow(dead_code, reason = "other tests use a part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,15 @@ impl Server {
         let uri = std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
         });
-        let is_lite = variable == "VECPIPE_TEST_LITE";
+        Server::judged(uri, variable == "VECPIPE_TEST_LITE")
+    }
+
+    /// A Milvus Lite of a test's own.
+    pub fn lite_at(uri: String) -> Server {
+        Server::judged(uri, true)
+    }
+
+    fn judged(uri: String, is_lite: bool) -> Server {
         let lite = is_lite.then_some("lite");
         let judge = Judge::start("tests/judges/milvus.py", [uri.as_str()].into_iter().chain(lite));
         Server { uri, judge }
@@ -88,9 +97,20 @@ impl Server {
         Collection { server: self, name }
     }
 
+    /// The collection of this name; it is dropped at the end.
+    pub fn collection_named(&self, name: &str) -> Collection<'_> {
+        Collection { server: self, name: name.to_owned() }
+    }
+
     /// The collection that an alias leads to, and its rows as a query counts them.
     pub fn seen(&self, alias: &str) -> Value {
         self.ask(&json!({ "do": "seen", "alias": alias }))
+    }
+
+    /// The partitions of a collection; null where there is no such collection.
+    pub fn partitions_of(&self, collection: &str) -> Value {
+        let answer = self.ask(&json!({ "do": "partitions", "collection": collection }));
+        answer.get("partitions").cloned().unwrap_or_default()
     }
 
     /// Drops an alias.
@@ -212,8 +232,7 @@ impl Collection<'_> {
 
     /// The partitions; null where there is no such collection.
     pub fn partitions(&self) -> Value {
-        let answer = self.server.ask(&json!({ "do": "partitions", "collection": self.name }));
-        answer.get("partitions").cloned().unwrap_or_default()
+        self.server.partitions_of(&self.name)
     }
 }
 

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use serde_json::{Value, json};
 use vecpipe::Error;
+use vecpipe::flow::{OnBadRow, sort_out};
 use vecpipe::sink::{SinkConfig, SinkContext, TableToWrite};
 use vecpipe::table::{TableSchema, VectorType, id_field};
 
@@ -98,26 +99,17 @@ async fn values_that_hdf5_lacks_are_named() {
         let table = TableToWrite { rows: 3, ..to_write(&schema, "test", None) };
         let sink = sink(json!({ "dir": dir.path() }));
         let plan = sink.plan(&table).await.unwrap();
-        let writer = sink
-            .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
-            .await
-            .unwrap();
-        let parts = whole(std::slice::from_ref(&rows));
-        let mut split = writer.open_split(&splits(&parts)[0]).await.unwrap();
-        let error = split.write(in_flight(&rows)).await.unwrap_err();
+        let error = sort_out(in_flight(&rows), &plan.rows, OnBadRow::Fail).unwrap_err();
         all.push_str(&format!("{}\n", said(&error, dir.path())));
-        // The table can't be completed as if the rows were there.
-        assert!(split.write(in_flight(&rows)).await.is_err());
-        assert!(split.finish().await.is_err());
     }
-    insta::assert_snapshot!(all, @"
-    Row 2 of the file has no value in `extra`, which a dataset can't hold
-      where: table t, split 0, from row 0, DIR/test/._default-00001.h5.tmp
-      help: leave the column out with the transform `select`, or use the sink `parquet`
-    Row 1 of the file has a zero byte in `extra`, which a dataset can't hold
-      where: table t, split 0, from row 0, DIR/test/._default-00001.h5.tmp
-      help: leave the column out with the transform `select`, or use the sink `parquet`
-    ");
+    insta::assert_snapshot!(all, @r#"
+    Row with id 2: extra is null, and the target takes no nulls
+      where: table t, split 0, row 2
+      help: correct or remove the row in the source, or put such rows aside with `on_bad_row: reject` below `run`
+    Row with id 1: extra has a zero byte, at which it would end: "b\0c"
+      where: table t, split 0, row 1
+      help: correct or remove the row in the source, or put such rows aside with `on_bad_row: reject` below `run`
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,5 +97,5 @@ fn rows_are_named_as_the_source_counts_them() {
     let ids = vec![1, 1, 1, 2, 1, i64::MAX];
     let transforms = vec![("dedupe", json!({})), ("remap", remap)];
     let error = Case::new(vec![table("a", vec![vec![9], ids])], transforms).error().to_string();
-    assert!(error.contains("row 5 of the split"), "{error}");
+    assert!(error.contains("table a, split 1, row 5"), "{error}");
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use vecpipe::flow::{
-    Controls, Identity, Journal, MemoryBudget, Pipeline, Plan, Settings, Verify, check_ids,
+    Controls, Identity, Journal, MemoryBudget, OnBadRow, Pipeline, Plan, Settings, Verify,
+    check_ids,
 };
 
 use crate::common::components::{sink, source, transform};
@@ -47,6 +48,8 @@ async fn random_ids_are_deduped_in_memory_that_does_not_grow_with_them() {
             parallelism: 2,
             memory,
             batch_rows: None,
+            on_bad_row: OnBadRow::Fail,
+            rejects_dir: "rejects".into(),
             verify: Verify::Count,
             state_dir: dir.path().join("state"),
         },

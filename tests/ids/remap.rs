@@ -201,9 +201,9 @@ fn an_id_that_does_not_fit_is_named() {
     let error = case.error().to_string();
     assert!(
         error.starts_with(
-            "The id 9223372036854775800 and the offset 10 add up to more than 64 bits"
+            "A row can't be moved: the id 9223372036854775800 and the offset 10 add up to more than 64 bits"
         ),
         "{error}"
     );
-    assert!(error.contains("row 1 of the split") && error.contains("table a"), "{error}");
+    assert!(error.contains("table a, split 0, row 1"), "{error}");
 }

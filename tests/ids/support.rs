@@ -11,7 +11,7 @@ use arrow_array::{
 use async_trait::async_trait;
 use serde_json::Value;
 use vecpipe::flow::{
-    Batch, BatchStream, Controls, Identity, Journal, MemoryBudget, Meter, Pipeline, Plan,
+    Batch, BatchStream, Controls, Identity, Journal, MemoryBudget, Meter, OnBadRow, Pipeline, Plan,
     ReadContext, Settings, TableRun, Verify, check_ids,
 };
 use vecpipe::sink::{
@@ -20,7 +20,8 @@ use vecpipe::sink::{
 };
 use vecpipe::source::{Columns, Fingerprint, Source, SourceTable};
 use vecpipe::table::{
-    Metric, Part, Place, Split, TableSchema, VectorColumn, VectorType, id_field, vector_field,
+    Metric, Part, Place, RowRules, Split, TableSchema, VectorColumn, VectorType, id_field,
+    vector_field,
 };
 use vecpipe::transform::TransformFactory;
 use vecpipe::{Error, Result};
@@ -184,6 +185,7 @@ impl Sink for Gather {
             rows_before: None,
             notes: Vec::new(),
             ids: self.rules,
+            rows: RowRules::default(),
             publish: None,
         })
     }
@@ -278,6 +280,8 @@ impl Case {
                 parallelism: self.parallelism,
                 memory: self.memory,
                 batch_rows: None,
+                on_bad_row: OnBadRow::Fail,
+                rejects_dir: "rejects".into(),
                 verify: Verify::Count,
                 state_dir: dir.join("state"),
             },

@@ -45,8 +45,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         let sent = (settled + more).min(100);
         Change::Split(0, split, SplitProgress { settled, sent, finished, totals })
     });
-    let memo = any::<u32>()
-        .prop_map(|n| Change::Prepared(0, Memo { sink: n.into(), stage: serde_json::Value::Null }));
+    let memo =
+        any::<u32>().prop_map(|n| Change::Prepared(0, Memo { sink: n.into(), ..Memo::default() }));
     let done = (any::<u32>(), any::<u32>()).prop_map(|(before, after)| {
         Change::Completed(0, Completion { rows_before: before.into(), rows_after: after.into() })
     });

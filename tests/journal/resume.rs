@@ -6,28 +6,39 @@ use proptest::prelude::*;
 use serde_json::json;
 use vecpipe::flow::EarlierRun;
 
+use crate::common::faulty::Fuse;
 use crate::common::read::{Way, read_table};
 use crate::common::recorder::{Fault, Hook, Recorder};
-use crate::support::{Attempt, Case, block_on};
+use crate::support::{Attempt, Case, Where, block_on};
 
 /// Where one attempt ends, and how it is run.
 #[derive(Debug, Clone)]
 struct Step {
-    fault: Fault,
+    fault: Option<Fault>,
+    /// Where else it fails, after how many rows, and whether by a panic.
+    trouble: Option<(Where, u64, bool)>,
     parallelism: usize,
     memory: u64,
     batch_rows: usize,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (1u64..1500, 0u8..5, 1usize..9, 1u64..(128 << 10), 1usize..200);
+    let step = (1u64..1500, 0u8..9, 1usize..9, 1u64..(128 << 10), 1usize..200);
     let step = step.prop_map(|(at, kind, parallelism, memory, batch_rows)| Step {
         fault: match kind {
-            0 => Fault::Fail(at),
-            1 => Fault::FailAfter(at),
-            2 => Fault::FailWithin(at),
-            3 => Fault::Panic(at),
-            _ => Fault::FailAfter(at / 10 + 1),
+            0 => Some(Fault::Fail(at)),
+            1 => Some(Fault::FailAfter(at)),
+            2 => Some(Fault::FailWithin(at)),
+            3 => Some(Fault::Panic(at)),
+            4 => Some(Fault::FailAfter(at / 10 + 1)),
+            _ => None,
+        },
+        trouble: match kind {
+            5 => Some((Where::Source, at, false)),
+            6 => Some((Where::Source, at, true)),
+            7 => Some((Where::Transform, at, false)),
+            8 => Some((Where::Transform, at, true)),
+            _ => None,
         },
         parallelism,
         memory,
@@ -43,18 +54,19 @@ async fn until_done(case: &Case, recorder: &Recorder, steps: &[Step]) -> Attempt
             parallelism: step.parallelism,
             memory: step.memory,
             batch_rows: Some(step.batch_rows),
+            trouble: step.trouble.map(|(place, at, panics)| (place, Fuse::after(at, panics))),
             ..case.clone()
         };
         // Faults count the rows of their own attempt.
         let before = recorder.record().rows;
-        let fault = match step.fault {
+        let fault = step.fault.map(|fault| match fault {
             Fault::Fail(n) => Fault::Fail(before + n),
             Fault::FailAfter(n) => Fault::FailAfter(before + n),
             Fault::FailWithin(n) => Fault::FailWithin(before + n),
             Fault::Panic(n) => Fault::Panic(before + n),
             other => other,
-        };
-        let failing = Recorder { fault: Some(fault), ..recorder.clone() };
+        });
+        let failing = Recorder { fault, ..recorder.clone() };
         let attempt = case.attempt(Box::new(failing)).await;
         if attempt.error.is_none() {
             return attempt;

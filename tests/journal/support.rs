@@ -12,6 +12,7 @@ use vecpipe::sink::Sink;
 use vecpipe::{Error, Result};
 
 use crate::common::components::{source, transform};
+use crate::common::faulty::{FaultySource, FaultyTransform, Fuse};
 use crate::common::settings;
 
 /// Long enough for a loaded machine, short enough to call a run hung.
@@ -28,6 +29,15 @@ pub struct Case {
     pub memory: u64,
     pub batch_rows: Option<usize>,
     pub settings: Value,
+    /// Where, beside the sink, an attempt fails.
+    pub trouble: Option<(Where, Fuse)>,
+}
+
+/// Who fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    Source,
+    Transform,
 }
 
 impl Case {
@@ -42,6 +52,7 @@ impl Case {
             memory: 64 << 10,
             batch_rows: Some(50),
             settings: json!({ "sink": "recorder" }),
+            trouble: None,
         }
     }
 
@@ -62,10 +73,17 @@ impl Case {
         settings.batch_rows = self.batch_rows;
         settings.state_dir = self.state_dir();
         let transforms = self.transforms.iter();
-        let transforms = transforms.map(|(kind, value)| transform(kind, value.clone())).collect();
+        let mut transforms: Vec<_> =
+            transforms.map(|(kind, value)| transform(kind, value.clone())).collect();
+        let mut source = source(self.source.0, self.source.1.clone());
+        match self.trouble.clone() {
+            Some((Where::Source, fuse)) => source = Box::new(FaultySource { inner: source, fuse }),
+            Some((Where::Transform, fuse)) => transforms.push(Box::new(FaultyTransform(fuse))),
+            None => {}
+        }
         let stage = self.stage.clone().map(|s| crate::common::components::sink("parquet", s));
         Arc::new(Pipeline {
-            source: source(self.source.0, self.source.1.clone()),
+            source,
             transforms,
             sink,
             stage,

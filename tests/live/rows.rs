@@ -11,20 +11,20 @@ const PARQUET: &str = "sink: { parquet: { dir: out, mode: overwrite } }";
 /// Number of splits that the plan shows for the first table.
 fn splits(plan: &str) -> usize {
     let line = plan.lines().find(|line| line.contains("vecpipe_live_")).unwrap();
-    line.split("  ").filter_map(|word| word.trim().parse().ok()).next_back().unwrap()
+    line.split("  ").filter_map(|word| word.trim().parse().ok()).last().unwrap()
 }
 
 #[test]
 fn keys_are_divided_and_each_part_is_read() {
     let (milvus, folder) = (Server::milvus(), Folder::new());
-    for (kind, rows) in [("plain", 60_000), ("texts", 40_000)] {
+    for (kind, rows) in [("plain", 60_000), ("texts", 60_000)] {
         let source = milvus.made(kind, rows);
         let content = ["--parallelism", "4", "--verify", "content"];
         let done = moved(&folder, &[&source.source(""), PARQUET], &content);
         assert_eq!(done.report["tables"][0]["rows_written"], rows);
         assert_eq!(done.report["tables"][0]["verified"], "content");
         let plan = folder.pipeline(&["plan", "move.yaml"]);
-        assert!(splits(&plan.stdout) >= 3, "{}", plan.stdout);
+        assert!(splits(&plan.stdout) >= 2, "{}", plan.stdout);
     }
 }
 
@@ -33,7 +33,7 @@ fn a_key_held_by_several_rows_is_read_once_and_told() {
     let (milvus, folder) = (Server::milvus(), Folder::new());
     let source = milvus.made("plain", 500);
     // These stand beside the rows that have the keys already.
-    let again: Vec<_> = (0..50).map(|n| n * 7 - 1000).collect();
+    let again: Vec<_> = (200..250).map(|n| n * 7 - 1000).collect();
     milvus.ask(&json!({ "do": "insert", "collection": source.name, "ids": again }));
     let mut checksums = Vec::new();
     for _ in 0..2 {

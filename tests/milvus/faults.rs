@@ -5,6 +5,7 @@ use crate::support::*;
 use serde_json::json;
 use vecpipe::error::{Kind, Retry};
 use vecpipe::milvus::v2::Client;
+use vecpipe::milvus::v2::proto::common::KeyValuePair;
 
 /// Rows and distinct ids, as the server counts and lists them.
 async fn count_and_ids(client: &Client, collection: &str) -> (u64, usize) {
@@ -31,6 +32,50 @@ async fn a_lost_answer_is_followed_by_an_upsert_and_doubles_nothing() {
         assert_eq!(count_and_ids(&client, &name).await, (50, 50));
         client.drop_collection(&name).await.unwrap();
     }
+}
+
+/// Milvus Lite refuses to make a collection twice, also where nobody heard that it was made once.
+#[tokio::test]
+async fn a_collection_whose_making_was_not_answered_is_made() {
+    for server in Server::both() {
+        for lost in ["CreateCollection", "CreatePartition", "CreateIndex"] {
+            let name = server.fresh("made_unheard").await;
+            let mut faults = [Fault::LoseAnswer].into_iter();
+            let script = move |call: &str| match call == lost {
+                true => faults.next().unwrap_or(Fault::None),
+                false => Fault::None,
+            };
+            let proxy = Proxy::scripted(&server.uri, Box::new(script)).await;
+            let sink = sink(&proxy.uri, json!({ "partition": "p" }));
+            let moved = move_rows(&*sink, &table(&name), vec![rows(0..5, 1.0)]).await.unwrap();
+            assert_eq!(moved.completion.rows_after, 5, "{lost}");
+            let calls = proxy.all_calls();
+            assert_eq!(calls.iter().filter(|call| call.name == lost).count(), 2, "{lost}");
+            server.client().await.drop_collection(&name).await.unwrap();
+        }
+    }
+}
+
+/// A collection that is there, and is not the one that was asked for, is nobody's lost answer.
+#[tokio::test]
+async fn a_collection_that_somebody_else_made_is_not_taken_for_our_own() {
+    let server = Server::lite();
+    let name = server.fresh("other_form").await;
+    let client = server.client().await;
+    let sink = sink(&server.uri, json!({}));
+    move_rows(&*sink, &table(&name), vec![]).await.unwrap();
+    let made = client.describe_collection(&name).await.unwrap().unwrap();
+    let mut fields = made.fields.clone();
+    let create = async |fields: &[_], run: &str| {
+        let run = KeyValuePair { key: "vecpipe.made_by".to_owned(), value: run.to_owned() };
+        client.create_collection(&name, "", fields.to_vec(), vec![run]).await
+    };
+    let run = made.property("vecpipe.made_by").unwrap();
+    create(&fields, run).await.unwrap();
+    create(&fields, "another's").await.unwrap_err();
+    fields[0].name = "other".to_owned();
+    create(&fields, run).await.unwrap_err();
+    client.drop_collection(&name).await.unwrap();
 }
 
 #[tokio::test]
@@ -162,9 +207,9 @@ async fn what_may_pass_is_tried_again() {
     let server = Server::lite();
     let name = server.fresh("passing").await;
     let passing = [
-        Fault::Grpc("14", "the server is shutting down"),
-        Fault::Grpc("4", "context deadline exceeded"),
-        Fault::Grpc("8", "too many requests"),
+        Fault::Grpc(14, "the server is shutting down"),
+        Fault::Grpc(4, "context deadline exceeded"),
+        Fault::Grpc(8, "too many requests"),
         Fault::Status(10_001, 1, "context deadline exceeded"),
         Fault::Status(9, 48, "quota exceeded[reason=memory quota exceeded]"),
         Fault::Status(1, 56, "service not ready[proxy=1]: Initializing"),
@@ -189,10 +234,10 @@ async fn what_does_not_pass_fails_at_once() {
     let server = Server::lite();
     let name = server.fresh("final").await;
     for (fault, kind, words) in [
-        (Fault::Grpc("16", "auth check failure"), Kind::Connect, "check token"),
-        (Fault::Grpc("7", "not for you"), Kind::Connect, "the user's privileges"),
-        (Fault::Grpc("3", "bad request"), Kind::Target, "bad request"),
-        (Fault::Grpc("12", "unknown method"), Kind::Target, "unknown method"),
+        (Fault::Grpc(16, "auth check failure"), Kind::Connect, "check token"),
+        (Fault::Grpc(7, "not for you"), Kind::Connect, "the user's privileges"),
+        (Fault::Grpc(3, "bad request"), Kind::Target, "bad request"),
+        (Fault::Grpc(12, "unknown method"), Kind::Target, "unknown method"),
         (Fault::Status(1100, 5, "field x has another type"), Kind::Target, "another type"),
         (Fault::Status(100, 4, "collection not found"), Kind::Target, "collection not found"),
     ] {
@@ -215,7 +260,7 @@ async fn a_limit_of_time_ends_every_kind_of_trying_again() {
     for fault in [
         Fault::RateLimit,
         Fault::LoseRequest,
-        Fault::Grpc("14", "the server is shutting down"),
+        Fault::Grpc(14, "the server is shutting down"),
         Fault::Status(1, 56, "service not ready[proxy=1]: Initializing"),
     ] {
         let proxy = Proxy::start(&server.uri, &[fault; 100]).await;

@@ -12,6 +12,7 @@ mod faults;
 mod frames;
 mod load;
 mod overwrite;
+#[path = "../common/proxy.rs"]
 mod proxy;
 mod resume;
 mod sink;

@@ -10,6 +10,7 @@ use vecpipe::sink::{
 };
 use vecpipe::table::{Place, Split};
 
+use crate::proxy::Proxy;
 use crate::support::{Server, move_rows, read_back, rows, sink, table};
 
 fn batch(rows: RecordBatch, first_row: u64) -> Batch {
@@ -149,6 +150,46 @@ async fn what_was_made_is_taken_up_again() {
             let expected = Completion { rows_before: 0, rows_after: 4 };
             assert_eq!(writer.complete().await.unwrap(), expected, "{mode}");
             client.drop_collection(&name).await.unwrap();
+        }
+    }
+}
+
+/// A run that was killed just after it had made a collection left it without its index, and the next
+/// one filled it so.
+#[tokio::test]
+async fn an_index_that_an_interrupted_run_did_not_come_to_is_made() {
+    for server in Server::both() {
+        let client = server.client().await;
+        for (mode, partition) in [("append", false), ("append", true), ("overwrite", false)] {
+            let name = server.fresh("no_index").await;
+            if mode == "overwrite" {
+                let old = vec![rows(0..3, 2.0)];
+                move_rows(&*sink(&server.uri, json!({})), &table(&name), old).await.unwrap();
+            }
+            let mut settings = json!({ "mode": mode });
+            if partition {
+                settings["partition"] = json!("p");
+            }
+            // Neither made nor cleared away, as when the run is killed in between.
+            let proxy = Proxy::start(&server.uri, &[]).await;
+            proxy.refuse("CreateIndex", &[true]);
+            proxy.refuse("DropCollection", &[true]);
+            let first = sink(&proxy.uri, settings.clone());
+            let plan = first.plan(&table(&name)).await.unwrap();
+            let begun = first.prepare(&table(&name), &plan, &Start::Fresh, Arc::default()).await;
+            assert!(begun.is_err(), "the index is refused");
+            first.close().await;
+            let again = sink(&server.uri, settings);
+            let writer = again.prepare(&table(&name), &plan, &Start::Again, Arc::default()).await;
+            crate::support::write(&*writer.unwrap(), rows(0..4, 1.0)).await;
+            let filled = match mode {
+                "overwrite" => format!("{name}_vecpipe_new"),
+                _ => name.clone(),
+            };
+            let indexes = client.indexes(&filled).await.unwrap();
+            assert_eq!(indexes.len(), 1, "{mode}, {partition}: {indexes:?}");
+            again.close().await;
+            server.remove(&name).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
 use serde_json::{Value, json};
 use vecpipe::error::{Error, Result};
-use vecpipe::flow::{Batch, Meter, Permit};
+use vecpipe::flow::{Batch, Meter, OnBadRow, Permit, sort_out};
 use vecpipe::milvus::v2::{Client, Options};
 use vecpipe::sink::{
     Completion, Decision, Sink, SinkContext, SinkFactory, TableToWrite, TargetPlan, Written, milvus,
@@ -175,6 +175,7 @@ pub async fn fill(
     let meter = Arc::new(Meter::default());
     let writer =
         sink.prepare(table, &plan, &vecpipe::sink::Start::Fresh, Arc::clone(&meter)).await?;
+    let rules = &plan.rows;
     let writes = batches.into_iter().enumerate().map(|(index, rows)| {
         let writer = Arc::clone(&writer);
         let index = u32::try_from(index).expect("few batches");
@@ -188,7 +189,10 @@ pub async fn fill(
         let place = Place::new(&table.name, index, 0);
         async move {
             let mut split = writer.open_split(&split).await?;
-            let written = split.write(Batch { rows, place, permit: Permit::free() }).await?;
+            // The engine does this before rows come to a sink.
+            let batch = Batch { rows, place, permit: Permit::free() };
+            let (batch, _) = sort_out(batch, rules, OnBadRow::Fail)?;
+            let written = split.write(batch).await?;
             split.finish().await?;
             Ok::<_, Error>(written)
         }

@@ -218,7 +218,7 @@ async fn bad_values_are_named_and_not_sent() {
         assert_eq!(
             error.to_string(),
             format!(
-                "Row with id 7: value 1 of v is -inf\n  where: table {name}, split 0, row 7\n  help: correct or remove the row in the source"
+                "Row with id 7: value 1 of v is -inf\n  where: table {name}, split 0, row 7\n  help: correct or remove the row in the source, or put such rows aside with `on_bad_row: reject` below `run`"
             )
         );
         server.client().await.drop_collection(&name).await.unwrap();

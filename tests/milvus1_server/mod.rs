@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex};
 
 use prost::Message;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use vecpipe::milvus::v1::proto::*;
 
 pub use store::{Row, Store};
@@ -47,6 +49,9 @@ pub enum Fault {
 pub struct Milvus1 {
     pub uri: String,
     shared: Arc<Mutex<Shared>>,
+    /// Ends what serves now.
+    serving: Arc<Mutex<CancellationToken>>,
+    runtime: Handle,
 }
 
 #[derive(Default)]
@@ -60,15 +65,42 @@ struct Shared {
 impl Milvus1 {
     /// Starts a server of this version on a free port of loopback.
     pub async fn start(version: &str) -> Milvus1 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
         let mut shared = Shared { version: version.to_owned(), ..Shared::default() };
         shared.store.scopes_ids = version.starts_with("1.1");
         let shared = Arc::new(Mutex::new(shared));
-        let server = Milvus1 { uri, shared };
-        let answering = server.clone();
-        tokio::spawn(wire::serve(listener, move |call, message| answering.answer(call, message)));
+        let server = Milvus1 { uri, shared, serving: Arc::default(), runtime: Handle::current() };
+        server.serve(listener);
         server
+    }
+
+    fn serve(&self, listener: std::net::TcpListener) {
+        listener.set_nonblocking(true).unwrap();
+        let ended = CancellationToken::new();
+        *self.serving.lock().unwrap() = ended.clone();
+        let answering = self.clone();
+        self.runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            let answer = move |call: &str, message: &[u8]| answering.answer(call, message);
+            wire::serve(listener, ended, answer).await;
+        });
+    }
+
+    /// Ends all connections, and takes new ones at the same address. What it holds stays.
+    pub fn restart(&self) {
+        self.serving.lock().unwrap().cancel();
+        let address = self.uri.trim_start_matches("http://");
+        // The old listener may take a moment to go.
+        loop {
+            match std::net::TcpListener::bind(address) {
+                Ok(listener) => return self.serve(listener),
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    std::thread::yield_now();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Starts one on a thread of its own, for tests that have no runtime; it ends with the process.

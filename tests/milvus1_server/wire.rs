@@ -8,6 +8,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 const SERVICE: &str = "/milvus.grpc.MilvusService/";
 
@@ -29,14 +30,19 @@ impl Reply {
     }
 }
 
-pub async fn serve<F>(listener: TcpListener, answer: F)
+/// Serves until `ended` fires, which ends all connections, too.
+pub async fn serve<F>(listener: TcpListener, ended: CancellationToken, answer: F)
 where
     F: Fn(&str, &[u8]) -> Reply + Send + Sync + 'static,
 {
     let answer = Arc::new(answer);
-    while let Ok((socket, _)) = listener.accept().await {
-        tokio::spawn(connection(socket, Arc::clone(&answer)));
-    }
+    let serving = async {
+        while let Ok((socket, _)) = listener.accept().await {
+            let serving = connection(socket, Arc::clone(&answer));
+            tokio::spawn(ended.clone().run_until_cancelled_owned(serving));
+        }
+    };
+    ended.run_until_cancelled(serving).await;
 }
 
 async fn connection<F>(socket: TcpStream, answer: Arc<F>)

@@ -17,5 +17,4 @@ mod milvus1_cases;
 mod server;
 mod support;
 #[path = "../end_to_end/support.rs"]
-#[allow(dead_code)]
 mod work;

@@ -148,6 +148,12 @@ impl EarlierRun {
         self.ended.as_ref().is_some_and(|ended| ended.error.is_none())
     }
 
+    /// Why it can't be gone on with, whatever source and settings are now: nothing if it can.
+    pub fn is_spoiled(&self) -> Option<&'static str> {
+        let spoiled = self.ended.as_ref().is_some_and(|ended| ended.spoiled);
+        spoiled.then_some("the source changed while its rows were written, so that some may be in the target with other values")
+    }
+
     /// The error of a run that differs from it in `differences`.
     pub fn differs(&self, differences: &[String]) -> Error {
         differs(&self.started, differences)
@@ -159,7 +165,8 @@ impl Ended {
     pub fn now(error: Option<&Error>) -> Ended {
         let interrupted =
             error.is_some_and(|error| error.kind() == crate::error::Kind::Interrupted);
-        Ended { at: now(), error: error.map(ToString::to_string), interrupted }
+        let error = error.map(ToString::to_string);
+        Ended { at: now(), error, interrupted, spoiled: false }
     }
 }
 

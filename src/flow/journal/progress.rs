@@ -1,5 +1,7 @@
 //! How far targets and splits are.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,6 +44,9 @@ pub struct Memo {
     /// The stage's.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub stage: Value,
+    /// The folder of the rows that are rejected, where such rows are put aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<PathBuf>,
 }
 
 /// How a run ended, for whoever asks afterwards.
@@ -53,6 +58,9 @@ pub struct Ended {
     pub error: Option<String>,
     /// True when it was told to stop.
     pub interrupted: bool,
+    /// True when the source changed while its rows were written: some may have other values.
+    #[serde(default)]
+    pub spoiled: bool,
 }
 
 /// One thing that is written down. Each says how something is from now on, so writing it twice

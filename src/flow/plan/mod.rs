@@ -3,6 +3,7 @@
 mod merge;
 mod names;
 mod resume;
+mod suspects;
 mod target;
 
 use std::sync::Arc;
@@ -71,6 +72,9 @@ impl Plan {
             tables.push((source, write));
         }
         names::check(&*pipeline.sink, &tables)?;
+        for (source, _) in &tables {
+            suspects::refuse(pipeline, source).await?;
+        }
         let mut alone = Vec::new();
         for ((source, write), transforms) in tables.into_iter().zip(chains) {
             let target = pipeline.sink.plan(&write).await;

@@ -15,6 +15,10 @@ impl Plan {
     /// they were; and when source or target can't be looked at.
     pub async fn resume(pipeline: &Pipeline, earlier: &EarlierRun) -> Result<Plan> {
         let saved = &earlier.plan;
+        if let Some(why) = earlier.is_spoiled() {
+            return Err(Error::config(format!("The interrupted run can't be gone on with: {why}"))
+                .help("begin anew with --restart: into an empty target, with mode: overwrite, or with on_conflict: upsert"));
+        }
         let settings = saved.settings_differ(&pipeline.identity);
         if !settings.is_empty() {
             return Err(earlier.differs(&settings));
@@ -57,6 +61,7 @@ impl EarlierRun {
     /// When the source can't be looked at.
     pub async fn differences(&self, pipeline: &Pipeline) -> Result<Vec<String>> {
         let mut all = self.plan.settings_differ(&pipeline.identity);
+        all.extend(self.is_spoiled().map(str::to_owned));
         if all.is_empty() {
             all = self.plan.source_differs(&look(&*pipeline.source).await?.1);
         }

@@ -8,7 +8,7 @@ mod tee;
 mod verify;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,7 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
 use crate::flow::plan::TargetTable;
-use crate::flow::{Change, Ended, Journal, Memo, Pipeline, ReadContext, Totals, Verify, blocking};
+use crate::flow::{
+    Change, Ended, Journal, Memo, OnBadRow, Pipeline, ReadContext, RejectsFolder, Totals, Verify,
+    blocking,
+};
 use crate::sink::{Decision, Start};
 use log::Pace;
 use publish::{Complete, Publications};
@@ -40,6 +43,8 @@ pub struct Controls {
 pub struct Outcome {
     /// The first error, if there was one.
     pub error: Option<Error>,
+    /// True when the source changed while its rows were written: some may have other values.
+    pub spoiled: bool,
 }
 
 struct Run {
@@ -55,6 +60,7 @@ struct Run {
     cx: ReadContext,
     journal: Journal,
     controls: Controls,
+    spoiled: AtomicBool,
 }
 
 /// Moves the rows of all tables of a plan, and notes in the journal how far that is.
@@ -69,7 +75,8 @@ pub async fn run(
 ) -> Outcome {
     let mut outcome = move_and_verify(pipeline, tables, journal.clone(), controls).await;
     // Nothing of the run is left that could note anything later.
-    if let Err(error) = journal.end(Ended::now(outcome.error.as_ref())).await {
+    let ended = Ended { spoiled: outcome.spoiled, ..Ended::now(outcome.error.as_ref()) };
+    if let Err(error) = journal.end(ended).await {
         match &outcome.error {
             Some(_) => tracing::error!("{error}"),
             None => outcome.error = Some(error),
@@ -87,7 +94,7 @@ async fn move_and_verify(
     let verify = pipeline.settings.verify;
     let run = match Run::new(pipeline, tables, journal, controls) {
         Ok(run) => Arc::new(run),
-        Err(error) => return Outcome { error: Some(error) },
+        Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
     };
     let mut outcome = move_all(&run).await;
     if outcome.error.is_none() && verify == Verify::Content {
@@ -125,6 +132,7 @@ async fn move_all(run: &Arc<Run>) -> Outcome {
         let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish(&totals));
         outcome.error = blocking(finish).await.err();
     }
+    outcome.spoiled = run.spoiled.load(Ordering::Acquire);
     outcome
 }
 
@@ -192,7 +200,19 @@ impl Run {
         let work = work_of(&targets);
         let publications = Publications::of(&targets);
         let next = AtomicUsize::new(0);
-        Ok(Run { pipeline, tables, targets, work, next, publications, cx, journal, controls })
+        let spoiled = AtomicBool::new(false);
+        Ok(Run {
+            pipeline,
+            tables,
+            targets,
+            work,
+            next,
+            publications,
+            cx,
+            journal,
+            controls,
+            spoiled,
+        })
     }
 
     async fn take(
@@ -249,20 +269,55 @@ impl Run {
             }
             None => None,
         };
-        if progress.memo.is_none() {
-            let stage = stage.as_ref().map(|stage| stage.memo()).unwrap_or_default();
-            let memo = Memo { sink: sink.memo(), stage };
+        let rejects = self.rejects(target).await?;
+        let noted = progress.memo.as_ref().is_some_and(|memo| memo.rejects.is_some());
+        if let (Some(memo), Some(rejects), false) = (&progress.memo, &rejects, noted) {
+            // The run that a bad row stopped had no place for it.
+            let memo = Memo { rejects: Some(rejects.path().to_owned()), ..memo.clone() };
             self.journal.record(Change::Prepared(number, memo)).await?;
         }
-        Ok(Opened { sink, stage })
+        if progress.memo.is_none() {
+            let stage = stage.as_ref().map(|stage| stage.memo()).unwrap_or_default();
+            let rejects = rejects.as_ref().map(|rejects| rejects.path().to_owned());
+            let memo = Memo { sink: sink.memo(), stage, rejects };
+            self.journal.record(Change::Prepared(number, memo)).await?;
+        }
+        Ok(Opened { sink, stage, rejects })
+    }
+
+    /// Where bad rows of a target go, if they are put aside.
+    async fn rejects(&self, target: &TargetRun) -> Result<Option<Arc<RejectsFolder>>> {
+        let settings = &self.pipeline.settings;
+        let plan = Arc::clone(&target.plan);
+        let earlier = plan.progress.memo.as_ref().and_then(|memo| memo.rejects.clone());
+        match (settings.on_bad_row, &earlier) {
+            (OnBadRow::Reject, _) => {}
+            (OnBadRow::Fail, None) => return Ok(None),
+            (OnBadRow::Fail, Some(folder)) => {
+                return Err(Error::config("The run that is gone on with put bad rows aside")
+                    .at(folder.display())
+                    .help("set `on_bad_row: reject` below `run`, or begin anew with --restart"));
+            }
+        }
+        let first = self.tables_of(target).next().map(|table| table.plan.source.name.clone());
+        let rejects_dir = settings.rejects_dir.clone();
+        let open = move || match earlier {
+            Some(path) => RejectsFolder::reopen(&path, &plan.progress.splits),
+            None => RejectsFolder::claim(&rejects_dir, &first.unwrap_or_default()),
+        };
+        blocking(open).await.map(|folder| Some(Arc::new(folder)))
     }
 
     async fn complete(&self, number: usize, target: &TargetRun) -> Result<Option<Complete>> {
-        let Opened { sink, stage } = target.opened()?;
+        let Opened { sink, stage, rejects } = target.opened()?;
         // What is put in place must not be news to a run that goes on.
         self.journal.settle().await?;
         if let Some(stage) = stage {
             stage.complete().await.map_err(|error| error.at("stage"))?;
+        }
+        if let Some(rejects) = rejects.clone() {
+            let totals: Totals = self.tables_of(target).map(|table| table.meter.totals()).sum();
+            blocking(move || rejects.complete(totals.rows_rejected)).await?;
         }
         let completion = sink.complete().await?;
         let _ = target.completion.set(completion);

@@ -1,7 +1,8 @@
 //! Moving one split: read, transform, write.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 
@@ -12,10 +13,13 @@ use super::tee::Tee;
 use crate::error::{Error, Result};
 use crate::flow::check_end;
 use crate::flow::survey::{not_surveyed, placed};
-use crate::flow::{Batch, Chain, Meter, ReadContext, TargetSplit, Totals, blocking};
+use crate::flow::{
+    Batch, Chain, Meter, ReadContext, Rejected, RejectsFolder, TargetSplit, Totals, blocking,
+    sort_out,
+};
 use crate::sink::{Granularity, Written};
-use crate::source::Columns;
-use crate::table::Place;
+use crate::source::{Columns, Source};
+use crate::table::{Place, RowRules, Split};
 use crate::transform::SplitContext;
 
 impl Run {
@@ -32,10 +36,16 @@ impl Run {
         let source = &table.plan.source.splits[split.split];
         let earlier = target.plan.progress.splits[number];
         let by_rows = self.pipeline.sink.granularity() == Granularity::Rows;
+        let on_bad_row = self.pipeline.settings.on_bad_row;
+        let transforming =
+            SplitContext { on_bad_row, ..split_context(table, target, number).await? };
         let mut moving = Moving {
             table,
             split,
-            transforming: split_context(table, target, number).await?,
+            number,
+            rules: &target.plan.plan.rows,
+            rejects: opened.rejects.as_ref(),
+            transforming,
             log: SplitLog::new(
                 &self.journal,
                 (target_number, number),
@@ -45,6 +55,8 @@ impl Run {
                 pace,
             ),
             writer: Tee::open(opened, &split.as_written(source)).await?,
+            source: (&*self.pipeline.source, source),
+            spoiled: &self.spoiled,
         };
         let meter = &table.meter;
         let cx = ReadContext {
@@ -87,10 +99,21 @@ impl Run {
 struct Moving<'a> {
     table: &'a TableRun,
     split: &'a TargetSplit,
+    /// Its number among the target's.
+    number: usize,
+    /// Which rows the target takes.
+    rules: &'a RowRules,
+    /// Where the others go, if they don't stop the run.
+    rejects: Option<&'a Arc<RejectsFolder>>,
     transforming: SplitContext,
     log: SplitLog<'a>,
     writer: Tee,
+    source: (&'a dyn Source, &'a Split),
+    spoiled: &'a AtomicBool,
 }
+
+/// How often the source is looked at while a write goes on.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Moving<'_> {
     /// Transforms a batch and writes it, and notes that in the journal.
@@ -106,22 +129,55 @@ impl Moving<'_> {
         let transforming_since = Instant::now();
         let chain = self.table.plan.transforms.clone();
         let batch = placed(batch, self.split);
-        let (batch, transformed) = transform(chain, &self.transforming, batch).await?;
+        let (batch, mut transformed) = transform(chain, &self.transforming, batch).await?;
+        let (batch, rejected) = sort_out(batch, self.rules, self.transforming.on_bad_row)?;
         meter.transforming.add_since(transforming_since);
         if fate == Fate::Settled {
-            return self.writer.stage(batch).await;
+            self.writer.stage(batch).await?;
+            return still_there(self.source, self.spoiled).await;
+        }
+        if let Some(rejected) = rejected {
+            transformed.rows_rejected = rejected.count();
+            self.reject(first, rejected).await?;
         }
         meter.add(&transformed);
         let mut written = Totals::default();
         if !batch.is_empty() {
             self.log.sending(first, end).await?;
             let writing_since = Instant::now();
-            written = of_written(self.writer.write(batch, fate).await?);
+            written = of_written(self.write(batch, fate).await?);
             meter.writing.add_since(writing_since);
             meter.add(&written);
         }
         self.log.settled(end, read + transformed + written);
         Ok(())
+    }
+
+    /// Puts bad rows aside, of the batch that begins with row `first`. They are durable before the
+    /// batch is settled.
+    async fn reject(&mut self, first: u64, rejected: Rejected) -> Result<()> {
+        let Some(folder) = self.rejects.cloned() else {
+            return Err(Error::internal("There is no place for rejected rows"));
+        };
+        self.table.reject(&rejected);
+        let number = self.number;
+        blocking(move || folder.write(number, first, &rejected)).await
+    }
+
+    /// Writes rows. They may still lie in the source's files, and must be there until the target has
+    /// taken them; a write of rows that are gone could fail for as long as it is tried again.
+    async fn write(&mut self, batch: Batch, fate: Fate) -> Result<Written> {
+        let write = self.writer.write(batch, fate);
+        tokio::pin!(write);
+        let written = loop {
+            tokio::select! {
+                biased;
+                written = &mut write => break written,
+                () = tokio::time::sleep(LOOK) => still_there(self.source, self.spoiled).await?,
+            }
+        };
+        still_there(self.source, self.spoiled).await?;
+        written
     }
 
     async fn finish(self, place: Place) -> Result<()> {
@@ -133,6 +189,14 @@ impl Moving<'_> {
         self.log.finished();
         Ok(())
     }
+}
+
+/// That the rows which are written are those that were read.
+async fn still_there((source, split): (&dyn Source, &Split), spoiled: &AtomicBool) -> Result<()> {
+    source.still_there(split).await.map_err(|error| {
+        spoiled.store(true, Ordering::Release);
+        error.help("rows of this split may be in the target with other values: let whatever writes the file finish, then begin anew with --restart")
+    })
 }
 
 /// Transforms compute, and may write to files: not where other splits wait to be moved on. Gives
@@ -170,5 +234,5 @@ async fn split_context(
         (None, None) => Default::default(),
         (None, Some(_)) => return Err(not_surveyed()),
     };
-    Ok(SplitContext { meter, left_out, comparing: false })
+    Ok(SplitContext { meter, left_out, ..SplitContext::default() })
 }

@@ -1,13 +1,15 @@
 //! How the tables and targets of a run are getting on.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
 use crate::flow::plan::{Plan, TablePlan, TargetTable};
-use crate::flow::{Comparison, Meter, Totals};
+use crate::flow::{Comparison, Meter, Rejected, RejectedRow, RejectsFolder, Totals};
 use crate::sink::{Completion, TableWriter};
 
 /// How one table of the source is getting on. The engine writes it; progress, metrics and reports
@@ -21,7 +23,11 @@ pub struct TableRun {
     pub meter: Arc<Meter>,
     /// Its target, which tables that are merged share.
     pub target: Arc<TargetRun>,
+    rejected: Mutex<BTreeMap<(u32, u64), RejectedRow>>,
 }
+
+/// Rejected rows of a table that are named.
+const NAMED: usize = 5;
 
 /// How a target is getting on.
 pub struct TargetRun {
@@ -39,6 +45,7 @@ pub struct TargetRun {
 pub(super) struct Opened {
     pub sink: Arc<dyn TableWriter>,
     pub stage: Option<Arc<dyn TableWriter>>,
+    pub rejects: Option<Arc<RejectsFolder>>,
 }
 
 impl TargetRun {
@@ -54,6 +61,13 @@ impl TargetRun {
         self.opened.get().is_some() || self.plan.progress.memo.is_some()
     }
 
+    /// The folder of the rows that were rejected, where such rows are put aside.
+    pub fn rejects(&self) -> Option<&Path> {
+        let opened = self.opened.get().and_then(|opened| opened.rejects.as_deref());
+        let noted = self.plan.progress.memo.as_ref().and_then(|memo| memo.rejects.as_deref());
+        opened.map(RejectsFolder::path).or(noted)
+    }
+
     /// Splits that need no more work.
     pub fn splits_finished(&self) -> u64 {
         (self.plan.splits.len() - self.splits_left.load(Ordering::Acquire)) as u64
@@ -65,6 +79,21 @@ impl TargetRun {
 }
 
 impl TableRun {
+    /// The first of the rows that this run rejected, in source order.
+    pub fn rejected(&self) -> Vec<RejectedRow> {
+        let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        rejected.values().cloned().collect()
+    }
+
+    /// Keeps the first of them, whatever order they come in.
+    pub(super) fn reject(&self, rows: &Rejected) {
+        let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        rejected.extend(rows.sample(NAMED).into_iter().map(|row| ((row.split, row.row), row)));
+        while rejected.len() > NAMED {
+            rejected.pop_last();
+        }
+    }
+
     /// How far it is. Tables that are merged are done together.
     pub fn state(&self) -> TableState {
         if !self.plan.moves() {
@@ -117,7 +146,8 @@ impl Plan {
                 let meter = Arc::new(Meter::default());
                 meter.add(&earlier);
                 meter.done.store(target.plan.is_complete(), Ordering::Release);
-                Arc::new(TableRun { plan, earlier, meter, target })
+                let rejected = Mutex::default();
+                Arc::new(TableRun { plan, earlier, meter, target, rejected })
             })
             .collect()
     }

@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::ArrayRef;
 use futures::StreamExt;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::flow::plan::{Plan, TargetSplit, TargetTable};
-use crate::flow::{Batch, Controls, MemoryBudget, Pipeline, ReadContext, blocking};
+use crate::flow::{
+    Batch, Controls, MemoryBudget, OnBadRow, Pipeline, ReadContext, blocking, sort_out,
+};
 use crate::source::Columns;
+use crate::table::RowRules;
 use crate::transform::SplitContext;
 
 /// A target whose ids are looked at.
@@ -64,7 +67,11 @@ impl<'a> Pass<'a> {
             folder: Arc::new(Folder::below(&settings.state_dir)),
             pipeline,
             controls,
-            cx: ReadContext { cancel: controls.cancel.child_token(), ..cx },
+            cx: ReadContext {
+                cancel: controls.cancel.child_token(),
+                on_bad_row: settings.on_bad_row,
+                ..cx
+            },
         })
     }
 
@@ -85,7 +92,22 @@ impl<'a> Pass<'a> {
         let _guard = cancel.clone().drop_guard();
         let cx = ReadContext { cancel, ..self.cx.clone() };
         let next = AtomicUsize::new(0);
-        try_join_all(states.into_iter().map(|s| self.work(&cx, &next, depth, s, &look))).await
+        let work = async |state| {
+            let done = self.work(&cx, &next, depth, state, &look).await;
+            if done.is_err() {
+                cx.cancel.cancel();
+            }
+            done
+        };
+        // All are waited for: what one of them has on disk would outlive it otherwise.
+        let mut done = join_all(states.into_iter().map(work)).await;
+        let failed =
+            |done: &Result<S>| done.as_ref().is_err_and(|error| error.kind() != Kind::Interrupted);
+        // The others were only cut off by it.
+        if let Some(first) = done.iter().position(failed) {
+            done.swap(0, first);
+        }
+        done.into_iter().collect()
     }
 
     /// Takes splits until none is left.
@@ -114,18 +136,20 @@ impl<'a> Pass<'a> {
                 Columns::Ids,
                 cx,
             )?;
-            while let Some(batch) = self.until_stopped(batches.next()).await? {
+            while let Some(batch) = self.until_stopped(cx, batches.next()).await? {
                 let ids = placed(batch?, split);
                 let (chain, split_cx) = (table.transforms.clone(), split_cx.clone());
                 let ids = match depth.steps {
                     0 => ids,
                     _ => blocking(move || chain.apply_ids(depth.steps, ids, &split_cx)).await?,
                 };
+                // What has no id in the source has none at the target.
+                let (ids, _) = sort_out(ids, &RowRules::default(), OnBadRow::Reject)?;
                 let held = match depth.held {
                     true => {
                         let ids = ids.rows.column(0);
                         let held = self.pipeline.sink.existing_ids(&self.target.write, ids);
-                        Some(self.until_stopped(held).await??)
+                        Some(self.until_stopped(cx, held).await??)
                     }
                     false => None,
                 };
@@ -145,19 +169,19 @@ impl<'a> Pass<'a> {
 
     /// What transforms are told of a split; of rows to leave out as much as is known by now.
     async fn split_context(&self, index: usize) -> Result<SplitContext> {
-        let Some(left_out) = self.target.left_out.get().cloned() else {
-            return Ok(SplitContext::default());
-        };
+        let on_bad_row = self.pipeline.settings.on_bad_row;
+        let cx = SplitContext { on_bad_row, ..SplitContext::default() };
+        let Some(left_out) = self.target.left_out.get().cloned() else { return Ok(cx) };
         let left_out = blocking(move || left_out.of_split(index)).await?;
-        Ok(SplitContext { left_out, ..SplitContext::default() })
+        Ok(SplitContext { left_out, ..cx })
     }
 
-    async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+    async fn until_stopped<T>(&self, cx: &ReadContext, work: impl Future<Output = T>) -> Result<T> {
         let stopped = |token: &CancellationToken| token.clone().cancelled_owned();
         tokio::select! {
             biased;
             () = stopped(&self.controls.stop) => Err(Error::interrupted()),
-            () = stopped(&self.controls.cancel) => Err(Error::interrupted()),
+            () = stopped(&cx.cancel) => Err(Error::interrupted()),
             done = work => Ok(done),
         }
     }

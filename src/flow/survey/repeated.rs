@@ -36,7 +36,8 @@ pub async fn left_out(pass: &Pass<'_>, steps: usize, keep: Keep) -> Result<LeftO
     let found = Places::several(pass.workers, &pass.folder, memory / 2);
     let mut found = pass
         .each(depth, found, move |places, seen| {
-            let positions = seen.ids.place.position..;
+            let place = &seen.ids.place;
+            let positions = place.rows().map(|row| place.position + (row - place.first_row));
             for (key, position) in keys_of(seen.ids.rows.column(0))?.zip(positions) {
                 if filter.may_hold(key) {
                     places.add(key, position)?;

@@ -30,6 +30,7 @@ use crate::flow::survey::find_left_out;
 use crate::flow::{Controls, Pipeline};
 use crate::sink::ReadBack;
 use crate::source::Columns;
+use crate::words::plural;
 use rows::{Reading, SourceSide};
 
 pub use comparison::{Comparison, Verdict};
@@ -102,7 +103,7 @@ async fn compare_target(
             }
         })
         .await??;
-    match read_back {
+    let compared = match read_back {
         ReadBack::Never(why) => {
             let notes = vec![format!("nothing to compare: {why}")];
             Ok(Comparison::none(Verdict::NothingToCompare, notes))
@@ -116,7 +117,23 @@ async fn compare_target(
             let Some(before) = before else { return Err(which_rows(target)) };
             whole::compare(source, &side, &reading, before).await
         }
+    };
+    compared.map(|comparison| without_rejected(comparison, target))
+}
+
+/// Says how many rows of the source were not looked for, because they are bad.
+fn without_rejected(mut comparison: Comparison, target: &TargetTable) -> Comparison {
+    let deduplicated = target.left_out.get().map_or(0, |left_out| left_out.rows());
+    let all: u64 = target.splits.iter().map(|split| split.rows).sum();
+    let left = comparison.rows_in_source.unwrap_or(all);
+    let rejected = all.saturating_sub(deduplicated).saturating_sub(left);
+    if rejected > 0 && comparison.rows_in_source.is_some() {
+        comparison.notes.push(format!(
+            "{} left out, which the run rejects (on_bad_row)",
+            plural(rejected, "row")
+        ));
     }
+    comparison
 }
 
 /// Files that were appended to hold other rows, too.

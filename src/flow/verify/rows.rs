@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 use crate::flow::plan::{TablePlan, TargetSplit, TargetTable};
 use crate::flow::survey::placed;
 use crate::flow::{
-    Batch, BatchStream, Chain, Controls, MemoryBudget, Pipeline, ReadContext, blocking, check_end,
+    Batch, BatchStream, Chain, Controls, MemoryBudget, OnBadRow, Pipeline, ReadContext, blocking,
+    check_end, sort_out,
 };
 use crate::source::{Columns, Source, SourceTable};
+use crate::table::RowRules;
 use crate::transform::SplitContext;
 
 /// How rows are read.
@@ -41,7 +43,8 @@ impl<'a> Reading<'a> {
         let workers = settings.parallelism.max(1);
         let memory = MemoryBudget::new(settings.memory / 2);
         let cx = ReadContext::new(memory, settings.batch_size(), workers)?;
-        let cx = ReadContext { cancel: controls.cancel.child_token(), ..cx };
+        let on_bad_row = settings.on_bad_row;
+        let cx = ReadContext { cancel: controls.cancel.child_token(), on_bad_row, ..cx };
         Ok(Reading { workers, controls, cx })
     }
 
@@ -112,17 +115,21 @@ impl Side for SourceSide<'_> {
             };
             let table = self.tables[split.table];
             let source = &table.source;
-            let batches = self.pipeline.source.open(
-                source,
-                &source.splits[split.split],
-                0,
-                self.columns,
-                &cx,
-            )?;
+            let on_bad_row = self.pipeline.settings.on_bad_row;
+            // Whether a row was rejected is not told by its id.
+            let columns = match on_bad_row {
+                OnBadRow::Fail => self.columns,
+                OnBadRow::Reject => Columns::All,
+            };
+            let batches =
+                self.pipeline.source.open(source, &source.splits[split.split], 0, columns, &cx)?;
+            let write = &self.target.write;
             let passing = Passing {
                 chain: table.transforms.clone(),
-                cx: SplitContext { left_out, comparing: true, ..SplitContext::default() },
-                columns: self.columns,
+                cx: SplitContext { left_out, comparing: true, on_bad_row, ..Default::default() },
+                rules: self.target.plan.rows.clone(),
+                id: (self.columns == Columns::Ids).then(|| write.schema.id_index()),
+                columns,
                 pipeline: Arc::clone(self.pipeline),
                 table: Arc::clone(source),
                 split,
@@ -137,7 +144,11 @@ impl Side for SourceSide<'_> {
 struct Passing {
     chain: Chain,
     cx: SplitContext,
+    /// Which rows the target takes.
+    rules: RowRules,
     columns: Columns,
+    /// The id column, where nothing else is asked for.
+    id: Option<usize>,
     pipeline: Arc<Pipeline>,
     table: Arc<SourceTable>,
     split: TargetSplit,
@@ -165,16 +176,32 @@ impl Passing {
     }
 
     async fn transform(&self, batch: Batch) -> Result<Batch> {
-        if self.chain.is_empty() {
+        let rejects = self.cx.on_bad_row == OnBadRow::Reject;
+        if self.chain.is_empty() && !rejects {
             return Ok(batch);
         }
         let (chain, cx, columns) = (self.chain.clone(), self.cx.clone(), self.columns);
+        let (rules, id) = (self.rules.clone(), self.id);
         blocking(move || match columns {
-            Columns::All => chain.apply(batch, &cx),
             Columns::Ids => chain.apply_ids(chain.len(), batch, &cx),
+            Columns::All if !rejects => chain.apply(batch, &cx),
+            // What the run put aside is not expected at the target.
+            Columns::All => {
+                let (batch, _) = sort_out(chain.apply(batch, &cx)?, &rules, OnBadRow::Reject)?;
+                match id {
+                    Some(id) => only_ids(batch, id),
+                    None => Ok(batch),
+                }
+            }
         })
         .await
     }
+}
+
+fn only_ids(batch: Batch, id: usize) -> Result<Batch> {
+    let rows = batch.rows.project(&[id]);
+    let rows = rows.map_err(|error| Error::internal("A batch has no ids").because(error))?;
+    Ok(Batch { rows, ..batch })
 }
 
 /// The rows of a target that is read from end to end.

@@ -85,6 +85,17 @@ impl Collection {
         self.fields.iter().find(|field| field.is_primary_key)
     }
 
+    /// True when it is what a request to create it asked for.
+    fn is_as_asked(&self, schema: &CollectionSchema, properties: &[KeyValuePair]) -> bool {
+        let columns = |fields: &[FieldSchema]| -> Vec<_> {
+            fields.iter().map(|field| (field.name.clone(), field.data_type)).collect()
+        };
+        // Not its description, which Milvus Lite forgets.
+        self.name == schema.name
+            && columns(&self.fields) == columns(&schema.fields)
+            && properties.iter().all(|pair| self.property(&pair.key) == Some(&pair.value))
+    }
+
     /// A setting or note.
     pub fn property(&self, key: &str) -> Option<&str> {
         let pair = self.properties.iter().find(|pair| pair.key == key);
@@ -128,10 +139,21 @@ impl Client {
             schema: schema.encode_to_vec().into(),
             shards_num: new.shards,
             consistency_level: new.consistency.into(),
-            properties: new.properties,
+            properties: new.properties.clone(),
             num_partitions: new.key_partitions,
         };
-        self.call(request).await.map(drop)
+        match self.call(request).await {
+            // It was carried out by a request whose answer was lost: Milvus Lite refuses the second.
+            Err(MilvusError::Refused { .. })
+                if self
+                    .describe_collection(name)
+                    .await?
+                    .is_some_and(|made| made.is_as_asked(&schema, &new.properties)) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Drops a collection. Dropping a missing one succeeds.

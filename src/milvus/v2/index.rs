@@ -3,7 +3,7 @@
 use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::proto::common::IndexState;
 use crate::milvus::v2::proto::milvus::*;
-use crate::milvus::v2::{Client, Result};
+use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// An index as the server describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +62,19 @@ impl Client {
             extra_params: index.pairs(self.version().is_lite()),
             index_name: index.name.clone(),
         };
-        self.call(request).await.map(drop)
+        match self.call(request).await {
+            // It was carried out by a request whose answer was lost: Milvus Lite refuses the second.
+            Err(MilvusError::Refused { .. })
+                if self.indexes(collection).await?.iter().any(|made| {
+                    let IndexDefinition { field, index_type, metric_type, .. } = &made.definition;
+                    (field, index_type, metric_type)
+                        == (&index.field, &index.index_type, &index.metric_type)
+                }) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Drops an index. The collection must not be loaded.

@@ -1,7 +1,7 @@
 //! Partitions.
 
 use crate::milvus::v2::proto::milvus::*;
-use crate::milvus::v2::{Client, Result};
+use crate::milvus::v2::{Client, MilvusError, Result};
 
 impl Client {
     /// Names of all partitions of a collection.
@@ -16,7 +16,7 @@ impl Client {
         Ok(self.call(request).await?.partition_names)
     }
 
-    /// Creates a partition. In a loaded collection it is loaded, too.
+    /// Creates a partition, if it does not exist. In a loaded collection it is loaded, too.
     ///
     /// # Errors
     /// When the server refuses.
@@ -26,10 +26,18 @@ impl Client {
             collection_name: collection.to_owned(),
             partition_name: partition.to_owned(),
         };
-        self.call(request).await.map(drop)
+        match self.call(request).await {
+            // It was carried out by a request whose answer was lost.
+            Err(MilvusError::Refused { .. })
+                if self.partitions(collection).await?.iter().any(|known| known == partition) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
-    /// Drops a partition, which must not be loaded (Milvus Lite does not mind).
+    /// Drops a partition, if it exists. It must not be loaded (Milvus Lite does not mind).
     ///
     /// # Errors
     /// When the server refuses.
@@ -39,6 +47,13 @@ impl Client {
             collection_name: collection.to_owned(),
             partition_name: partition.to_owned(),
         };
-        self.call(request).await.map(drop)
+        match self.call(request).await {
+            Err(MilvusError::Refused { .. })
+                if !self.partitions(collection).await?.iter().any(|known| known == partition) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 }

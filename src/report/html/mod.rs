@@ -31,6 +31,7 @@ pub fn html(report: &RunReport) -> String {
     if !report.tables.is_empty() {
         push_tables(&mut page, &report.tables);
     }
+    push_rejected(&mut page, &report.tables);
     push_notes(&mut page, &report.tables);
     push(&mut page, format_args!("<footer>vecpipe {}</footer>\n</html>\n", report.version));
     page
@@ -137,6 +138,32 @@ fn happened(table: &TableReport) -> String {
     match table.status {
         TableStatus::Incomplete => format!("{decision}, incomplete"),
         _ => decision.to_owned(),
+    }
+}
+
+/// Where rejected rows are, and what is wrong with the first of them.
+fn push_rejected(page: &mut String, tables: &[TableReport]) {
+    let tables: Vec<_> = tables.iter().filter(|table| table.rows_rejected > 0).collect();
+    if tables.is_empty() {
+        return;
+    }
+    page.push_str("<h2>Rejected rows</h2>\n");
+    for table in tables {
+        push(
+            page,
+            format_args!(
+                "<p>{}: {}, in {}</p>\n<ul>\n",
+                Escaped(&table.source),
+                words::plural(table.rows_rejected, "row"),
+                Escaped(table.rejects.as_deref().unwrap_or_default()),
+            ),
+        );
+        for row in &table.rejected_sample {
+            let id = row.id.as_ref().map(|id| format!(", id {id}")).unwrap_or_default();
+            let line = format!("split {}, row {}{id}: {}", row.split, row.row, row.reason);
+            push(page, format_args!("<li>{}</li>\n", Escaped(&line)));
+        }
+        page.push_str("</ul>\n");
     }
 }
 

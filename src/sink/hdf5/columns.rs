@@ -5,7 +5,7 @@ use hdf5::H5Type;
 use hdf5::types::TypeDescriptor;
 
 use crate::error::{Error, Result};
-use crate::table::{Role, TableSchema, VectorType, vector_column};
+use crate::table::{ColumnRule, Role, RowRules, TableSchema, VectorType, vector_column};
 
 /// The dataset of vectors, which the source `hdf5` takes where it is told nothing else.
 pub const VECTORS: &str = "embeddings";
@@ -142,6 +142,16 @@ pub fn columns(schema: &TableSchema) -> Result<Vec<Column>> {
         columns.push(Column { dataset: dataset.to_owned(), element, width });
     }
     Ok(columns)
+}
+
+/// Which rows datasets can hold: they have no nulls, and their strings end at a zero byte.
+pub fn rules(columns: &[Column]) -> RowRules {
+    let rule = |column: &Column| ColumnRule {
+        name: column.dataset.clone(),
+        no_zero_bytes: column.element == Element::Text,
+        ..ColumnRule::default()
+    };
+    RowRules::new(columns.iter().map(rule).collect())
 }
 
 fn kind(field: &Field) -> Result<(Element, Option<usize>)> {

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::sink::files::disk::io_error;
@@ -115,23 +114,12 @@ impl TableFile {
         Ok(rows.unwrap_or_default())
     }
 
-    /// Writes `rows` from row `row` of the file on.
+    /// Writes `rows`, which keep the rules of the plan, from row `row` of the file on.
     ///
     /// # Errors
-    /// When the file system refuses, or a value is null.
+    /// When the file system refuses.
     pub fn write(&self, row: u64, rows: &RecordBatch) -> Result<()> {
         for ((column, dataset), values) in self.datasets.iter().zip(rows.columns()) {
-            if let Some((at, what)) = unfit(values) {
-                return Err(Error::target(format!(
-                    "Row {} of the file has {what} in `{}`, which a dataset can't hold",
-                    row + at as u64,
-                    column.dataset
-                ))
-                .at(self.path.display())
-                .help(
-                    "leave the column out with the transform `select`, or use the sink `parquet`",
-                ));
-            }
             column.write(dataset, index(row), values).map_err(|error| {
                 library_error(&format!("write `{}`", column.dataset), &self.path, &error)
             })?;
@@ -209,16 +197,6 @@ impl TableFile {
 /// When it can't be opened, or has other columns.
 pub fn count_rows(path: &Path, columns: &[Column]) -> Result<u64> {
     TableFile::open(path.to_owned(), columns, false)?.rows()
-}
-
-/// The first value that no dataset can hold: there are no nulls, and strings end at a zero byte.
-fn unfit(values: &ArrayRef) -> Option<(usize, &'static str)> {
-    if values.null_count() > 0 {
-        return (0..values.len()).find(|&row| values.is_null(row)).map(|row| (row, "no value"));
-    }
-    let texts = values.as_string_opt::<i32>()?;
-    let row = texts.iter().position(|text| text.is_some_and(|text| text.contains('\0')))?;
-    Some((row, "a zero byte"))
 }
 
 fn differs(path: &Path, there: &str, wanted: &str) -> Error {

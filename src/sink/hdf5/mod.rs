@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::columns::{Column, columns};
+use self::columns::{Column, columns, rules};
 use self::dataset::Storage;
 use self::file::{TableFile, count_rows};
 use self::names::Names;
@@ -100,6 +100,7 @@ impl Sink for Hdf5 {
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let names = self.names(table)?;
         let columns = columns(&table.schema)?;
+        let rows = rules(&columns);
         let mut notes = Vec::new();
         if table.schema.column().vector_type == VectorType::Int8 {
             notes.push("the source hdf5 does not read int8 vectors back, h5py does".to_owned());
@@ -112,7 +113,7 @@ impl Sink for Hdf5 {
             notes.push("the files are written anew, the old rows first".to_owned());
         }
         let (rows_before, ids) = (Some(rows_before), IdRules::default());
-        Ok(TargetPlan { target, decision, rows_before, notes, ids, publish: None })
+        Ok(TargetPlan { target, decision, rows_before, notes, ids, rows, publish: None })
     }
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {

@@ -31,10 +31,24 @@ const REPLACED_ID: &str = "vecpipe.replaced_id";
 /// A property of a new collection: which run fills it.
 const RUN: &str = "vecpipe.run";
 
+/// A property of a collection that is made where there was none: which run has made it. Descriptions
+/// would not do: Milvus Lite forgets them.
+const MADE_BY: &str = "vecpipe.made_by";
+
 /// A number that no other run has.
 pub(super) fn run_number() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:x}-{:x}", now.as_nanos(), std::process::id())
+}
+
+/// How a collection shows which run has made it.
+pub(super) fn made_by(run: &str) -> KeyValuePair {
+    pair(MADE_BY, run)
+}
+
+/// True when a run has made it where there was none.
+pub(super) fn is_made_here(collection: &Collection) -> bool {
+    collection.property(MADE_BY).is_some()
 }
 
 /// The names of a collection that is overwritten, and of those beside it.

@@ -23,6 +23,19 @@ pub(super) async fn create(
     })
 }
 
+/// The same, unless the field has one.
+pub(super) async fn create_if_missing(
+    client: &Client,
+    collection: &str,
+    index: &IndexDefinition,
+) -> Result<()> {
+    let there = client.indexes(collection).await?;
+    match there.iter().any(|made| made.definition.field == index.field) {
+        true => Ok(()),
+        false => create(client, collection, index).await,
+    }
+}
+
 /// The metric, and who said so.
 fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
     let given = match &config.index {

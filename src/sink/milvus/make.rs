@@ -1,6 +1,6 @@
 //! Making, emptying and replacing collections and partitions, as the plan said.
 
-use super::beside::{Beside, Left, Rows};
+use super::beside::{Beside, Left, Rows, made_by};
 use super::plan::Intent;
 use super::{Milvus, State, index};
 use crate::error::{Error, Result};
@@ -39,13 +39,16 @@ impl Milvus {
                     return Err(error);
                 }
                 state.created.push(name.clone());
+            } else {
+                // Where an interrupted run made the collection, it may not have come to its indexes.
+                for index in indexes {
+                    index::create_if_missing(client, name, index).await?;
+                }
             }
             return make_partition(client, &target).await;
         }
-        if found.index_on(&intent.shape.vector).is_none() {
-            for index in indexes {
-                index::create(client, name, index).await?;
-            }
+        for index in indexes.iter().filter(|index| found.index_on(&index.field).is_none()) {
+            index::create(client, name, index).await?;
         }
         match (&target.partition, decision) {
             (Some(partition), Decision::Overwrite) => {
@@ -65,7 +68,7 @@ impl Milvus {
         let beside = Beside::of(&intent.target.collection);
         let marks = match name == beside.new {
             true => beside.marks(client, run).await?,
-            false => Vec::new(),
+            false => vec![made_by(run)],
         };
         let new = intent.origin.collection(&intent.shape, client.version(), marks);
         let description = self.description(table, &new.description);

@@ -22,7 +22,6 @@
 //! | `write` | batches to requests, and what to do when one fails |
 
 mod beside;
-mod check;
 mod config;
 mod count;
 mod decide;
@@ -38,6 +37,7 @@ mod prepare;
 mod read_back;
 mod reload;
 mod resume;
+mod rules;
 mod shape;
 mod target;
 mod write;

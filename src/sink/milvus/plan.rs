@@ -10,8 +10,8 @@ use super::shape::Shape;
 use super::target::{Found, target_of};
 use super::{Milvus, count};
 use crate::error::{Error, Result};
-use crate::milvus::v2::Client;
 use crate::milvus::v2::definition::IndexDefinition;
+use crate::milvus::v2::{Client, ServerVersion};
 use crate::sink::server::{OnConflict, OnDuplicateId, Target};
 use crate::sink::{Decision, IdRules, Mode, Publish, TableToWrite, TargetPlan};
 
@@ -100,16 +100,8 @@ impl Intent {
             }
             _ => {
                 let shape = Shape::of_new(config, table, &origin, version)?;
-                match origin.indexes(config, table, &shape, version) {
-                    Some(indexes) => {
-                        let note = format!("indexes as at the source: {}", words_of(&indexes));
-                        (shape, (indexes, note))
-                    }
-                    None => {
-                        let (index, note) = for_new(config, table, &shape.vector, version)?;
-                        (shape, (index.into_iter().collect(), note))
-                    }
-                }
+                let indexes = indexes_of_new(config, table, &origin, &shape, version)?;
+                (shape, indexes)
             }
         };
         let intent = Intent { target, found, decision, shape, origin, indexes, index_note, beside };
@@ -157,6 +149,22 @@ impl Intent {
     }
 }
 
+/// The indexes of a collection that is made, and a note about them.
+pub(super) fn indexes_of_new(
+    config: &Config,
+    table: &TableToWrite,
+    origin: &Origin,
+    shape: &Shape,
+    version: &ServerVersion,
+) -> Result<(Vec<IndexDefinition>, String)> {
+    if let Some(indexes) = origin.indexes(config, table, shape, version) {
+        let note = format!("indexes as at the source: {}", words_of(&indexes));
+        return Ok((indexes, note));
+    }
+    let (index, note) = for_new(config, table, &shape.vector, version)?;
+    Ok((index.into_iter().collect(), note))
+}
+
 /// `HNSW on v (COSINE), STL_SORT on price`.
 fn words_of(indexes: &[IndexDefinition]) -> String {
     let words = indexes.iter().map(|index| {
@@ -167,18 +175,6 @@ fn words_of(indexes: &[IndexDefinition]) -> String {
         }
     });
     words.collect::<Vec<_>>().join(", ")
-}
-
-/// The plan of a target that nothing moves into. It need not fit the table.
-async fn leave_alone(client: &Client, target: &Target, found: &Found) -> Result<TargetPlan> {
-    Ok(TargetPlan {
-        target: target.to_string(),
-        decision: Decision::Skip,
-        rows_before: rows_now(client, target, found).await?.0,
-        notes: vec![format!("{target} exists and is left alone")],
-        ids: IdRules::default(),
-        publish: None,
-    })
 }
 
 /// The rows of a target, where that can be told, and whether it is loaded.
@@ -196,7 +192,7 @@ impl Milvus {
         let target = target_of(&self.config, table)?;
         let found = Found::ask(client, &target).await?;
         if decide(self.config.mode, &target, &found)? == Decision::Skip {
-            return leave_alone(client, &target, &found).await;
+            return self.leave_alone(client, table, &target, &found).await;
         }
         let intent = Intent::form(&self.config, client, table).await?;
         let (target, found) = (&intent.target, &intent.found);
@@ -240,11 +236,35 @@ impl Milvus {
                     && self.config.on_conflict == OnConflict::Fail
                     && (rows_before != Some(0) || intent.shares_ids(client)),
             },
+            rows: intent.shape.rules(client.version()),
             publish: (intent.filled() != *target).then(|| Publish {
                 what: target.collection.clone(),
                 from: intent.filled().to_string(),
                 run: self.run.clone(),
             }),
+        })
+    }
+
+    /// The plan of a target that nothing moves into. It need not fit the table.
+    async fn leave_alone(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        target: &Target,
+        found: &Found,
+    ) -> Result<TargetPlan> {
+        let version = client.version();
+        let shape = found.collection.as_ref().and_then(|collection| {
+            Shape::of_existing(&self.config, table, collection, version).ok()
+        });
+        Ok(TargetPlan {
+            target: target.to_string(),
+            decision: Decision::Skip,
+            rows_before: rows_now(client, target, found).await?.0,
+            notes: vec![format!("{target} exists and is left alone")],
+            ids: IdRules::default(),
+            rows: shape.map(|shape| shape.rules(version)).unwrap_or_default(),
+            publish: None,
         })
     }
 

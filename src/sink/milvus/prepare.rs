@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Mutex;
 
 use super::Milvus;
-use super::check::Checks;
 use super::count::{Before, CountBy};
 use super::finish::Finish;
 use super::lookup::Lookup;
@@ -38,6 +37,11 @@ impl Milvus {
         let mut intent = Intent::form(&self.config, client, table).await?;
         self.take_over(client, table, plan, &mut intent, &mut state).await?;
         intent.go_on(client, plan, start).await?;
+        if matches!((start, plan.decision), (Start::Again, Decision::Create))
+            && intent.indexes.is_empty()
+        {
+            intent.indexes = self.indexes_left_out(client, table, &intent)?;
+        }
         // The run's other tables may have made the collection, and its default partition with it.
         if plan.decision == Decision::Create && state.created.contains(&intent.target.collection) {
             intent.decision = Decision::Create;
@@ -104,7 +108,6 @@ impl Milvus {
         };
         let id = table.schema.id_index();
         let shared = Shared {
-            checks: Checks::new(&intent.shape.fields, id, client.version().is_lite()),
             client: client.clone(),
             repeat_as,
             target,

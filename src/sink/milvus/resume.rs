@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::{Left, Rows};
+use super::beside::{Left, Rows, is_made_here};
 use super::count::Before;
-use super::plan::Intent;
+
+use super::plan::{Intent, indexes_of_new};
 use super::target::Found;
 use super::{Milvus, State};
 use crate::error::Result;
 use crate::milvus::v2::Client;
+use crate::milvus::v2::definition::IndexDefinition;
 use crate::sink::server::is_gone;
 use crate::sink::{Decision, Start, TableToWrite, TargetPlan};
 
@@ -68,6 +70,26 @@ impl Milvus {
             *intent = Intent::form(&self.config, client, table).await?;
         }
         Ok(())
+    }
+
+    /// The indexes that an interrupted run had planned for a collection that it made, but did not
+    /// come to make.
+    pub(super) fn indexes_left_out(
+        &self,
+        client: &Client,
+        table: &TableToWrite,
+        intent: &Intent,
+    ) -> Result<Vec<IndexDefinition>> {
+        match &intent.found.collection {
+            Some(made) if is_made_here(made) => {
+                let (config, version) = (&self.config, client.version());
+                let Intent { origin, shape, found, .. } = intent;
+                let (mut indexes, _) = indexes_of_new(config, table, origin, shape, version)?;
+                indexes.retain(|index| found.index_on(&index.field).is_none());
+                Ok(indexes)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 }
 

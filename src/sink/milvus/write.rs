@@ -7,12 +7,12 @@ use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use super::check::Checks;
 use super::count::CountBy;
 use super::finish::Finish;
 use super::loads::Loads;
 use super::lookup::Lookup;
 use super::resume::Memo;
+use super::rules::tell_of_largest_id;
 use crate::error::Result;
 use crate::flow::{Batch, Meter};
 use crate::milvus::MilvusError;
@@ -37,7 +37,6 @@ pub(super) struct Shared {
     pub client: Client,
     pub target: Target,
     pub head: InsertHead,
-    pub checks: Checks,
     /// Index of the id column.
     pub id: usize,
     pub clash: Clash,
@@ -124,7 +123,8 @@ impl Writer {
     /// Sends a batch; `again` when an interrupted run may have sent it.
     async fn send(&self, batch: Batch, verb: Verb, again: bool) -> Result<Written> {
         let shared = &self.shared;
-        shared.checks.check(&batch.rows, &batch.place)?;
+        let ids = batch.rows.column(shared.id);
+        tell_of_largest_id(shared.client.version(), ids, &batch.place);
         let mut written = Written::default();
         let mut rows = batch.rows.clone();
         let there = match &self.lookup {

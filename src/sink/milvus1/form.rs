@@ -6,7 +6,7 @@ use super::config::Config;
 use crate::error::{Error, Result};
 use crate::milvus::v1::collection::Collection;
 use crate::sink::TableToWrite;
-use crate::table::{Metric, VectorType};
+use crate::table::{ColumnRule, Metric, Role, RowRules, VectorType};
 
 /// Most dimensions of a vector.
 const MAX_DIM: usize = 32_768;
@@ -81,6 +81,17 @@ impl Form {
             metric: number,
         };
         Ok(Form { collection, metric, why })
+    }
+
+    /// Which rows the servers take: they check no vector, and take anything for a number.
+    pub(super) fn rules(table: &TableToWrite) -> RowRules {
+        let fields = table.schema.arrow().fields().iter();
+        let columns = fields.map(|field| ColumnRule {
+            finite: Role::of(field) == Role::Vector,
+            nulls: false,
+            ..ColumnRule::any(field.name())
+        });
+        RowRules::new(columns.collect())
     }
 
     /// Checks that a collection which is there takes the rows; says what the user should know.

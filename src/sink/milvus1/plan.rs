@@ -96,6 +96,7 @@ impl Milvus1 {
                 rows_before: Some(rows),
                 notes: vec![format!("{target} exists and is left alone")],
                 ids: IdRules::default(),
+                rows: Form::rules(table),
                 publish: None,
             });
         }
@@ -112,6 +113,7 @@ impl Milvus1 {
                 absent: intent.decision == Decision::Append
                     && self.config.on_conflict == OnConflict::Fail,
             },
+            rows: Form::rules(table),
             publish: None,
         })
     }

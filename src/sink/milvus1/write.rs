@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::Float32Type;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use tokio::sync::RwLock;
 
@@ -16,9 +14,9 @@ use crate::milvus::MilvusError;
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
-use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, id_words, without};
+use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, without};
 use crate::sink::{Completion, SplitWriter, TableWriter, Written};
-use crate::table::{Place, Split, first_non_finite_f32};
+use crate::table::Split;
 
 /// The server's number for ids that are given where it makes them itself, or the other way round.
 const ILLEGAL_VECTOR_ID: i32 = 12;
@@ -87,7 +85,6 @@ impl Writer {
     /// Sends a batch; `again` when an interrupted run may have sent it.
     async fn send(&self, batch: Batch, again: bool) -> Result<Written> {
         let shared = &self.0;
-        shared.check(&batch.rows, &batch.place)?;
         let mut written = Written::default();
         let mut rows = batch.rows.clone();
         if again {
@@ -99,6 +96,11 @@ impl Writer {
             let existing = existing(&shared.client, &shared.target, ids, shared.row_bytes).await?;
             if shared.clash == Clash::Replace {
                 written.replaced = shared.remove(&existing).await?;
+                if again {
+                    // An interrupted run may have removed the old rows, and not come to insert the
+                    // new ones.
+                    written.replaced += batch.len().saturating_sub(existing.len() as u64);
+                }
             } else if !existing.is_empty() {
                 rows = without(&rows, shared.head.id, &existing)?;
                 let there = batch.len() - rows.num_rows() as u64;
@@ -156,26 +158,5 @@ impl Shared {
     pub(super) async fn count(&self) -> Result<u64> {
         self.client.flush(&self.target.collection).await?;
         Ok(self.client.count(&self.target.collection, self.counted.as_deref()).await?)
-    }
-
-    /// What the server fails to check: it takes anything for a number.
-    fn check(&self, rows: &RecordBatch, place: &Place) -> Result<()> {
-        let lists = rows.column(self.head.vector).as_fixed_size_list_opt();
-        let floats = lists.and_then(|lists| lists.values().as_primitive_opt::<Float32Type>());
-        let Some(at) = floats.and_then(|floats| first_non_finite_f32(floats.values())) else {
-            return Ok(());
-        };
-        let dim = (self.row_bytes / 4).max(1);
-        let (row, element) = (at / dim, at % dim);
-        let id = id_words(rows.column(self.head.id), row);
-        let value = floats.map(|floats| floats.value(at)).unwrap_or_default();
-        Err(Error::target(format!("Row with id {id}: element {element} of its vector is {value}"))
-            .at(format!(
-                "table {}, split {}, row {}",
-                place.table,
-                place.split,
-                place.row(row as u64)
-            ))
-            .help("correct or remove the row in the source"))
     }
 }

@@ -26,6 +26,7 @@ use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
 };
+use crate::table::RowRules;
 use folder::{Content, Folder, count_rows, footer};
 use manifest::Manifest;
 use resume::Memo;
@@ -97,6 +98,7 @@ impl Sink for Parquet {
             rows_before: Some(rows_before),
             notes: Vec::new(),
             ids: IdRules::default(),
+            rows: RowRules::default(),
             publish: None,
         })
     }

@@ -26,10 +26,3 @@ pub(crate) fn without(rows: &RecordBatch, id: usize, existing: &ArrayRef) -> Res
     filter_record_batch(rows, &keep)
         .map_err(|error| Error::internal("Cannot leave out rows").because(error))
 }
-
-pub(crate) fn id_words(ids: &ArrayRef, row: usize) -> String {
-    if let Some(numbers) = ids.as_primitive_opt::<Int64Type>() {
-        return numbers.value(row).to_string();
-    }
-    ids.as_string_opt::<i32>().map(|texts| format!("{:?}", texts.value(row))).unwrap_or_default()
-}

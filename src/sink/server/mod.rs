@@ -12,7 +12,7 @@ mod target;
 
 pub(crate) use conflict::Clash;
 pub use conflict::{OnConflict, OnDuplicateId};
-pub(crate) use ids::{id_words, without};
+pub(crate) use ids::without;
 pub(crate) use ids_file::IdsFile;
 pub(crate) use names::{MAX_NAME, check_name, refused};
 pub(crate) use requests::{Intake, TakesRows};

@@ -90,6 +90,12 @@ impl Source for Faiss {
         Fingerprint::of_files(table, Location::files).await
     }
 
+    async fn still_there(&self, split: &Split) -> Result<()> {
+        let location: Location = split.location()?;
+        blocking(move || location.check().map_err(|error| error.at(files::name(&location.file))))
+            .await
+    }
+
     fn open(
         &self,
         table: &SourceTable,

@@ -9,7 +9,7 @@ use hdf5::dataset::Layout;
 use crate::error::{Error, Result};
 use crate::flow::blocking;
 use crate::source::files::name;
-use crate::source::hdf5::column::{Ids, StoredIds, Vectors, check_ids, vector_column};
+use crate::source::hdf5::column::{Ids, StoredIds, Unfit, Vectors, check_ids, vector_column};
 use crate::source::hdf5::dataset::{
     Dataset, Element, is_hdf5, library_error, open_file, shape_words,
 };
@@ -140,7 +140,9 @@ fn first_rows(
     };
     let mut vectors = Vectors::new(RowReader::new(path, dataset, &maps)?, dataset, column)?;
     let schema = TableSchema::of_vectors("id", "vector", column);
-    let columns = vec![ids.read(rows.clone())?, vectors.read(rows)?];
+    let mut unfit = Unfit::none(&schema, path, 0);
+    let columns = vec![ids.read(rows.clone(), &mut unfit)?, vectors.read(rows, &mut unfit)?];
+    unfit.refuse()?;
     RecordBatch::try_new(Arc::clone(schema.arrow()), columns)
         .map(Some)
         .map_err(|error| Error::internal("Rows do not fit their schema").because(error))

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
-use crate::source::hdf5::column::{Ids, StoredIds, Vectors};
+use crate::source::hdf5::column::{Ids, StoredIds, Unfit, Vectors};
 use crate::source::hdf5::dataset::{Dataset, open_file};
 use crate::source::hdf5::plan::Location;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
@@ -56,13 +56,16 @@ impl Job {
                     .saturating_add(vectors.scratch_bytes())
                     .saturating_add(ids.scratch_bytes()),
             )?;
-            let columns = vec![ids.read(row..stop)?, vectors.read(row..stop)?];
+            let mut unfit = Unfit::none(&self.schema, path, row);
+            let columns =
+                vec![ids.read(row..stop, &mut unfit)?, vectors.read(row..stop, &mut unfit)?];
             let rows = RecordBatch::try_new(Arc::clone(self.schema.arrow()), columns)
                 .map_err(|error| Error::internal("Rows do not fit their schema").because(error))?;
             // A chunk larger than a batch was decoded once, and leaves in slices.
             for first in (0..rows.num_rows()).step_by(batch_rows) {
                 let slice = rows.slice(first, batch_rows.min(rows.num_rows() - first));
-                outlet.send(slice, permit.clone())?;
+                let misfits = unfit.within(first, slice.num_rows());
+                outlet.send_marked(slice, permit.clone(), misfits)?;
             }
             row = stop;
         }
@@ -93,9 +96,12 @@ impl Job {
             let permit = outlet.reserve(
                 bytes_of(stop - row, size_of::<i64>()).saturating_add(ids.scratch_bytes()),
             )?;
-            let rows = RecordBatch::try_new(Arc::clone(&schema), vec![ids.read(row..stop)?])
+            let mut unfit = Unfit::none(&self.schema, path, row);
+            let ids = ids.read(row..stop, &mut unfit)?;
+            let rows = RecordBatch::try_new(Arc::clone(&schema), vec![ids])
                 .map_err(|error| Error::internal("Ids do not fit their schema").because(error))?;
-            outlet.send(rows, permit)?;
+            let misfits = unfit.within(0, rows.num_rows());
+            outlet.send_marked(rows, permit, misfits)?;
             row = stop;
         }
         Ok(())

@@ -24,6 +24,11 @@ use crate::source::cut::split_bytes;
 use crate::table::{Metric, Split, TableSchema};
 use crate::words::suggest;
 
+/// Rows are counted rather than weighed by servers, so that narrow ones are divided, too: into
+/// stretches of at most so many, or this many stretches where that would be too many.
+const LARGE: u64 = 50_000;
+const SPLITS: u64 = 256;
+
 /// Where a split's rows lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Location {
@@ -77,7 +82,7 @@ pub(super) async fn table(
         scan.moment = client.moment(&scan).await?;
         let rows = client.count_in(&scan, &KeyRange::default()).await?;
         let bytes = split_bytes(rows.saturating_mul(row_bytes));
-        let most = (bytes / row_bytes.max(1)).max(MAX_PAGE as u64);
+        let most = (bytes / row_bytes.max(1)).clamp(MAX_PAGE as u64, (rows / SPLITS).max(LARGE));
         let pieces = if rows == 0 { Vec::new() } else { divide(client, &scan, rows, most).await? };
         (rows, pieces)
     } else {

@@ -27,7 +27,7 @@ pub use self::meta::MysqlConfig;
 use self::plan::Location;
 use self::reader::Job;
 use crate::error::{Error, Result};
-use crate::flow::{BatchStream, ReadContext};
+use crate::flow::{BatchStream, ReadContext, blocking};
 use crate::source::choice::{Choice, Collections};
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
@@ -109,6 +109,11 @@ impl Source for Milvus1 {
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
         Fingerprint::of_files(table, |location: &Location| location.files.paths()).await
+    }
+
+    async fn still_there(&self, split: &Split) -> Result<()> {
+        let location: Location = split.location()?;
+        blocking(move || location.files.check()).await
     }
 
     fn open(

@@ -76,6 +76,13 @@ impl Source for Parquet {
         Fingerprint::of_files(table, file).await
     }
 
+    fn suspects(&self, table: &SourceTable) -> Vec<usize> {
+        let location = |split: &Split| split.location::<tables::Location>().ok();
+        let splits = table.splits.iter().enumerate();
+        let uneven = splits.filter(|(_, split)| location(split).is_some_and(|at| at.uneven));
+        uneven.map(|(number, _)| number).collect()
+    }
+
     fn open(
         &self,
         table: &SourceTable,

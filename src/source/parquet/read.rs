@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::Columns;
 use crate::source::parquet::Config;
-use crate::source::parquet::convert;
+use crate::source::parquet::convert::{self, Unfit};
 use crate::source::parquet::footer::{self, damaged};
 use crate::source::parquet::layout::Layout;
 use crate::source::parquet::tables::{Location, list_len_of, row_counts};
@@ -80,9 +80,9 @@ impl Reading {
                     self.split.rows - next
                 )));
             };
-            let batch = self.convert(&layout, &batch, next)?;
+            let (batch, unfit) = self.convert(&layout, &batch, next)?;
             next += batch.num_rows() as u64;
-            outlet.send(batch, permit)?;
+            outlet.send_marked(batch, permit, unfit.rows)?;
         }
         Ok(())
     }
@@ -124,13 +124,18 @@ impl Reading {
             .map_err(|error| damaged(path, error))
     }
 
-    fn convert(&self, layout: &Layout, batch: &RecordBatch, next: u64) -> Result<RecordBatch> {
+    fn convert(
+        &self,
+        layout: &Layout,
+        batch: &RecordBatch,
+        next: u64,
+    ) -> Result<(RecordBatch, Unfit<'_>)> {
         let fields = self.schema.arrow().fields();
-        let file_row = self.location.file_row + next;
+        let mut unfit = Unfit::none(Path::new(&self.location.path), self.location.file_row + next);
         if self.ids_only() {
             let id = self.schema.id_index();
-            let ids = convert::column(batch.column(0), &fields[id], file_row)?;
-            return convert::batch(&self.schema, &[id], vec![ids]);
+            let ids = convert::column(batch.column(0), &fields[id], &mut unfit)?;
+            return Ok((convert::batch(&self.schema, &[id], vec![ids])?, unfit));
         }
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(fields.len());
         if layout.id.is_none() {
@@ -138,10 +143,10 @@ impl Reading {
             columns.push(convert::row_numbers(first, batch.num_rows())?);
         }
         for array in batch.columns() {
-            columns.push(convert::column(array, &fields[columns.len()], file_row)?);
+            columns.push(convert::column(array, &fields[columns.len()], &mut unfit)?);
         }
         let all: Vec<_> = (0..fields.len()).collect();
-        convert::batch(&self.schema, &all, columns)
+        Ok((convert::batch(&self.schema, &all, columns)?, unfit))
     }
 
     fn number_rows(&self, outlet: &mut Outlet) -> Result<()> {

@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::sink::parquet::properties::METRIC;
 use crate::source::SourceTable;
 use crate::source::parquet::Config;
-use crate::source::parquet::convert;
 use crate::source::parquet::footer::{self, damaged};
 use crate::source::parquet::layout::Layout;
 use crate::source::parquet::paths::{Found, FoundFile};
@@ -22,6 +21,8 @@ use crate::table::{Metric, Split, TableSchema, VectorType};
 
 /// Bytes of rows in a split, about.
 const SPLIT_BYTES: u64 = 32 << 20;
+/// Rows that are read at once to find one that tells how long vectors are.
+const FIRST_ROWS: usize = 64;
 
 /// Where a split lies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Location {
     pub skip: u64,
     /// The split's first row, counted from the start of the file.
     pub file_row: u64,
+    /// True when, by the footer's counts, some vector of its row groups is null or of another length.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uneven: bool,
 }
 
 /// Reads the footers of a table's files.
@@ -64,14 +68,14 @@ pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
         let dim = first.as_ref().map(list_len_of);
         let Some(list_len) = opened.list_len.or(dim) else { continue };
         let schema = opened.layout.schema(list_len).map_err(|e| e.at(file.path.display()))?;
-        opened.check_lengths(list_len, &schema).map_err(|error| error.at(file.path.display()))?;
         let first = first.get_or_insert_with(|| schema.clone());
         if *first != schema {
             return Err(differing(first, &schema)
                 .at(file.path.display())
                 .help(format!("the first file is {}", found.files[0].path.display())));
         }
-        opened.split(&schema, &mut next_row, &mut splits)?;
+        let uneven = opened.uneven(list_len).map_err(|error| error.at(file.path.display()))?;
+        opened.split(&schema, &uneven, &mut next_row, &mut splits)?;
     }
     let Some(schema) = first else {
         return Err(Error::source("There are no rows, so the vectors' dimension can't be told")
@@ -183,51 +187,43 @@ impl<'a> OpenFile<'a> {
         }))
     }
 
-    /// How many elements the first list of a row group has.
+    /// How many elements the first list of a row group has that has any.
     fn first_length(&self, group: usize) -> Result<usize> {
-        let lists = self.vectors(group, 1)?.next().transpose()?;
-        let lists = lists.ok_or_else(|| Error::source("The first row is missing"))?;
-        let len = if lists.is_null(0) {
-            0
-        } else if let Some(lists) = lists.as_list_opt::<i32>() {
-            usize::try_from(lists.value_length(0)).unwrap_or(0)
-        } else if let Some(lists) = lists.as_list_opt::<i64>() {
-            usize::try_from(lists.value_length(0)).unwrap_or(0)
-        } else {
-            0
-        };
-        match len {
-            0 => Err(Error::source("The first vector is null or has no values").at("row 0")),
-            len => Ok(len),
+        for lists in self.vectors(group, FIRST_ROWS)? {
+            let lists = lists?;
+            let length = |row| match (lists.as_list_opt::<i32>(), lists.as_list_opt::<i64>()) {
+                (Some(lists), _) => usize::try_from(lists.value_length(row)).unwrap_or(0),
+                (_, Some(lists)) => usize::try_from(lists.value_length(row)).unwrap_or(0),
+                _ => 0,
+            };
+            let valid = (0..lists.len()).filter(|row| lists.is_valid(*row));
+            if let Some(length) = valid.map(length).find(|length| *length > 0) {
+                return Ok(length);
+            }
         }
+        Err(Error::source("The first vectors are null or have no values")
+            .at("row 0")
+            .help("give the vectors as fixed-size lists, or leave such rows out"))
     }
 
-    /// The footer counts the values of each row group, a null list as one: if there are not
-    /// `list_len` for each row, some vector is null or of another length. Found before anything
-    /// moves, and for files in order at no cost.
-    fn check_lengths(&self, list_len: usize, schema: &TableSchema) -> Result<()> {
-        if schema.column().vector_type == VectorType::Sparse {
-            return Ok(());
+    /// Which row groups hold a vector that is null or has not `list_len` values. The footer counts
+    /// the values of each group, a null list as one, so that costs nothing. (One that is too long and
+    /// one that is too short go unnoticed here.)
+    fn uneven(&self, list_len: usize) -> Result<Vec<bool>> {
+        if self.layout.vector_type == VectorType::Sparse {
+            return Ok(vec![false; self.meta().num_row_groups()]);
         }
         let descriptor = self.footer.parquet_schema();
         let leaf = (0..descriptor.num_columns())
             .find(|leaf| descriptor.get_column_root_idx(*leaf) == self.layout.vector);
-        let Some(leaf) = leaf else { return Ok(()) };
-        let mut first_row = 0;
-        for (group, rows) in row_counts(self.meta())?.into_iter().enumerate() {
-            let values = self.meta().row_group(group).column(leaf).num_values();
-            if u64::try_from(values).ok() != rows.checked_mul(list_len as u64) {
-                let field = &schema.arrow().fields()[schema.vector_index()];
-                let mut row = first_row;
-                for vectors in self.vectors(group, (4 << 20) / (list_len * 4).max(1) + 1)? {
-                    let vectors = vectors?;
-                    convert::column(&vectors, field, row)?;
-                    row += vectors.len() as u64;
-                }
-            }
-            first_row += rows;
-        }
-        Ok(())
+        let rows = row_counts(self.meta())?.into_iter().enumerate();
+        let is_uneven = |group: usize, rows: u64| {
+            leaf.is_some_and(|leaf| {
+                let values = self.meta().row_group(group).column(leaf).num_values();
+                u64::try_from(values).ok() != rows.checked_mul(list_len as u64)
+            })
+        };
+        Ok(rows.map(|(group, rows)| is_uneven(group, rows)).collect())
     }
 
     /// Cuts the file into splits of about [`SPLIT_BYTES`]. Small row groups are put together; a
@@ -236,6 +232,7 @@ impl<'a> OpenFile<'a> {
     fn split(
         &self,
         schema: &TableSchema,
+        uneven: &[bool],
         next_row: &mut u64,
         splits: &mut Vec<Split>,
     ) -> Result<()> {
@@ -249,8 +246,15 @@ impl<'a> OpenFile<'a> {
         let split_rows = (SPLIT_BYTES / row_bytes).max(1);
         let mut file_row = 0;
         let mut push = |first_group, groups, skip, rows| {
-            let location =
-                Location { path: path.to_owned(), file_bytes, first_group, groups, skip, file_row };
+            let location = Location {
+                path: path.to_owned(),
+                file_bytes,
+                first_group,
+                groups,
+                skip,
+                file_row,
+                uneven: uneven[first_group..first_group + groups].contains(&true),
+            };
             splits.push(Split {
                 index: u32::try_from(splits.len())
                     .map_err(|_| Error::source("The table has too many parts").at(path))?,

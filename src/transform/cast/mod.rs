@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::flow::Batch;
-use crate::table::{Role, TableSchema, VectorType};
+use crate::flow::{Batch, mark};
+use crate::table::{Misfit, Role, TableSchema, VectorType, without_nulls};
 use crate::transform::{SplitContext, Transform, TransformFactory};
 
 /// Column name to its new type.
@@ -91,11 +91,7 @@ impl TransformFactory for Config {
             steps.push(step);
         }
         let arrow = Schema::new_with_metadata(fields, input.arrow().metadata().clone());
-        Ok(Box::new(Cast {
-            output: TableSchema::new(Arc::new(arrow))?,
-            id: input.id_index(),
-            steps,
-        }))
+        Ok(Box::new(Cast { output: TableSchema::new(Arc::new(arrow))?, steps }))
     }
 }
 
@@ -138,7 +134,6 @@ enum Step {
 
 struct Cast {
     output: TableSchema,
-    id: usize,
     steps: Vec<Step>,
 }
 
@@ -147,43 +142,39 @@ impl Transform for Cast {
         &self.output
     }
 
-    fn apply(&self, batch: Batch, _: &SplitContext) -> Result<Batch> {
+    fn apply(&self, mut batch: Batch, cx: &SplitContext) -> Result<Batch> {
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.steps.len());
+        let mut misfits = BTreeMap::new();
         let fields = self.output.arrow().fields();
-        let columns = batch.rows.columns().iter().zip(&self.steps).zip(fields);
-        let columns: Result<Vec<ArrayRef>> = columns
-            .map(|((array, step), field)| {
-                let cast = match step {
-                    Step::Keep => Ok(Arc::clone(array)),
-                    Step::Vector(convert) => vector::apply(*convert, array, field),
-                    Step::Scalar(to) => scalar::apply(array, to),
-                };
-                cast.map_err(|misfit| self.error(misfit, field, &batch))
-            })
-            .collect();
-        let rows = RecordBatch::try_new(Arc::clone(self.output.arrow()), columns?)
+        for ((array, step), field) in batch.rows.columns().iter().zip(&self.steps).zip(fields) {
+            let (cast, lost) = match step {
+                Step::Keep => (Arc::clone(array), Vec::new()),
+                Step::Vector(convert) => vector::apply(*convert, array, field),
+                Step::Scalar(to) => scalar::apply(array, to)?,
+            };
+            columns.push(match lost.is_empty() || field.is_nullable() {
+                true => cast,
+                false => without_nulls(&cast)?,
+            });
+            for Lost { row, value } in lost {
+                misfit(&value, field).add_to(&mut misfits, row);
+            }
+        }
+        mark(&mut batch.place, &batch.rows, misfits, cx.on_bad_row)?;
+        let rows = RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)
             .map_err(|error| Error::internal("Cast columns do not fit").because(error))?;
         Ok(Batch { rows, ..batch })
     }
 }
 
 /// A value that does not fit, and its row within the batch.
-struct Misfit {
+struct Lost {
     row: usize,
     value: String,
 }
 
-impl Cast {
-    fn error(&self, misfit: Misfit, field: &Field, batch: &Batch) -> Error {
-        let ids = batch.rows.column(self.id);
-        let id = arrow::util::display::array_value_to_string(ids, misfit.row).unwrap_or_default();
-        Error::source(format!(
-            "The value {} in column `{}` does not fit {}",
-            misfit.value,
-            field.name(),
-            field.data_type()
-        ))
-        .at(format!("row {} of the split, id {id}", batch.place.row(misfit.row as u64)))
-        .at(&batch.place)
-        .help("cast to a wider type, or correct the value at the source")
-    }
+fn misfit(value: &str, field: &Field) -> Misfit {
+    let (name, data_type) = (field.name(), field.data_type());
+    let what = format!("the value {value} in column `{name}` does not fit {data_type}");
+    Misfit { help: Some("cast to a wider type"), ..Misfit::lost(name, what) }
 }

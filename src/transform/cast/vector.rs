@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, PrimitiveArray};
 use half::{bf16, f16};
 
-use super::Misfit;
+use super::Lost;
 use crate::table::{VECTOR_TYPE, VectorColumn, VectorType, vector_field};
 
 /// From which float to which; anything else goes over float32.
@@ -38,8 +38,9 @@ pub(super) fn plan(field: &Field, to: VectorType) -> Option<(Field, Option<Conve
     Some((new, Some(Convert { from, to })))
 }
 
-/// Converts the vectors of one batch into the planned `field`.
-pub(super) fn apply(convert: Convert, array: &ArrayRef, field: &Field) -> Result<ArrayRef, Misfit> {
+/// Converts the vectors of one batch into the planned `field`. Gives the first value of each vector
+/// that does not fit, too.
+pub(super) fn apply(convert: Convert, array: &ArrayRef, field: &Field) -> (ArrayRef, Vec<Lost>) {
     let lists = array.as_fixed_size_list();
     let len = usize::try_from(lists.value_length()).unwrap_or(1).max(1);
     let rows = array.len();
@@ -56,26 +57,23 @@ pub(super) fn apply(convert: Convert, array: &ArrayRef, field: &Field) -> Result
         _ => values,
     };
     let floats = wide.as_primitive::<Float32Type>().values();
-    let out = match convert.to {
+    let (out, lost) = match convert.to {
         VectorType::Float16 => {
             let halves: Vec<f16> = floats.iter().map(|v| f16::from_f32(*v)).collect();
-            refuse_lost(floats, len, |at| halves[at].is_infinite())?;
-            primitive::<Float16Type>(halves)
+            let lost = lost(floats, len, |at| halves[at].is_infinite());
+            (primitive::<Float16Type>(halves), lost)
         }
         VectorType::BFloat16 => {
             let halves: Vec<bf16> = floats.iter().map(|v| bf16::from_f32(*v)).collect();
-            refuse_lost(floats, len, |at| halves[at].is_infinite())?;
-            primitive::<UInt16Type>(halves.iter().map(|v| v.to_bits()).collect())
+            let lost = lost(floats, len, |at| halves[at].is_infinite());
+            (primitive::<UInt16Type>(halves.iter().map(|v| v.to_bits()).collect()), lost)
         }
-        _ => wide,
+        _ => (wide, Vec::new()),
     };
-    let DataType::FixedSizeList(element, list_len) = field.data_type() else { return Ok(out) };
-    Ok(Arc::new(FixedSizeListArray::new(
-        Arc::clone(element),
-        *list_len,
-        out,
-        lists.nulls().cloned(),
-    )))
+    let DataType::FixedSizeList(element, list_len) = field.data_type() else { return (out, lost) };
+    let lists =
+        FixedSizeListArray::new(Arc::clone(element), *list_len, out, lists.nulls().cloned());
+    (Arc::new(lists), lost)
 }
 
 fn primitive<T: arrow::datatypes::ArrowPrimitiveType>(values: Vec<T::Native>) -> ArrayRef {
@@ -83,14 +81,14 @@ fn primitive<T: arrow::datatypes::ArrowPrimitiveType>(values: Vec<T::Native>) ->
 }
 
 /// A finite value that became infinite is lost; an infinity that stays one is not.
-fn refuse_lost(
-    floats: &[f32],
-    len: usize,
-    is_infinite: impl Fn(usize) -> bool,
-) -> Result<(), Misfit> {
-    let lost = floats.iter().enumerate().find(|(at, v)| v.is_finite() && is_infinite(*at));
-    match lost {
-        Some((at, value)) => Err(Misfit { row: at / len, value: value.to_string() }),
-        None => Ok(()),
+fn lost(floats: &[f32], len: usize, is_infinite: impl Fn(usize) -> bool) -> Vec<Lost> {
+    let is_lost = |(at, v): &(usize, &f32)| v.is_finite() && is_infinite(*at);
+    let mut lost: Vec<Lost> = Vec::new();
+    for (at, value) in floats.iter().enumerate().filter(is_lost) {
+        let row = at / len;
+        if lost.last().is_none_or(|last| last.row != row) {
+            lost.push(Lost { row, value: value.to_string() });
+        }
     }
+    lost
 }

@@ -5,16 +5,17 @@ mod file;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow::compute::filter;
 use arrow::datatypes::{DataType, Int64Type, Schema};
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
-use crate::flow::{Batch, Totals};
-use crate::table::{Place, TableSchema};
+use crate::flow::{Batch, Totals, mark};
+use crate::table::{Misfit, Place, TableSchema};
 use crate::transform::{IdEffect, NewIds, SplitContext, Transform, TransformFactory};
 use file::IdFile;
 
@@ -141,11 +142,17 @@ impl Transform for Remap {
     }
 
     fn apply(&self, batch: Batch, cx: &SplitContext) -> Result<Batch> {
-        let (index, rows) = (self.output.id_index(), batch.len());
+        let index = self.output.id_index();
+        let (batch, new) = self.new_ids(batch, index, cx)?;
         let old = batch.rows.column(index);
-        let new = self.make.new_ids(old, &batch.place)?;
+        let has_id = with_value(&batch, self.output.id().name());
+        let rows = has_id.as_ref().map_or(batch.len(), |has_id| has_id.true_count() as u64);
         if !cx.comparing {
-            self.file.add(&batch.place, old, &new)?;
+            let (old, new) = match &has_id {
+                Some(has_id) => (&only(old, has_id)?, &only(&new, has_id)?),
+                None => (old, &new),
+            };
+            self.file.add(&batch.place, old, new)?;
         }
         let mut columns = batch.rows.columns().to_vec();
         columns[index] = new;
@@ -162,10 +169,42 @@ impl Transform for Remap {
         self.file.finish_split(place)
     }
 
-    fn apply_ids(&self, ids: Batch, _: &SplitContext) -> Result<Batch> {
-        let new = self.make.new_ids(ids.rows.column(0), &ids.place)?;
+    fn apply_ids(&self, ids: Batch, cx: &SplitContext) -> Result<Batch> {
+        let (ids, new) = self.new_ids(ids, 0, cx)?;
         with_columns(ids, &self.ids, vec![new])
     }
+}
+
+impl Remap {
+    /// The new ids of a batch whose ids are in column `index`. Rows for which there is none are
+    /// marked.
+    fn new_ids(
+        &self,
+        mut batch: Batch,
+        index: usize,
+        cx: &SplitContext,
+    ) -> Result<(Batch, ArrayRef)> {
+        let (new, too_large) = self.make.new_ids(batch.rows.column(index), &batch.place)?;
+        let name = self.output.id().name();
+        let misfits = too_large.into_iter().map(|(row, what)| {
+            let help = Some("choose another `offset` or `strategy: sequential`");
+            (row, Misfit { help, ..Misfit::lost(name, what) })
+        });
+        mark(&mut batch.place, &batch.rows, misfits.collect(), cx.on_bad_row)?;
+        Ok((batch, new))
+    }
+}
+
+/// Which rows have a value in a column, where not all have.
+fn with_value(batch: &Batch, column: &str) -> Option<BooleanArray> {
+    let marked = batch.place.misfits.as_deref()?;
+    let is_lost = |misfit: &Misfit| misfit.lost.iter().any(|lost| lost == column);
+    let has_value = |row| marked.get(&row).is_none_or(|misfit| !is_lost(misfit));
+    Some(batch.place.rows().take(batch.rows.num_rows()).map(|row| Some(has_value(row))).collect())
+}
+
+fn only(values: &ArrayRef, which: &BooleanArray) -> Result<ArrayRef> {
+    filter(values, which).map_err(|error| Error::internal("Cannot leave out ids").because(error))
 }
 
 fn with_columns(batch: Batch, schema: &Arc<Schema>, columns: Vec<ArrayRef>) -> Result<Batch> {
@@ -175,16 +214,24 @@ fn with_columns(batch: Batch, schema: &Arc<Schema>, columns: Vec<ArrayRef>) -> R
 }
 
 impl Make {
-    fn new_ids(self, old: &ArrayRef, place: &Place) -> Result<ArrayRef> {
+    /// New ids, and what is wrong with rows for which there is none.
+    fn new_ids(self, old: &ArrayRef, place: &Place) -> Result<(ArrayRef, Vec<(usize, String)>)> {
+        let mut too_large = Vec::new();
         let new: Int64Array = match (self, old.as_primitive_opt::<Int64Type>()) {
             (Make::Offset(offset), Some(old)) => old
                 .values()
                 .iter()
                 .enumerate()
-                .map(|(n, id)| {
-                    id.checked_add(offset).ok_or_else(|| too_large(*id, offset, n, place))
+                .map(|(row, id)| {
+                    let new = id.checked_add(offset);
+                    if new.is_none() {
+                        let what = "add up to more than 64 bits hold";
+                        too_large
+                            .push((row, format!("the id {id} and the offset {offset} {what}")));
+                    }
+                    Some(new.unwrap_or_default())
                 })
-                .collect::<Result<_>>()?,
+                .collect(),
             (Make::Offset(_), None) => {
                 return Err(Error::internal("An offset was to be added to text ids"));
             }
@@ -208,15 +255,8 @@ impl Make {
                 old.map(|id| Some(hash.id(id.unwrap_or_default().as_bytes()))).collect()
             }
         };
-        Ok(Arc::new(new))
+        Ok((Arc::new(new), too_large))
     }
-}
-
-fn too_large(id: i64, offset: i64, row: usize, place: &Place) -> Error {
-    Error::source(format!("The id {id} and the offset {offset} add up to more than 64 bits hold"))
-        .at(format!("row {} of the split", place.row(row as u64)))
-        .at(place)
-        .help("choose another `offset`, or `strategy: sequential`")
 }
 
 /// The hash of ids of one table: the lower 63 bits of XXH3-128 over the table's name, a zero byte,

@@ -7,7 +7,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, PrimitiveArray};
 
-use super::scalars;
+use super::{Unfit, scalars};
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::{Dataset, Element};
 use crate::source::hdf5::storage::RowReader;
@@ -30,13 +30,14 @@ impl Ids {
         }
     }
 
-    /// The ids of `rows` of the file.
+    /// The ids of `rows` of the file. One that does not fit 64 bits with a sign is told of by its
+    /// number among them.
     ///
     /// # Errors
-    /// When they can't be read, or one does not fit 64 bits with a sign.
-    pub fn read(&mut self, rows: Range<u64>) -> Result<ArrayRef> {
+    /// When they can't be read.
+    pub fn read(&mut self, rows: Range<u64>, unfit: &mut Unfit) -> Result<ArrayRef> {
         match self {
-            Ids::Stored(ids) => ids.read(rows),
+            Ids::Stored(ids) => ids.read(rows, unfit),
             Ids::Numbers(first) => {
                 let range =
                     first.wrapping_add_unsigned(rows.start)..first.wrapping_add_unsigned(rows.end);
@@ -77,7 +78,7 @@ impl StoredIds {
         self.rows.scratch_bytes().saturating_add(band)
     }
 
-    fn read(&mut self, rows: Range<u64>) -> Result<ArrayRef> {
+    fn read(&mut self, rows: Range<u64>, unfit: &mut Unfit) -> Result<ArrayRef> {
         let mut bytes = Vec::new();
         if self.rows.band_rows() == 1 {
             self.rows.append(rows.clone(), &mut bytes)?;
@@ -102,12 +103,12 @@ impl StoredIds {
         }
         let values: ScalarBuffer<i64> = match self.element {
             Element::Signed(8) => scalars(bytes),
-            _ => self.integers(&bytes, rows.start)?.into(),
+            _ => self.integers(&bytes, unfit).into(),
         };
         Ok(Arc::new(PrimitiveArray::<Int64Type>::new(values, None)))
     }
 
-    fn integers(&self, bytes: &[u8], first_row: u64) -> Result<Vec<i64>> {
+    fn integers(&self, bytes: &[u8], unfit: &mut Unfit) -> Vec<i64> {
         macro_rules! widen {
             ($type:ty) => {
                 bytes
@@ -118,7 +119,7 @@ impl StoredIds {
                     .collect()
             };
         }
-        Ok(match self.element {
+        match self.element {
             Element::Signed(1) => widen!(i8),
             Element::Signed(2) => widen!(i16),
             Element::Signed(_) => widen!(i32),
@@ -127,21 +128,15 @@ impl StoredIds {
             Element::Unsigned(4) => widen!(u32),
             _ => {
                 let mut ids = Vec::with_capacity(bytes.len() / 8);
-                for (row, &id) in (first_row..).zip(bytes.as_chunks::<8>().0) {
+                for (row, &id) in bytes.as_chunks::<8>().0.iter().enumerate() {
                     let id = u64::from_ne_bytes(id);
-                    ids.push(i64::try_from(id).map_err(|_| {
-                        Error::source(format!(
-                            "Row {row} has the id {id}, ids go up to {}",
-                            i64::MAX
-                        ))
-                        .at(self.rows.place())
-                        .help(
-                            "set `ids` of source.hdf5 to another dataset, or write these as int64",
-                        )
-                    })?);
+                    ids.push(i64::try_from(id).unwrap_or_else(|_| {
+                        unfit.id(row, format!("its id is {id}, ids go up to {}", i64::MAX));
+                        0
+                    }));
                 }
                 ids
             }
-        })
+        }
     }
 }

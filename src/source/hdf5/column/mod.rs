@@ -3,6 +3,9 @@
 mod ids;
 mod vectors;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use arrow::buffer::{Buffer, MutableBuffer, ScalarBuffer};
 use arrow::datatypes::ArrowNativeType;
 
@@ -10,10 +13,66 @@ pub use self::ids::{Ids, StoredIds};
 pub use self::vectors::Vectors;
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::{Dataset, Element, shape_words};
-use crate::table::VectorType;
+use crate::table::{Misfit, TableSchema, VectorType};
 
 /// More dimensions than any vector has: such a dataset was probably meant the other way round.
 const MAX_DIM: u64 = 1 << 20;
+
+/// Rows that their columns can't hold.
+#[derive(Debug)]
+pub struct Unfit {
+    /// Names of the id column and of the vector column.
+    names: [String; 2],
+    /// The file.
+    path: PathBuf,
+    /// The first row that is read, within the file.
+    first_row: u64,
+    rows: BTreeMap<usize, Misfit>,
+}
+
+impl Unfit {
+    /// None so far, of rows that begin with row `first_row` of the file at `path`.
+    pub fn none(schema: &TableSchema, path: &Path, first_row: u64) -> Unfit {
+        let names = [schema.id().name().clone(), schema.vector().name().clone()];
+        Unfit { names, path: path.to_owned(), first_row, rows: BTreeMap::new() }
+    }
+
+    fn id(&mut self, row: usize, what: String) {
+        let help = "set `ids` of source.hdf5 to another dataset, write these as int64";
+        self.add(row, self.names[0].clone(), what, help);
+    }
+
+    fn vector(&mut self, row: usize, what: String) {
+        self.add(row, self.names[1].clone(), what, "scale the vectors");
+    }
+
+    fn add(&mut self, row: usize, column: String, what: String, help: &'static str) {
+        if self.rows.get(&row).is_some_and(|misfit| misfit.lost.contains(&column)) {
+            return;
+        }
+        let number = self.first_row + row as u64;
+        let at = Some(format!("{}, row {number}", self.path.display()));
+        let misfit = Misfit { at, help: Some(help), ..Misfit::lost(column, what) };
+        misfit.add_to(&mut self.rows, row);
+    }
+
+    /// The first of them as an error: for those who only look at a few rows.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn refuse(self) -> Result<()> {
+        self.rows.into_values().next().map_or(Ok(()), |misfit| {
+            Err(Error::source(format!("A row can't be shown: {}", misfit.what))
+                .at(misfit.at.unwrap_or_default()))
+        })
+    }
+
+    /// Those among `len` rows from `first` on, by their numbers there.
+    pub fn within(&self, first: usize, len: usize) -> BTreeMap<usize, Misfit> {
+        let rows = self.rows.range(first..first + len);
+        rows.map(|(row, misfit)| (row - first, misfit.clone())).collect()
+    }
+}
 
 /// The vectors of a dataset.
 ///

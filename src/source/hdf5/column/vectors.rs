@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, FixedSizeListArray, PrimitiveArray};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::scalars;
+use super::{Unfit, scalars};
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::{Dataset, Element};
 use crate::source::hdf5::storage::RowReader;
@@ -63,11 +63,12 @@ impl Vectors {
         matches!(self.element, Element::Float(2 | 8))
     }
 
-    /// Reads `rows` of the file's dataset.
+    /// Reads `rows` of the file's dataset. One with a float64 that is too large for a float32 is
+    /// told of by its number among them.
     ///
     /// # Errors
-    /// When they can't be read, or a float64 is too large for a float32.
-    pub fn read(&mut self, rows: Range<u64>) -> Result<ArrayRef> {
+    /// When they can't be read.
+    pub fn read(&mut self, rows: Range<u64>, unfit: &mut Unfit) -> Result<ArrayRef> {
         let (element, values): (DataType, ArrayRef) = match self.element {
             Element::Float(4) => {
                 let mut bytes = Vec::new();
@@ -76,7 +77,8 @@ impl Vectors {
                 (DataType::Float32, Arc::new(values))
             }
             Element::Float(_) => {
-                let values = PrimitiveArray::<Float32Type>::new(self.convert(rows)?.into(), None);
+                let values = self.convert(rows, unfit)?;
+                let values = PrimitiveArray::<Float32Type>::new(values.into(), None);
                 (DataType::Float32, Arc::new(values))
             }
             _ => {
@@ -95,7 +97,7 @@ impl Vectors {
     }
 
     /// Float16 and float64 to float32, a piece at a time.
-    fn convert(&mut self, rows: Range<u64>) -> Result<Vec<f32>> {
+    fn convert(&mut self, rows: Range<u64>, unfit: &mut Unfit) -> Result<Vec<f32>> {
         let row_bytes = self.rows.row_bytes();
         let count = usize::try_from(rows.end - rows.start).unwrap_or(usize::MAX);
         let mut values: Vec<f32> = Vec::new();
@@ -114,18 +116,19 @@ impl Vectors {
                 let doubles = || self.raw.as_chunks::<8>().0.iter().map(|&b| f64::from_ne_bytes(b));
                 #[expect(clippy::cast_possible_truncation, reason = "checked just below")]
                 values.extend(doubles().map(|v| v as f32));
-                if values[first..].iter().any(|v| v.is_infinite())
-                    && let Some((at, value)) = doubles()
-                        .enumerate()
-                        .find(|&(at, v)| v.is_finite() && values[first + at].is_infinite())
-                {
-                    return Err(Error::source(format!(
-                        "Row {} holds {value:e} in dimension {}, which is too large for a float32",
-                        row + (at / self.column.dim) as u64,
-                        at % self.column.dim
-                    ))
-                    .at(self.rows.place())
-                    .help("float64 vectors become float32; scale them, or leave the row out"));
+                if values[first..].iter().any(|v| v.is_infinite()) {
+                    let lost =
+                        |(at, v): &(usize, f64)| v.is_finite() && values[first + at].is_infinite();
+                    for (at, value) in doubles().enumerate().filter(lost) {
+                        let (of_batch, dim) = ((first + at) / self.column.dim, self.column.dim);
+                        unfit.vector(
+                            of_batch,
+                            format!(
+                                "it holds {value:e} in dimension {}, which is too large for a float32",
+                                at % dim
+                            ),
+                        );
+                    }
                 }
             }
             row = stop;

@@ -74,11 +74,6 @@ impl RowReader {
         self.row_bytes
     }
 
-    /// Where it reads from, for errors.
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-
     /// Rows that must be decoded together: chunks that are compressed, or cut the rows. 1 where
     /// any row can be read alone.
     pub fn band_rows(&self) -> u64 {

@@ -1,0 +1,27 @@
+//! What may fail, fails: the network, the server, the disk, the source's files, and the program itself,
+//! which is killed. At the end the target holds the source, each row once.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod cut_off;
+mod disk;
+mod material;
+#[path = "../milvus1/support.rs"]
+mod milvus1_cases;
+#[path = "../milvus1_server/mod.rs"]
+mod milvus1_server;
+#[path = "../milvus1/writer.rs"]
+mod milvus1_writer;
+#[path = "../common/proxy.rs"]
+mod proxy;
+mod restart;
+mod run;
+mod script;
+mod seeds;
+mod signals;
+#[path = "../end_to_end/support.rs"]
+mod support;
+mod target;
+mod watchdog;

@@ -1,0 +1,142 @@
+//! A server that is stopped in the middle of a run, and started again.
+//!
+//! A Milvus has written down what it acknowledged. Milvus Lite loses some of that; then the run must not
+//! say that all is well.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::material::{self, Set, Task};
+use crate::milvus1_server::Milvus1;
+use crate::proxy::{Fault, Proxy, Script};
+use crate::support::{Folder, Server, Truth};
+use crate::target::RUNTIME;
+
+/// Longest time that a server may take to start.
+const STARTS: Duration = Duration::from_secs(120);
+
+/// A Milvus Lite of this test's own.
+struct Lite {
+    data: PathBuf,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Lite {
+    fn start(data: PathBuf) -> Lite {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let mut lite = Lite { data, port: free.unwrap().port(), process: None };
+        lite.launch();
+        lite
+    }
+
+    /// Starts the server and waits until it takes connections.
+    fn launch(&mut self) {
+        let python = std::env::var_os("VECPIPE_PYTHON").expect("scripts/test sets VECPIPE_PYTHON");
+        let mut command = Command::new(Path::new(&python).with_file_name("milvus-lite"));
+        command.arg("server").arg("--data-dir").arg(&self.data);
+        command.args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.process = Some(command.spawn().unwrap());
+        let deadline = Instant::now() + STARTS;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "Milvus Lite does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Asks the server to end, and waits until it has.
+    fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let kill = format!("kill -TERM {}", process.id());
+        let _ = Command::new("sh").args(["-c", &kill]).status();
+        process.wait().unwrap();
+    }
+
+    fn uri(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Lite {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Three inserts in, and again seven later.
+fn script() -> Script {
+    let mut inserts = 0;
+    Box::new(move |call| {
+        inserts += u32::from(call == "Insert");
+        if call == "Insert" && inserts % 7 == 3 { Fault::ActCut } else { Fault::None }
+    })
+}
+
+#[test]
+fn a_server_that_comes_back_holds_the_source_in_the_end() {
+    let folder = Folder::new();
+    let server = RUNTIME.block_on(Milvus1::start("1.1.1"));
+    let proxy = RUNTIME.block_on(Proxy::scripted(&server.uri, script()));
+    let restarted = server.clone();
+    proxy.on_act(move || restarted.restart());
+    folder.write(
+        "run.yaml",
+        &format!(
+            "version: 1\n\
+             source: {{ {} }}\n\
+             sink: {{ milvus1: {{ uri: \"{}\", collection: back, retry_for: 2m }} }}\n\
+             run: {{ batch_rows: 60, parallelism: 4 }}\n",
+            material::source(Task::F2m, Set::Apart, "back"),
+            proxy.uri
+        ),
+    );
+    let done = folder.run(&["run.yaml"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.report["retries"].as_u64().is_some_and(|retries| retries > 0), "{}", done.report);
+    let rows: Vec<_> = material::rows(Task::F2m, Set::Apart).into_iter().collect();
+    assert!(server.rows("back", "_default") == rows);
+}
+
+#[test]
+fn what_a_restarted_server_has_lost_is_told() {
+    let folder = Folder::new();
+    let lite = Arc::new(Mutex::new(Lite::start(folder.path("lite"))));
+    let uri = lite.lock().unwrap().uri();
+    let proxy = RUNTIME.block_on(Proxy::scripted(&uri, script()));
+    let restarted = Arc::clone(&lite);
+    proxy.on_act(move || {
+        let mut lite = restarted.lock().unwrap();
+        lite.stop();
+        lite.launch();
+    });
+    folder.write(
+        "run.yaml",
+        &format!(
+            "version: 1\n\
+             source: {{ {} }}\n\
+             sink: {{ milvus: {{ uri: \"{}\", collection: restarted, retry_for: 2m }} }}\n\
+             run: {{ batch_rows: 60, parallelism: 4 }}\n",
+            material::source(Task::F2m, Set::Apart, "restarted"),
+            proxy.uri
+        ),
+    );
+    let mut done = folder.run(&["run.yaml"]);
+    if done.code == 5 {
+        assert!(done.stderr.contains("expected 1,200"), "{}", done.stderr);
+        // Nothing is left to restart it.
+        let whole = uri.clone();
+        let text = std::fs::read_to_string(folder.path("run.yaml")).unwrap();
+        folder.write("run.yaml", &text.replace(&proxy.uri, &whole));
+        done = folder.run(&["run.yaml", "--restart", "--set", "sink.milvus.mode=overwrite"]);
+    }
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let rows: Vec<_> = material::rows(Task::F2m, Set::Apart).into_iter().collect();
+    let server = Server::lite_at(uri);
+    server
+        .collection_named("restarted")
+        .holds_parts(&[Truth::of_rows(folder.path("truth"), &rows)]);
+}
