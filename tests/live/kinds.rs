@@ -28,6 +28,22 @@ fn all_arrives(kind: &str, from: &Server, to: &[&Server]) {
     }
 }
 
+/// Where two values first differ, and in what.
+fn first_difference(one: &Value, other: &Value) -> Option<String> {
+    let below = |key: &dyn std::fmt::Display, a: &Value, b: &Value| {
+        first_difference(a, b).map(|what| format!("{key}: {what}"))
+    };
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            a.iter().find_map(|(key, value)| below(key, value, b.get(key).unwrap_or(&Value::Null)))
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).enumerate().find_map(|(n, (a, b))| below(&n, a, b))
+        }
+        _ => (one != other).then(|| format!("{one} is not {other}")),
+    }
+}
+
 #[track_caller]
 fn same(kind: &str, told: &Value, target: &Collection<'_>, lite: bool) {
     let (mut before, mut after) = (told.clone(), target.tell());
@@ -42,6 +58,10 @@ fn same(kind: &str, told: &Value, target: &Collection<'_>, lite: bool) {
                 let params = field["params"].as_object_mut().unwrap();
                 params.retain(|key, value| key == "dim" || *value != json!("65535"));
                 params.remove("enable_analyzer");
+                // It forgets the one of texts in arrays.
+                if field["element"] == "VARCHAR" {
+                    field["params"].as_object_mut().unwrap().remove("max_length");
+                }
             }
         }
         if lite {
@@ -55,8 +75,10 @@ fn same(kind: &str, told: &Value, target: &Collection<'_>, lite: bool) {
             }
         }
     }
-    assert_eq!(before["rows"], after["rows"], "rows of {kind}");
-    assert_eq!(before, after, "{kind}");
+    for what in ["schema", "indexes", "aliases", "rows"] {
+        let differ = first_difference(&before[what], &after[what]);
+        assert_eq!(differ, None, "{what} of {kind}");
+    }
 }
 
 #[test]
