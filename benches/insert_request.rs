@@ -111,6 +111,8 @@ fn insert_request(c: &mut Criterion) {
             index,
             name: name.to_owned(),
             data_type,
+            element_type: Milvus::None,
+            dynamic: false,
             dim,
         };
         let head = InsertHead {

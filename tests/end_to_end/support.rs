@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[allow(unused_imports, reason = "other tests use one of them")]
 pub use crate::common::folder::{Done, Folder};
 use crate::common::judge::Judge;
 use crate::milvus1_cases;

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
 
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow_array::{
-    Array, ArrayRef, FixedSizeListArray, Float32Array, Int8Array, Int64Array, RecordBatch,
-    StringArray, UInt8Array, UInt16Array,
+    Array, ArrayRef, FixedSizeListArray, Float32Array, Int8Array, Int64Array, ListArray,
+    RecordBatch, StringArray, StructArray, UInt8Array, UInt16Array, UInt32Array,
 };
 use parquet::basic::Compression;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -45,13 +46,28 @@ fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, Re
         VectorType::Binary => {
             Arc::new(UInt8Array::from_iter_values((0..rows * len).map(|n| seed(n) as u8)))
         }
+        // Pairs, of which row n has n modulo 3.
+        VectorType::Sparse => {
+            let pairs: usize = (0..rows).map(|n| n % 3).sum();
+            let DataType::Struct(fields) = vector_type.element() else { unreachable!() };
+            let numbers = UInt32Array::from_iter_values((0..pairs).map(|n| n as u32 * 5));
+            let weights = Float32Array::from_iter_values((0..pairs).map(|n| seed(n) as f32 / 3.0));
+            let columns: Vec<ArrayRef> = vec![Arc::new(numbers), Arc::new(weights)];
+            Arc::new(StructArray::new(fields, columns, None))
+        }
     };
     let element = Arc::new(Field::new("item", vector_type.element(), false));
-    let vectors = FixedSizeListArray::new(element, len as i32, values, None);
+    let vectors: ArrayRef = match vector_type {
+        VectorType::Sparse => {
+            let ends = OffsetBuffer::from_lengths((0..rows).map(|n| n % 3));
+            Arc::new(ListArray::new(element, ends, values, None))
+        }
+        _ => Arc::new(FixedSizeListArray::new(element, len as i32, values, None)),
+    };
     let texts: StringArray = (0..rows).map(|n| (n % 3 > 0).then(|| format!("t{n}"))).collect();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(first..first + rows as i64)),
-        Arc::new(vectors),
+        vectors,
         Arc::new(texts),
     ];
     let rows = RecordBatch::try_new(schema.arrow().clone(), columns).unwrap();
@@ -83,6 +99,7 @@ async fn every_vector_type_comes_back_bit_by_bit() {
         VectorType::BFloat16,
         VectorType::Int8,
         VectorType::Binary,
+        VectorType::Sparse,
     ] {
         let dir = tempfile::tempdir().unwrap();
         let (schema, rows) = rows_of(vector_type, 5, 300);

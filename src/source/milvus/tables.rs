@@ -210,8 +210,7 @@ fn asked_fields<'a>(
 ) -> Result<Vec<&'a FieldSchema>> {
     let Some(names) = &config.output_fields else { return Ok(fields.iter().collect()) };
     let known: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
-    let missing =
-        |name: &&String| !known.contains(&name.as_str()) && !(dynamic && *name == DYNAMIC);
+    let missing = |name: &&String| !(known.contains(&name.as_str()) || dynamic && *name == DYNAMIC);
     if let Some(name) = names.iter().find(missing) {
         let error = Error::config(format!("There is no field `{name}`"));
         let error = error.at("source.milvus.output_fields");

@@ -15,8 +15,6 @@ use crate::table::{Metric, Part};
 /// Folders within folders, beyond which a link that points upwards is likelier than a real tree.
 const DEEPEST: usize = 32;
 
-/// What other programs call the partition that every collection has.
-
 /// A table that was found: its files, not yet opened.
 #[derive(Debug)]
 pub struct Found {
