@@ -35,6 +35,7 @@ pub fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema
         VectorType::BFloat16 => Arc::new(UInt16Array::from_iter_values(seeds.map(|n| n as u16))),
         VectorType::Int8 => Arc::new(Int8Array::from_iter_values(seeds.map(|n| n as u8 as i8))),
         VectorType::Binary => Arc::new(UInt8Array::from_iter_values(seeds.map(|n| n as u8))),
+        VectorType::Sparse => unreachable!("HDF5 has no such vectors"),
     };
     let element = Arc::new(Field::new("item", vector_type.element(), false));
     let columns: Vec<ArrayRef> = vec![

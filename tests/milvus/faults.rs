@@ -5,6 +5,7 @@ use crate::support::*;
 use serde_json::json;
 use vecpipe::error::{Kind, Retry};
 use vecpipe::milvus::v2::Client;
+use vecpipe::milvus::v2::collection::NewCollection;
 use vecpipe::milvus::v2::proto::common::KeyValuePair;
 
 /// Rows and distinct ids, as the server counts and lists them.
@@ -68,7 +69,9 @@ async fn a_collection_that_somebody_else_made_is_not_taken_for_our_own() {
     let mut fields = made.fields.clone();
     let create = async |fields: &[_], run: &str| {
         let run = KeyValuePair { key: "vecpipe.made_by".to_owned(), value: run.to_owned() };
-        client.create_collection(&name, "", fields.to_vec(), vec![run]).await
+        let (fields, properties) = (fields.to_vec(), vec![run]);
+        let new = NewCollection { fields, properties, ..NewCollection::default() };
+        client.create_collection(&name, new).await
     };
     let run = made.property("vecpipe.made_by").unwrap();
     create(&fields, run).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::*;
 use arrow_array::*;
 use half::f16;
@@ -10,9 +11,10 @@ use prost::Message;
 use vecpipe::milvus::v2::insert::{InsertColumn, InsertHead};
 use vecpipe::milvus::v2::proto::milvus::InsertRequest;
 use vecpipe::milvus::v2::proto::schema::{
-    DataType as Milvus, field_data::Field as Values, scalar_field::Data as Scalar,
+    DataType as Milvus, ScalarField, field_data::Field as Values, scalar_field::Data as Scalar,
     vector_field::Data as Vector,
 };
+use vecpipe::table::VectorType;
 
 /// `FloatArray` as the server declares it, to show that packed floats and bytes are the same.
 #[derive(Clone, PartialEq, Message)]
@@ -22,7 +24,23 @@ struct ServerFloats {
 }
 
 fn column(index: usize, data_type: Milvus, dim: usize) -> InsertColumn {
-    InsertColumn { index, name: format!("f{index}"), data_type, dim }
+    let name = format!("f{index}");
+    InsertColumn { index, name, data_type, dim, element_type: Milvus::None, dynamic: false }
+}
+
+/// Lists of elements of a type.
+fn array(index: usize, element_type: Milvus) -> InsertColumn {
+    InsertColumn { element_type, ..column(index, Milvus::Array, 0) }
+}
+
+fn list_array<T: Clone>(
+    rows: &[Vec<T>],
+    item: DataType,
+    values: impl FnOnce(Vec<T>) -> ArrayRef,
+) -> ArrayRef {
+    let ends = OffsetBuffer::from_lengths(rows.iter().map(Vec::len));
+    let item = Arc::new(Field::new("item", item, false));
+    Arc::new(ListArray::new(item, ends, values(rows.concat()), None))
 }
 
 fn lists(item: DataType, len: i32, values: ArrayRef) -> ArrayRef {
@@ -78,6 +96,7 @@ fn vector_bytes(request: &InsertRequest, field: usize, dim: i64) -> Vec<u8> {
         | Vector::Float16Vector(bytes)
         | Vector::Bfloat16Vector(bytes)
         | Vector::Int8Vector(bytes) => bytes.to_vec(),
+        Vector::SparseFloatVector(_) => panic!(),
     }
 }
 
@@ -147,6 +166,65 @@ proptest! {
         prop_assert_eq!(vector_bytes(&request, 1, 4), le(brains[from..].to_vec()));
         prop_assert_eq!(vector_bytes(&request, 2, 4), bytes[from..].iter().map(|b| *b as u8).collect::<Vec<_>>());
         prop_assert_eq!(vector_bytes(&request, 3, 16), packed[skip * 2..].to_vec());
+    }
+
+    #[test]
+    fn lists_and_sparse_vectors(
+        rows in prop::collection::vec(
+            (prop::collection::vec(any::<i64>(), 0..4), prop::collection::vec(any::<f32>(), 0..4),
+             prop::collection::vec(any::<String>(), 0..3), prop::collection::btree_map(any::<u32>(), any::<f32>(), 0..5)),
+            1..30,
+        ),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let longs: Vec<_> = rows.iter().map(|r| r.0.clone()).collect();
+        let floats: Vec<_> = rows.iter().map(|r| r.1.clone()).collect();
+        let texts: Vec<_> = rows.iter().map(|r| r.2.clone()).collect();
+        let pairs: Vec<Vec<(u32, f32)>> =
+            rows.iter().map(|r| r.3.iter().map(|(k, v)| (*k, *v)).collect()).collect();
+        let DataType::List(pair) = VectorType::Sparse.arrow(0) else { unreachable!() };
+        let DataType::Struct(fields) = pair.data_type().clone() else { unreachable!() };
+        let all = batch(vec![
+            list_array(&longs, DataType::Int64, |v| Arc::new(Int64Array::from(v))),
+            list_array(&floats, DataType::Float32, |v| Arc::new(Float32Array::from(v))),
+            list_array(&texts, DataType::Utf8, |v| Arc::new(StringArray::from(v))),
+            list_array(&pairs, pair.data_type().clone(), |v| {
+                let numbers = UInt32Array::from_iter_values(v.iter().map(|p| p.0));
+                let weights = Float32Array::from_iter_values(v.iter().map(|p| p.1));
+                Arc::new(StructArray::new(fields, vec![Arc::new(numbers), Arc::new(weights)], None))
+            }),
+        ]);
+        let head = head(vec![array(0, Milvus::Int64), array(1, Milvus::Float),
+            array(2, Milvus::VarChar), column(3, Milvus::SparseFloatVector, 0)]);
+        let first = cut.index(rows.len());
+        let request = decode(&head, &all.slice(first, rows.len() - first));
+        let Scalar::ArrayData(sent) = scalar(&request, 0) else { panic!() };
+        prop_assert_eq!(sent.element_type(), Milvus::Int64);
+        let data = |of: &ScalarField| match of.data.clone() {
+            Some(Scalar::LongData(v)) => v.data,
+            other => panic!("{other:?}"),
+        };
+        prop_assert_eq!(sent.data.iter().map(data).collect::<Vec<_>>(), &longs[first..]);
+        let Scalar::ArrayData(sent) = scalar(&request, 1) else { panic!() };
+        for (sent, row) in sent.data.iter().zip(&floats[first..]) {
+            let Some(Scalar::FloatData(sent)) = &sent.data else { panic!() };
+            let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
+            prop_assert_eq!(&sent.data[..], &bytes[..]);
+        }
+        let Scalar::ArrayData(sent) = scalar(&request, 2) else { panic!() };
+        for (sent, row) in sent.data.iter().zip(&texts[first..]) {
+            let Some(Scalar::StringData(sent)) = &sent.data else { panic!() };
+            prop_assert_eq!(&sent.data, row);
+        }
+        let Some(Values::Vectors(vectors)) = &request.fields_data[3].field else { panic!() };
+        let Some(Vector::SparseFloatVector(sent)) = &vectors.data else { panic!() };
+        let bytes = |row: &Vec<(u32, f32)>| -> Vec<u8> {
+            row.iter().flat_map(|(k, v)| [k.to_le_bytes(), v.to_le_bytes()].concat()).collect()
+        };
+        prop_assert_eq!(sent.contents.len(), rows.len() - first);
+        for (sent, row) in sent.contents.iter().zip(&pairs[first..]) {
+            prop_assert_eq!(&sent[..], &bytes(row)[..]);
+        }
     }
 
     #[test]

@@ -29,7 +29,8 @@ async fn a_new_collection_gets_fields_index_metric_description_and_rows() {
         let fields: Vec<_> = found.fields.iter().map(type_words).collect();
         assert_eq!(fields, ["Int64", "FloatVector(4)"]);
         let index = &client.indexes(&name).await.unwrap()[0];
-        let index = (&*index.field, &*index.index_type, &*index.metric);
+        let index = &index.definition;
+        let index = (&*index.field, &*index.index_type, &*index.metric_type);
         assert_eq!(index, ("embedding", "AUTOINDEX", "IP"));
         let expected: Vec<_> = (0..900).map(|id| (id, id as f32)).collect();
         assert_eq!(read_back(&client, &name).await, expected);
@@ -301,7 +302,7 @@ async fn a_collection_without_an_index_is_appended_to_only_with_a_word() {
     let moved = move_rows(&*sink(&server.uri, given), &table(&name), vec![rows(20..25, 1.0)]).await;
     assert_eq!(moved.unwrap().completion.rows_after, 25);
     let client = server.client().await;
-    assert_eq!(client.indexes(&name).await.unwrap()[0].metric, "L2");
+    assert_eq!(client.indexes(&name).await.unwrap()[0].definition.metric_type, "L2");
     client.drop_collection(&name).await.unwrap();
 }
 

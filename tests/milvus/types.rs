@@ -44,7 +44,8 @@ async fn binary_vectors_arrive_bit_by_bit() {
         assert_eq!(moved.unwrap().completion.rows_after, 128);
         let client = server.client().await;
         let made = &client.indexes(&name).await.unwrap()[0];
-        assert_eq!((&*made.index_type, &*made.metric), (index, metric.name()));
+        let made = &made.definition;
+        assert_eq!((&*made.index_type, &*made.metric_type), (index, metric.name()));
         if metric == Metric::Hamming {
             let found = client.describe_collection(&name).await.unwrap().unwrap();
             client.load_missing(&name, &["_default".to_owned()], true).await.unwrap();
