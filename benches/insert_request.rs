@@ -113,6 +113,7 @@ fn insert_request(c: &mut Criterion) {
             data_type,
             element_type: Milvus::None,
             dynamic: false,
+            flags: false,
             dim,
         };
         let head = InsertHead {

@@ -32,11 +32,13 @@ impl Pipeline {
     /// after a while, because the server may be what it ended by.
     pub async fn close(&self) {
         let close = async {
-            self.source.close().await;
-            self.sink.close().await;
-            if let Some(stage) = &self.stage {
-                stage.close().await;
-            }
+            let sinks = async {
+                self.sink.close().await;
+                if let Some(stage) = &self.stage {
+                    stage.close().await;
+                }
+            };
+            tokio::join!(self.source.close(), sinks)
         };
         if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {
             tracing::warn!("A server did not take back in time what was loaded to be asked");

@@ -167,7 +167,11 @@ impl MilvusError {
         }
         match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => MilvusError::Denied { rpc, words },
+            // The second are our own words about an answer.
             Code::ResourceExhausted if words.contains("larger than max") => {
+                MilvusError::TooLarge { rpc, words }
+            }
+            Code::OutOfRange if words.contains("message length too large") => {
                 MilvusError::TooLarge { rpc, words }
             }
             Code::ResourceExhausted => MilvusError::Refused {

@@ -95,4 +95,9 @@ fn an_index_is_made_only_to_be_read_where_that_is_asked_for() {
     assert_eq!(done.report["tables"][0]["rows_written"], 100);
     assert_eq!(source.state(), "NotLoad");
     assert_eq!(source.indexes(), json!([]));
+    // It is no index of the collection, and does not come along.
+    let target = milvus.name("prepared");
+    let sink = target.sink(", schema: { metric: COSINE }");
+    moved(&folder, &[&source.source(", prepare: true"), &sink], &[]);
+    assert_eq!(target.indexes(), json!(["v"]));
 }

@@ -25,7 +25,15 @@ struct ServerFloats {
 
 fn column(index: usize, data_type: Milvus, dim: usize) -> InsertColumn {
     let name = format!("f{index}");
-    InsertColumn { index, name, data_type, dim, element_type: Milvus::None, dynamic: false }
+    InsertColumn {
+        index,
+        name,
+        data_type,
+        dim,
+        element_type: Milvus::None,
+        dynamic: false,
+        flags: false,
+    }
 }
 
 /// Lists of elements of a type.

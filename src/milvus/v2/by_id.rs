@@ -10,6 +10,7 @@ use super::keys::{Key, KeyRange};
 use super::page::{MAX_PAGE, Scan};
 use super::query::{IDS_PER_QUERY, Question, is_one_of, the_count};
 use super::rows::to_arrow;
+use crate::error::Retry;
 use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// Bytes of rows that one answer may hold, about: well below what a server sends (64 MiB).
@@ -58,9 +59,18 @@ impl Client {
         let malformed = |words: String| MilvusError::Malformed { rpc: "Query", words };
         let at_once = (ANSWER_BYTES / row_bytes.max(1)).clamp(1, IDS_PER_QUERY);
         let mut batches = Vec::new();
-        for ids in chunks(ids, at_once) {
+        let mut waiting: Vec<_> = chunks(ids, at_once).collect();
+        while let Some(ids) = waiting.pop() {
             let names = fields.iter().map(|(name, _)| name.clone()).collect();
-            let answer = self.ask(of.these(&ids, names)?).await?.fields_data;
+            let answer = match self.ask(of.these(&ids, names)?).await {
+                Ok(answer) => answer.fields_data,
+                // Rows may be much longer than they usually are.
+                Err(error) if error.retry() == Retry::SmallerBatch && ids.len() > 1 => {
+                    waiting.extend(chunks(&ids, ids.len().div_ceil(2)));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if answer.is_empty() {
                 continue;
             }

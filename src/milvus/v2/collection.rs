@@ -80,6 +80,11 @@ impl Collection {
         })
     }
 
+    /// True when the server divides rows into partitions by a field's value.
+    pub fn has_partition_key(&self) -> bool {
+        self.fields.iter().any(|field| field.is_partition_key)
+    }
+
     /// The primary key.
     pub fn primary_key(&self) -> Option<&FieldSchema> {
         self.fields.iter().find(|field| field.is_primary_key)

@@ -53,6 +53,20 @@ impl Client {
         Ok(self.call(request).await?.state() == LoadState::Loaded)
     }
 
+    /// Those of `partitions` that are not loaded.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn not_loaded(&self, collection: &str, partitions: &[String]) -> Result<Vec<String>> {
+        let mut missing = Vec::new();
+        for partition in partitions {
+            if !self.is_loaded(collection, std::slice::from_ref(partition)).await? {
+                missing.push(partition.clone());
+            }
+        }
+        Ok(missing)
+    }
+
     /// Loads those of `partitions` that are not loaded, and waits for them. `whole` says that
     /// they are all partitions of the collection.
     ///
@@ -65,12 +79,7 @@ impl Client {
         whole: bool,
     ) -> Result<Loaded> {
         let lite = self.version().is_lite();
-        let mut missing = Vec::new();
-        for partition in partitions {
-            if !self.is_loaded(collection, std::slice::from_ref(partition)).await? {
-                missing.push(partition.clone());
-            }
-        }
+        let missing = self.not_loaded(collection, partitions).await?;
         if missing.is_empty() {
             return Ok(Loaded::Nothing);
         }

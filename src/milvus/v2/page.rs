@@ -4,6 +4,7 @@ use arrow::datatypes::SchemaRef;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Retry;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::query::{IDS_PER_QUERY, Question, is_one_of, the_count};
@@ -65,8 +66,8 @@ impl Client {
     }
 
     /// The first rows of a range, at most `limit`, by ascending key; each key once. `schema` has
-    /// the columns that are wanted. Fewer than `limit` may come although there are more: a range
-    /// ends with a page without rows.
+    /// the columns that are wanted. Fewer than `limit` may come although there are more, because
+    /// they are more than the server can send at once, say: a range ends with a page without rows.
     ///
     /// # Errors
     /// When the collection is not loaded, the server can't be asked, or its fields have other types.
@@ -77,10 +78,21 @@ impl Client {
         schema: &SchemaRef,
         limit: usize,
     ) -> Result<RecordBatch> {
-        let fields = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let question = scan.question(range, fields);
-        let question = Question { limit: Some(limit), in_order: true, ..question };
-        rows_of(schema, &self.ask(question).await?)
+        let names = schema.fields().iter().map(|field| field.name().clone());
+        let fields: Vec<_> = names.collect();
+        let mut limit = limit;
+        loop {
+            let question = scan.question(range, fields.clone());
+            let question = Question { limit: Some(limit), in_order: true, ..question };
+            match self.ask(question).await {
+                Ok(answer) => return rows_of(schema, &answer),
+                Err(error) if error.retry() == Retry::SmallerBatch && limit > 1 => {
+                    tracing::debug!(limit, "A page is too large to be sent: {error}");
+                    limit /= 2;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// How many rows have one of some keys, all of several rows with one key.

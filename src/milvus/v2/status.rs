@@ -13,7 +13,7 @@ pub(crate) fn of_status(rpc: &'static str, status: Option<&Status>) -> Option<Mi
         return None;
     }
     let reason = status.reason.trim().to_owned();
-    if reason.contains("larger than max") {
+    if ["larger than max", "maxOutputSize"].iter().any(|words| reason.contains(words)) {
         return Some(MilvusError::TooLarge { rpc, words: reason });
     }
     // Older servers set only `error_code`.

@@ -70,7 +70,7 @@ impl Milvus {
             true => beside.marks(client, run).await?,
             false => vec![made_by(run)],
         };
-        let new = intent.origin.collection(&intent.shape, client.version(), marks);
+        let new = intent.origin.collection(table, &intent.shape, client.version(), marks);
         let description = self.description(table, &new.description);
         client.create_collection(name, NewCollection { description, ..new }).await?;
         for index in &intent.indexes {

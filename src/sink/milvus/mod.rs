@@ -17,7 +17,7 @@
 //! | `lookup` | which ids the target holds already |
 //! | `read_back` | reading rows back by their ids |
 //! | `count` | counting the target's rows the same way before and after |
-//! | `check` | what the server fails to check in rows |
+//! | `rules` | which rows a collection takes |
 //! | `finish` | indexes that are waited for, loading, aliases |
 //! | `write` | batches to requests, and what to do when one fails |
 

@@ -75,7 +75,7 @@ impl Milvus {
         let mut notes = Vec::new();
         if intent.makes_collection() {
             notes.push(format!("new collection with {}", fields_words(&shape.fields)));
-            notes.extend(intent.origin.notes(client.version()));
+            notes.extend(intent.origin.notes(table, shape, client.version()));
         }
         notes.extend(shape.notes.iter().cloned());
         notes.push(index_note.clone());

@@ -3,11 +3,12 @@
 
 use arrow::datatypes::Field;
 
-use super::config::{Config, IndexChoice, IndexConfig};
 use super::shape::Shape;
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::NewCollection;
-use crate::milvus::v2::definition::{Definition, FIELD, FieldDefinition, IndexDefinition};
+use crate::milvus::v2::definition::{
+    Definition, FIELD, FieldDefinition, FunctionDefinition, IndexDefinition,
+};
 use crate::milvus::v2::field::{DYNAMIC, arrow_field, limits_of, pair, parameter};
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
 use crate::milvus::v2::proto::schema::FieldSchema;
@@ -39,6 +40,7 @@ impl Origin {
     /// The collection to make: what it is beyond its fields, as far as this server can have it.
     pub(super) fn collection(
         &self,
+        table: &TableToWrite,
         shape: &Shape,
         version: &ServerVersion,
         marks: Vec<KeyValuePair>,
@@ -53,14 +55,15 @@ impl Origin {
             ..NewCollection::default()
         };
         let Some(definition) = &self.0 else { return new };
-        if takes_functions(version) {
-            let computed = self.computed().filter_map(FieldDefinition::schema);
-            new.fields.extend(computed);
-            new.functions = definition.functions.iter().map(|f| f.schema()).collect();
-        }
+        let keyed = new.fields.iter().any(|field| field.is_partition_key);
+        let functions = self.functions(table, shape, version);
+        let outputs: Vec<_> = functions.iter().flat_map(|f| &f.outputs).collect();
+        let computed = self.computed().filter(|field| outputs.contains(&&field.name));
+        new.fields.extend(computed.filter_map(FieldDefinition::schema));
+        new.functions = functions.iter().map(FunctionDefinition::schema).collect();
         new.description.clone_from(&definition.description);
         new.shards = definition.shards;
-        new.key_partitions = definition.key_partitions;
+        new.key_partitions = if keyed { definition.key_partitions } else { 0 };
         new.consistency = definition.consistency_level();
         let theirs = definition.properties.iter().filter(|(key, _)| !key.starts_with(OURS));
         new.properties.extend(
@@ -69,44 +72,54 @@ impl Origin {
         new
     }
 
+    /// The name that a field of the source has here; none if it is left out.
+    fn renamed(&self, table: &TableToWrite, shape: &Shape, field: &str) -> Option<String> {
+        let mut columns = table.schema.arrow().fields().iter();
+        let column =
+            columns.position(|column| column.metadata().get(FIELD).is_some_and(|f| f == field))?;
+        Some(shape.fields[column].name.clone())
+    }
+
+    /// The functions that have all that they read, on a server that has functions.
+    fn functions(
+        &self,
+        table: &TableToWrite,
+        shape: &Shape,
+        version: &ServerVersion,
+    ) -> Vec<FunctionDefinition> {
+        let all = self.0.iter().flat_map(|definition| &definition.functions);
+        let known = all.filter(|_| takes_functions(version)).filter_map(|function| {
+            let inputs = function.inputs.iter().map(|input| self.renamed(table, shape, input));
+            Some(FunctionDefinition { inputs: inputs.collect::<Option<_>>()?, ..function.clone() })
+        });
+        known.collect()
+    }
+
     /// Fields that the server computes.
     fn computed(&self) -> impl Iterator<Item = &FieldDefinition> {
         self.0.iter().flat_map(|definition| &definition.fields).filter(|f| f.function_output)
     }
 
-    /// The indexes to make, as the source has them: `None` where it has none, or the user says
-    /// otherwise.
+    /// The source's indexes on fields that come along.
     pub(super) fn indexes(
         &self,
-        config: &Config,
         table: &TableToWrite,
         shape: &Shape,
         version: &ServerVersion,
-    ) -> Option<Vec<IndexDefinition>> {
-        let definition = self.0.as_ref()?;
-        if config.index != IndexConfig::Choice(IndexChoice::Auto)
-            || config.schema.metric.is_some()
-            || definition.indexes.is_empty()
-        {
-            return None;
-        }
-        let columns = table.schema.arrow().fields();
-        let named = |field: &str| {
-            let column =
-                columns.iter().position(|c| c.metadata().get(FIELD).is_some_and(|f| f == field));
-            let computed = || self.computed().any(|f| f.name == field) && takes_functions(version);
-            match column {
-                Some(column) => Some(shape.fields[column].name.clone()),
-                None => computed().then(|| field.to_owned()),
-            }
+    ) -> Vec<IndexDefinition> {
+        let computed = self.functions(table, shape, version);
+        let is_computed =
+            |field: &str| computed.iter().any(|f| f.outputs.iter().any(|o| o == field));
+        let named = |field: &str| match self.renamed(table, shape, field) {
+            None if is_computed(field) => Some(field.to_owned()),
+            name => name,
         };
-        let indexes = definition.indexes.iter().filter_map(|index| {
+        let all = self.0.iter().flat_map(|definition| &definition.indexes);
+        let here = all.filter_map(|index| {
             let index = IndexDefinition { field: named(&index.field)?, ..index.clone() };
             Some(if version.is_lite() { index } else { complete(index) })
         });
-        // Its vectors may have been cast, or left out.
-        let indexes: Vec<_> = indexes.collect();
-        indexes.iter().any(|index| index.field == shape.vector).then_some(indexes)
+        here.collect()
     }
 
     /// Further names of the collection.
@@ -115,7 +128,12 @@ impl Origin {
     }
 
     /// What this server can't have, or has otherwise.
-    pub(super) fn notes(&self, version: &ServerVersion) -> Vec<String> {
+    pub(super) fn notes(
+        &self,
+        table: &TableToWrite,
+        shape: &Shape,
+        version: &ServerVersion,
+    ) -> Vec<String> {
         let Some(definition) = &self.0 else { return Vec::new() };
         let mut notes = Vec::new();
         if let Some(key) = definition.fields.iter().find(|field| field.primary_key && field.auto_id)
@@ -125,12 +143,16 @@ impl Origin {
                 key.name
             ));
         }
-        if !definition.functions.is_empty() && !takes_functions(version) {
-            let names: Vec<_> = definition.functions.iter().map(|f| f.name.as_str()).collect();
-            notes.push(format!(
-                "{version} has no functions: {} and what they compute are left out",
-                names.join(", ")
-            ));
+        let kept = self.functions(table, shape, version);
+        let is_kept = |function: &&FunctionDefinition| kept.iter().any(|k| k.name == function.name);
+        let lost: Vec<_> = definition.functions.iter().filter(|f| !is_kept(f)).collect();
+        if !lost.is_empty() {
+            let names: Vec<_> = lost.iter().map(|f| f.name.as_str()).collect();
+            let why = match takes_functions(version) {
+                true => "fields that they read are left out".to_owned(),
+                false => format!("{version} has no functions"),
+            };
+            notes.push(format!("{} and what they compute are left out: {why}", names.join(", ")));
         }
         let these = |what: fn(&FieldDefinition) -> bool| {
             let fields = definition.fields.iter().filter(|field| what(field));

@@ -1,7 +1,7 @@
 //! Looking at a target and saying what would happen.
 
 use super::beside::{Beside, Left};
-use super::config::Config;
+use super::config::{Config, IndexConfig};
 use super::decide::decide;
 use super::index::{for_existing, for_new};
 use super::notes::on_overwriting;
@@ -133,7 +133,7 @@ impl Intent {
     }
 
     fn check_partition_key(&self) -> Result<()> {
-        if self.target.partition.is_some() && !self.makes_collection() && self.has_partition_key() {
+        if self.target.partition.is_some() && self.has_partition_key() {
             return Err(Error::config(format!(
                 "Collection {} is divided by a partition key: Milvus chooses the partitions",
                 self.target.collection
@@ -144,8 +144,10 @@ impl Intent {
     }
 
     fn has_partition_key(&self) -> bool {
-        let fields = self.found.collection.iter().flat_map(|collection| &collection.fields);
-        fields.into_iter().any(|field| field.is_partition_key)
+        match &self.found.collection {
+            Some(collection) if !self.makes_collection() => collection.has_partition_key(),
+            _ => self.shape.fields.iter().any(|field| field.is_partition_key),
+        }
     }
 }
 
@@ -157,12 +159,22 @@ pub(super) fn indexes_of_new(
     shape: &Shape,
     version: &ServerVersion,
 ) -> Result<(Vec<IndexDefinition>, String)> {
-    if let Some(indexes) = origin.indexes(config, table, shape, version) {
+    let mut indexes = origin.indexes(table, shape, version);
+    let (vectors, others): (Vec<_>, Vec<_>) =
+        indexes.drain(..).partition(|index| index.field == shape.vector);
+    let as_there = config.index == IndexConfig::default() && config.schema.metric.is_none();
+    if as_there && !vectors.is_empty() {
+        let indexes = [vectors, others].concat();
         let note = format!("indexes as at the source: {}", words_of(&indexes));
         return Ok((indexes, note));
     }
     let (index, note) = for_new(config, table, &shape.vector, version)?;
-    Ok((index.into_iter().collect(), note))
+    // None at all is what none says.
+    if others.is_empty() || index.is_none() {
+        return Ok((index.into_iter().collect(), note));
+    }
+    let note = format!("{note}; as at the source: {}", words_of(&others));
+    Ok((index.into_iter().chain(others).collect(), note))
 }
 
 /// `HNSW on v (COSINE), STL_SORT on price`.

@@ -141,6 +141,7 @@ impl Shape {
                 data_type: field.data_type(),
                 element_type: field.element_type(),
                 dynamic: field.is_dynamic,
+                flags: field.nullable || field.default_value.is_some(),
                 dim: dim_of(table.schema.arrow().field(index), field.data_type()),
             })
             .collect();

@@ -5,8 +5,12 @@ use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
+use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::index::Index;
 use crate::source::choice::{Chosen, Offer};
+
+/// Name of indexes that are made for the time of a run.
+pub(super) const TEMPORARY_INDEX: &str = "vecpipe_read";
 
 /// A collection, as far as it is read.
 pub(super) struct Wanted {
@@ -20,9 +24,15 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Its indexes, without those that are made only to read it.
+    pub fn own_indexes(&self) -> impl Iterator<Item = &IndexDefinition> {
+        let all = self.indexes.iter().map(|index| &index.definition);
+        all.filter(|index| index.name != TEMPORARY_INDEX)
+    }
+
     /// True when the server divides rows by a field's value: its partitions are nobody's concern.
     pub fn has_partition_key(&self) -> bool {
-        self.collection.fields.iter().any(|field| field.is_partition_key)
+        self.collection.has_partition_key()
     }
 
     /// The partitions that are read.
@@ -49,7 +59,7 @@ pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wante
         let Some(collection) = client.describe_collection(&name).await? else { continue };
         let mut partitions = client.partitions(&name).await?;
         partitions.sort_by_key(|partition| (partition != DEFAULT_PARTITION, partition.clone()));
-        let keyed = collection.fields.iter().any(|field| field.is_partition_key);
+        let keyed = collection.has_partition_key();
         let offered = if keyed { vec![DEFAULT_PARTITION.to_owned()] } else { partitions.clone() };
         offers.push(Offer { collection: name, partitions: offered });
         described.push(Some((collection, partitions)));

@@ -25,6 +25,8 @@ mod read;
 mod readiness;
 mod tables;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
@@ -54,6 +56,9 @@ impl SourceFactory for Config {
         format!("milvus {uri} {database:?} {collections:?} {filter:?}")
     }
 }
+
+/// How long it may take to look whether tables changed while they were read.
+const TELL_WITHIN: Duration = Duration::from_secs(5);
 
 struct Milvus {
     config: Config,
@@ -93,7 +98,11 @@ impl Source for Milvus {
 
     async fn close(&self) {
         if let Some(client) = self.client.get() {
-            self.readiness.tell_of_changes(client).await;
+            // What was loaded must not stay so because a count takes long.
+            let told = tokio::time::timeout(TELL_WITHIN, self.readiness.tell_of_changes(client));
+            if told.await.is_err() {
+                tracing::warn!("It took too long to find out whether the source changed meanwhile");
+            }
             self.readiness.set_back(client).await;
         }
     }

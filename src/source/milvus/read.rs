@@ -7,7 +7,7 @@ use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
 
 use super::tables::Location;
-use crate::error::{Error, Result, Retry};
+use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Pages};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::keys::{Key, KeyRange};
@@ -78,22 +78,6 @@ impl Reading {
         self.limit.min(self.batch_size.rows_of(self.row_bytes)).clamp(1, MAX_PAGE)
     }
 
-    /// The next page, in fewer rows where they are more than the server can send at once.
-    async fn page(&mut self) -> Result<RecordBatch> {
-        loop {
-            let rows = self.rows();
-            let page = self.client.page(&self.scan, &self.range, &self.schema, rows).await;
-            match page {
-                Ok(page) => return Ok(page),
-                Err(error) if error.retry() == Retry::SmallerBatch && rows > 1 => {
-                    tracing::debug!(rows, "A page is too large to be sent: {error}");
-                    self.limit = rows / 2;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     /// Goes on behind the last of `keys`.
     fn move_on(&mut self, keys: &arrow_array::ArrayRef) -> Result<()> {
         let last = Key::last_of(keys);
@@ -133,7 +117,8 @@ impl Pages for Reading {
 
     async fn next_page(&mut self) -> Result<Option<RecordBatch>> {
         self.pass_over().await?;
-        let page = self.page().await?;
+        let (rows, range) = (self.rows(), &self.range);
+        let page = self.client.page(&self.scan, range, &self.schema, rows).await?;
         if page.num_rows() == 0 {
             return Ok(None);
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Wanted;
+use super::catalog::{TEMPORARY_INDEX, Wanted};
 use super::tables::Location;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
@@ -17,9 +17,6 @@ use crate::milvus::v2::page::Scan;
 use crate::milvus::v2::proto::schema::DataType;
 use crate::source::SourceTable;
 use crate::words::count;
-
-/// Name of indexes that are made for the time of a run.
-const INDEX: &str = "vecpipe_read";
 
 /// What was done to a collection so that it can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +54,7 @@ impl Readiness {
                 let (index_type, metric) = cheapest(field.data_type());
                 let index = IndexDefinition {
                     field: field.name.clone(),
-                    name: INDEX.to_owned(),
+                    name: TEMPORARY_INDEX.to_owned(),
                     index_type: index_type.to_owned(),
                     metric_type: metric.to_owned(),
                     ..IndexDefinition::default()
@@ -72,14 +69,19 @@ impl Readiness {
         }
         tracing::info!(collection = %name, "Not loaded: it is loaded while it is read");
         let whole = partitions.len() == wanted.partitions.len();
+        let missing = client.not_loaded(name, &partitions).await?;
+        let loads = match whole && missing.len() == partitions.len() {
+            true => Loaded::Collection,
+            false => Loaded::Partitions(missing),
+        };
+        // Noted before: what is cut short must be set back, too.
+        self.list().insert(name.clone(), Readied { loaded: loads, indexed: indexed.clone() });
         let loaded = client.load_missing(name, &partitions, whole).await.map_err(|error| {
             Error::from(error)
                 .at(format!("loading collection {name}"))
                 .help("only what is loaded can be read: load it by other means, or make room in the query nodes")
         })?;
-        if loaded != Loaded::Nothing || !indexed.is_empty() {
-            self.list().insert(name.clone(), Readied { loaded, indexed });
-        }
+        self.list().insert(name.clone(), Readied { loaded, indexed });
         Ok(())
     }
 
@@ -97,7 +99,7 @@ impl Readiness {
                 %collection,
                 ?loaded,
                 ?indexed,
-                "The interrupted run made it ready to be read, and may not have set that back: release it, and drop the index {INDEX}, if nobody needs them"
+                "The interrupted run made it ready to be read, and may not have set that back: release it, and drop the index {TEMPORARY_INDEX}, if nobody needs them"
             );
         }
     }
@@ -135,7 +137,7 @@ impl Readiness {
             let mut done = client.release(&collection, loaded).await;
             for field in &indexed {
                 if done.is_ok() {
-                    done = client.drop_index(&collection, field, INDEX).await;
+                    done = client.drop_index(&collection, field, TEMPORARY_INDEX).await;
                 }
             }
             if let Err(error) = done {

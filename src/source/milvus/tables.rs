@@ -13,6 +13,7 @@ use super::readiness::{Readied, Readiness};
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
+use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD};
 use crate::milvus::v2::field::{DYNAMIC, arrow_field, type_words};
 use crate::milvus::v2::keys::KeyRange;
@@ -44,7 +45,7 @@ pub(super) struct Location {
 /// A table's name.
 pub(super) fn name_of(wanted: &Wanted, chosen: &Chosen) -> String {
     let collection = &wanted.collection.name;
-    match wanted.partitions.get(chosen.partition) {
+    match wanted.partitions.get(chosen.partition).filter(|_| !wanted.has_partition_key()) {
         Some(partition) if partition != DEFAULT_PARTITION => format!("{collection}/{partition}"),
         _ => collection.clone(),
     }
@@ -136,8 +137,8 @@ pub(super) async fn table(
 
 /// The metric of the index on a field.
 fn metric(wanted: &Wanted, field: &str) -> Option<Metric> {
-    let mut indexes = wanted.indexes.iter().map(|index| &index.definition);
-    indexes.find(|index| index.field == field)?.metric_type.parse().ok()
+    let index = wanted.own_indexes().find(|index| index.field == field);
+    index?.metric_type.parse().ok()
 }
 
 /// The columns that are read, and the collection's definition in the metadata.
@@ -148,7 +149,7 @@ fn schema(
     notes: &mut Vec<String>,
 ) -> Result<TableSchema> {
     let collection = &wanted.collection;
-    let asked = asked_fields(config, &collection.fields, collection.dynamic)?;
+    let asked = asked_fields(config, collection)?;
     let mut fields = Vec::new();
     let mut unknown = Vec::new();
     let mut computed = Vec::new();
@@ -161,7 +162,9 @@ fn schema(
             unknown.push(format!("{} {}", field.name, type_words(field)));
         }
     }
-    unknown.extend(collection.struct_fields.iter().map(|name| format!("{name} (list of structs)")));
+    let asked = |name: &&String| config.output_fields.as_ref().is_none_or(|f| f.contains(*name));
+    let structs = collection.struct_fields.iter().filter(asked);
+    unknown.extend(structs.map(|name| format!("{name} (list of structs)")));
     if !unknown.is_empty() {
         return Err(Error::source(format!(
             "Collection {} has fields of types that can't be moved: {}",
@@ -186,7 +189,7 @@ fn schema(
         .help("name a field with vectors by source.milvus.output_fields; those that the server computes can't be read"));
     }
     let definition = Definition {
-        indexes: wanted.indexes.iter().map(|index| index.definition.clone()).collect(),
+        indexes: wanted.own_indexes().cloned().collect(),
         aliases: wanted.aliases.clone(),
         loaded,
         ..Definition::of(collection.clone())
@@ -203,14 +206,13 @@ fn marked(column: Field) -> Field {
 }
 
 /// The fields that the configuration asks for, with the primary key.
-fn asked_fields<'a>(
-    config: &Config,
-    fields: &'a [FieldSchema],
-    dynamic: bool,
-) -> Result<Vec<&'a FieldSchema>> {
+fn asked_fields<'a>(config: &Config, collection: &'a Collection) -> Result<Vec<&'a FieldSchema>> {
+    let Collection { fields, struct_fields, dynamic, .. } = collection;
     let Some(names) = &config.output_fields else { return Ok(fields.iter().collect()) };
-    let known: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
-    let missing = |name: &&String| !(known.contains(&name.as_str()) || dynamic && *name == DYNAMIC);
+    let structs = struct_fields.iter().map(String::as_str);
+    let known: Vec<_> = fields.iter().map(|field| field.name.as_str()).chain(structs).collect();
+    let missing =
+        |name: &&String| !(known.contains(&name.as_str()) || *dynamic && *name == DYNAMIC);
     if let Some(name) = names.iter().find(missing) {
         let error = Error::config(format!("There is no field `{name}`"));
         let error = error.at("source.milvus.output_fields");

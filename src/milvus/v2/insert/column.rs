@@ -27,6 +27,9 @@ pub struct InsertColumn {
     pub element_type: Milvus,
     /// Dimensions, of a vector field.
     pub dim: usize,
+    /// True for a field that is told of each row whether it has a value: one that may be null or has
+    /// a default value. Milvus 2.5 refuses rows without that; others refuse rows with it.
+    pub flags: bool,
     /// True for the field that holds what rows have beyond the schema.
     pub dynamic: bool,
 }
@@ -167,7 +170,10 @@ impl InsertColumn {
 
     fn put_scalar(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
         let (number, payload) = self.payload(values)?;
-        let valid = values.nulls().filter(|nulls| nulls.null_count() > 0);
+        let valid = match values.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None if self.flags => Some(NullBuffer::new_valid(values.len())),
+            nulls => nulls.cloned(),
+        };
         let (packed, bytes) = payload.into_parts();
         let array_len = if packed { field_len(1, bytes.len()) } else { bytes.len() };
         // FieldData { type, field_name, scalars: ScalarField { …: …Array { data } }, valid_data }
@@ -177,7 +183,7 @@ impl InsertColumn {
         };
         let array_len = array_len + element_len;
         let scalar_len = field_len(number, array_len);
-        let valid_len = valid.map_or(0, |_| field_len(7, values.len()));
+        let valid_len = valid.as_ref().map_or(0, |_| field_len(7, values.len()));
         let dynamic_len = if self.dynamic { 2 } else { 0 };
         let out = parts.out();
         let len = self.head_len() + field_len(3, scalar_len) + dynamic_len + valid_len;
@@ -194,7 +200,7 @@ impl InsertColumn {
         }
         put_number(parts.out(), 6, self.dynamic.into());
         if let Some(valid) = valid {
-            put_valid(parts.out(), valid);
+            put_valid(parts.out(), &valid);
         }
         Ok(())
     }
