@@ -1,0 +1,1 @@
+//! A live source that goes away, and comes back; and what a run that goes on reads of it.
