@@ -193,8 +193,7 @@ impl LiveCase {
         match self.to {
             Target::Parquet => {
                 folder.write("run.yaml", &self.config(source, &before.uri, "parquet: { dir: out"));
-                let told = self.attempts(&folder, &[before]).until_done();
-                self.verify(&folder, &self.config(source, &source.uri, "parquet: { dir: out"));
+                let told = self.until_done(&folder, &[before]);
                 let server = servers.of(Kind::Lite);
                 let files = server.ask(&json!({ "do": "files", "folder": folder.path("out") }));
                 let expected: Map<_, _> = source.rows.values().flat_map(rows_of).collect();
@@ -204,18 +203,12 @@ impl LiveCase {
             Target::Server(kind) => {
                 let server = servers.of(kind);
                 let target = server.name("faults");
-                let sink = |uri: &str| {
-                    format!(
-                        "milvus: {{ uri: '{uri}', collection: {}, {}",
-                        target.name,
-                        limits(kind)
-                    )
-                };
                 let old = self.put_old(server, &target.name);
                 let behind = RUNTIME.block_on(Proxy::scripted(&server.uri, self.writing.script()));
-                folder.write("run.yaml", &self.config(source, &before.uri, &sink(&behind.uri)));
-                let told = self.attempts(&folder, &[before, behind]).until_done();
-                self.verify(&folder, &self.config(source, &source.uri, &sink(&server.uri)));
+                let (uri, name, limits) = (&behind.uri, &target.name, limits(kind));
+                let sink = format!("milvus: {{ uri: '{uri}', collection: {name}, {limits}");
+                folder.write("run.yaml", &self.config(source, &before.uri, &sink));
+                let told = self.until_done(&folder, &[before, behind]);
                 server.call("load_collection", json!({ "collection_name": target.name }));
                 let found = shown(server, &target.name);
                 for (partition, expected) in self.expected(source, old) {
@@ -230,17 +223,16 @@ impl LiveCase {
         }
     }
 
-    fn attempts<'a>(&'a self, folder: &'a Folder, proxies: &'a [Proxy]) -> Attempts<'a> {
-        Attempts { case: self, seed: self.seed, politely: self.politely, folder, proxies }
-    }
-
-    /// What the judge sees, the program must see too.
-    fn verify(&self, folder: &Folder, config: &str) {
-        if self.seed % 3 == 1 && self.mode != Mode::Skip {
-            folder.write("run.yaml", config);
+    fn until_done(&self, folder: &Folder, proxies: &[Proxy]) -> Told {
+        let LiveCase { seed, politely, .. } = *self;
+        let told = Attempts { case: self, seed, politely, folder, proxies }.until_done();
+        // What the judge sees, the program must see too.
+        if seed % 3 == 1 && self.mode != Mode::Skip {
+            proxies.iter().for_each(Proxy::calm);
             let verified = folder.pipeline(&["verify", "run.yaml"]);
             assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
         }
+        told
     }
 
     /// The rows that the target has before, if it has any: of the kind `plain`, with other vectors.

@@ -8,6 +8,7 @@ mod attempts;
 mod common;
 mod cut_off;
 mod disk;
+mod lite;
 mod live;
 mod live_end;
 #[path = "../live/support.rs"]

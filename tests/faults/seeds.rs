@@ -20,7 +20,7 @@ use crate::target::Servers;
 const AT_ONCE: u64 = 6;
 /// Runs in the ordinary test suite: of files, and of live servers.
 const FEW: u64 = 20;
-const FEW_LIVE: u64 = 8;
+const FEW_LIVE: u64 = 4;
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
