@@ -87,7 +87,9 @@ impl LiveServers {
 
 /// Collections that are read, each made when it is first wanted: it takes a Milvus seconds to load one.
 #[derive(Default)]
-pub struct Sources(Mutex<BTreeMap<(Kind, &'static str), Arc<OnceLock<Source>>>>);
+pub struct Sources(Mutex<BTreeMap<(Kind, &'static str), Made>>);
+
+type Made = Arc<OnceLock<Source>>;
 
 /// A collection that many runs read.
 struct Source {
@@ -121,7 +123,7 @@ impl Drop for Source {
 }
 
 impl Sources {
-    fn of(&self, kind: Kind, like: &'static str) -> Arc<OnceLock<Source>> {
+    fn of(&self, kind: Kind, like: &'static str) -> Made {
         let source = Arc::clone(self.0.lock().unwrap().entry((kind, like)).or_default());
         source.get_or_init(|| Source::made(kind, like));
         source
