@@ -3,10 +3,16 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attempts;
 #[path = "../common/mod.rs"]
 mod common;
 mod cut_off;
 mod disk;
+mod lite;
+mod live;
+mod live_end;
+#[path = "../live/support.rs"]
+mod live_support;
 mod material;
 #[path = "../milvus1/support.rs"]
 mod milvus1_cases;

@@ -3,69 +3,14 @@
 //! A Milvus has written down what it acknowledged. Milvus Lite loses some of that; then the run must not
 //! say that all is well.
 
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
+use crate::lite::Lite;
 use crate::material::{self, Set, Task};
 use crate::milvus1_server::Milvus1;
 use crate::proxy::{Fault, Proxy, Script};
 use crate::support::{Folder, Server, Truth};
 use crate::target::RUNTIME;
-
-/// Longest time that a server may take to start.
-const STARTS: Duration = Duration::from_secs(120);
-
-/// A Milvus Lite of this test's own.
-struct Lite {
-    data: PathBuf,
-    port: u16,
-    process: Option<Child>,
-}
-
-impl Lite {
-    fn start(data: PathBuf) -> Lite {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let mut lite = Lite { data, port: free.unwrap().port(), process: None };
-        lite.launch();
-        lite
-    }
-
-    /// Starts the server and waits until it takes connections.
-    fn launch(&mut self) {
-        let python = std::env::var_os("VECPIPE_PYTHON").expect("scripts/test sets VECPIPE_PYTHON");
-        let mut command = Command::new(Path::new(&python).with_file_name("milvus-lite"));
-        command.arg("server").arg("--data-dir").arg(&self.data);
-        command.args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.process = Some(command.spawn().unwrap());
-        let deadline = Instant::now() + STARTS;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "Milvus Lite does not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Asks the server to end, and waits until it has.
-    fn stop(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
-        let kill = format!("kill -TERM {}", process.id());
-        let _ = Command::new("sh").args(["-c", &kill]).status();
-        process.wait().unwrap();
-    }
-
-    fn uri(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Lite {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
 
 /// Three inserts in, and again seven later.
 fn script() -> Script {

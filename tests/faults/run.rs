@@ -1,21 +1,14 @@
-//! One run, which is cut off again and again until it is done.
+//! One run of files, which is cut off again and again until it is done.
 
-use std::fmt::{self, Write as _};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::fmt;
 
-use crate::common::kill::{Random, is_done};
+use crate::attempts::{Attempts, Told};
+use crate::common::kill::Random;
 use crate::material::{self, Rows, Set, Task};
-use crate::proxy::{Call, Fault, Proxy};
+use crate::proxy::Proxy;
 use crate::script::Trouble;
 use crate::support::Folder;
 use crate::target::{Kind, RUNTIME, Servers, Target};
-
-/// Longest time that one attempt may take.
-const HUNG: Duration = Duration::from_secs(180);
-/// Calls by which the program learns what it is connected to. It gives up at once when they fail.
-const CONNECTING: [&str; 3] = ["GetVersion", "ListDatabases", "Cmd"];
 
 /// How rows come to a target that may hold some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +33,6 @@ pub struct Case {
     /// True where the program is asked to end; else it is killed.
     politely: bool,
     trouble: Trouble,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Told {
-    pub attempts: u64,
-    pub ends: u64,
-    pub faults: u64,
 }
 
 impl fmt::Display for Case {
@@ -121,7 +106,14 @@ impl Case {
         };
         let config = self.config(&target, &proxy.uri, self.set, mode, conflict);
         folder.write("run.yaml", &config);
-        let told = self.until_done(&folder, &proxy);
+        let attempts = Attempts {
+            case: self,
+            seed: self.seed,
+            politely: self.politely,
+            folder: &folder,
+            proxies: &[proxy],
+        };
+        let told = attempts.until_done();
         match self.set {
             Set::Partitions => target.holds_partitions(),
             _ => target.holds(&self.expected(), &folder.path("")),
@@ -180,83 +172,4 @@ impl Case {
         rows.extend(over);
         rows
     }
-
-    fn until_done(&self, folder: &Folder, proxy: &Proxy) -> Told {
-        let mut random = Random::seeded(!self.seed);
-        let mut told = Told::default();
-        loop {
-            told.attempts += 1;
-            assert!(told.attempts < 60, "it does not end: {}", self.story(proxy, ""));
-            let calls_before = proxy.all_calls().len();
-            let (code, stderr) = self.attempt(folder, proxy, &mut random);
-            let calls = proxy.all_calls().split_off(calls_before);
-            let is_end = |call: &Call| matches!(call.fault, Fault::ActBefore | Fault::ActAfter);
-            let ended = calls.iter().any(is_end);
-            told.ends += u64::from(ended);
-            let told_faults = calls.iter().filter(|call| call.fault != Fault::None).count();
-            told.faults += told_faults as u64;
-            let not_connected =
-                |call: &Call| CONNECTING.contains(&&*call.name) && call.fault != Fault::None;
-            match code {
-                Some(0) => return told,
-                // Killed after its end: the next run would be a new one.
-                None if ended && is_done(&folder.path(""), "run.yaml") => return told,
-                None if ended => {}
-                Some(130) if ended && self.politely => {}
-                Some(3) if calls.iter().any(not_connected) => {}
-                _ => panic!("it ended with {code:?}: {}", self.story(proxy, &stderr)),
-            }
-        }
-    }
-
-    /// Starts the program and waits for its end: the exit code, none if it was killed, and what it said.
-    fn attempt(
-        &self,
-        folder: &Folder,
-        proxy: &Proxy,
-        random: &mut Random,
-    ) -> (Option<i32>, String) {
-        let parallelism = (1 + random.below(8)).to_string();
-        let memory = format!("{}KiB", 4 << random.below(10));
-        let flags = ["run", "run.yaml", "--parallelism", &parallelism, "--memory", &memory];
-        let stderr = std::fs::File::create(folder.path("stderr")).unwrap();
-        let mut command = folder.command(&flags);
-        let child = command.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-        let child = Arc::new(Mutex::new(child));
-        let (victim, politely) = (Arc::clone(&child), self.politely);
-        proxy.on_act(move || end(&mut victim.lock().unwrap(), politely));
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = child.lock().unwrap().try_wait().unwrap() {
-                break status;
-            }
-            if started.elapsed() > HUNG {
-                child.lock().unwrap().kill().unwrap();
-                panic!("it hangs: {}", self.story(proxy, ""));
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        };
-        // What a server was asked before the program was killed, it does before it is asked anew.
-        RUNTIME.block_on(proxy.at_rest());
-        (status.code(), std::fs::read_to_string(folder.path("stderr")).unwrap())
-    }
-
-    fn story(&self, proxy: &Proxy, stderr: &str) -> String {
-        let mut story = format!("{self:?}\n");
-        let calls = proxy.all_calls();
-        for Call { name, bytes, fault } in calls.iter().skip(calls.len().saturating_sub(120)) {
-            let _ = writeln!(story, "  {name} of {bytes} bytes: {fault:?}");
-        }
-        story + stderr
-    }
-}
-
-/// Ends the program, unless it has.
-fn end(child: &mut Child, politely: bool) {
-    if !politely {
-        let _ = child.kill();
-        return;
-    }
-    let kill = format!("kill -TERM {}", child.id());
-    let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
 }

@@ -36,9 +36,9 @@ impl Trouble {
             let mut hash = DefaultHasher::new();
             (self.seed, call, *nth).hash(&mut hash);
             let mut random = Random::seeded(hash.finish());
-            // There are many inserts, and few of the others.
-            let one_in =
-                if matches!(call, "Insert" | "Upsert") { self.one_in * 3 } else { self.one_in };
+            // There are many of these, and few of the others.
+            let many = matches!(call, "Insert" | "Upsert" | "Query");
+            let one_in = if many { self.one_in * 3 } else { self.one_in };
             if *nth > MOST || random.below(one_in) > 0 {
                 return Fault::None;
             }

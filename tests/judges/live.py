@@ -6,11 +6,15 @@ A request is one line of JSON on standard input, an answer one line of JSON on s
 
     {"do": "make", "kind": …, "collection": …, "rows": …}     → {}
     {"do": "tell", "collection": …}
-        → {"schema", "indexes", "aliases", "rows": {partition: {id: {field: value}}}}
+        → {"schema", "indexes", "aliases", "rows": {partition: {id: {field: value}}},
+           "counts": {partition: rows}}
         values of vectors as bytes in hexadecimal digits, JSON as what it says
     {"do": "insert", "collection": …, "ids": [...]}           further rows of the kind "plain" → {}
     {"do": "call", "name": …, "arguments": {…}}               any method of MilvusClient → {}
     {"do": "state", "collection": …}                          → {"state", "indexes"}
+    {"do": "files", "folder": …}                              rows of Parquet files, by ids and as `tell`
+        → {"rows": {id: {field: value}}}                      has them; fields as those of "plain"
+    {"do": "names", "prefix": …}                              of collections → {"names"}
     {"do": "drop", "collections": [prefix, …]}                → {}
 
 What goes wrong is the answer {"wrong": …}.
@@ -21,8 +25,10 @@ import logging
 import random
 import struct
 import sys
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 logging.disable(logging.WARNING)
@@ -34,6 +40,7 @@ VECTORS = {
     DataType.BFLOAT16_VECTOR: "BFloat16Vector",
     DataType.SPARSE_FLOAT_VECTOR: "SparseFloatVector",
 }
+MOST = 16384  # rows of an answer
 ODD = ['', 'a"b', "c\\d", "e\nf", "tab\there", "日本語", "𝄞", "'single'", "{}", "% or true"]
 
 
@@ -208,7 +215,7 @@ def make(request):
 
 
 def insert(request):
-    rows = [{"id": n, "v": floats(n, 8)} for n in request["ids"]]
+    rows = [{"id": n, "v": floats(n % 2**32, 8)} for n in request["ids"]]
     CLIENT.insert(request["collection"], rows)
     CLIENT.flush(request["collection"])
     return {}
@@ -231,6 +238,17 @@ def plainly(kind, value):
     return value
 
 
+def shown(name, everything, key, options):
+    """Rows of a collection. The iterator builds conditions that texts of some kinds break."""
+    options["consistency_level"] = "Strong"
+    if key != DataType.INT64:
+        return CLIENT.query(name, everything, limit=MOST, **options)
+    pages, rows = CLIENT.query_iterator(name, filter=everything, batch_size=4000, **options), []
+    while page := pages.next():
+        rows += page
+    return rows
+
+
 def tell(request):
     name = request["collection"]
     told = CLIENT.describe_collection(name)
@@ -240,12 +258,14 @@ def tell(request):
     key = next(f["name"] for f in fields if f.get("is_primary"))
     wanted = [n for n in kinds if n not in computed] + (["*"] if told["enable_dynamic_field"] else [])
     everything = f'{key} >= ""' if kinds[key] == DataType.VARCHAR else f"{key} <= 0 or {key} > 0"
-    rows = {}
+    rows, counts = {}, {}
     keyed = any(f.get("is_partition_key") for f in fields)
     for part in [None] if keyed else CLIENT.list_partitions(name):
         where = {} if keyed else {"partition_names": [part]}
-        found = CLIENT.query(name, everything, output_fields=wanted, limit=16384,
+        count = CLIENT.query(name, everything, output_fields=["count(*)"],
                              consistency_level="Strong", **where)
+        counts[part or "all"] = count[0]["count(*)"]
+        found = shown(name, everything, kinds[key], {"output_fields": wanted, **where})
         rows[part or "all"] = {
             str(row[key]): {k: plainly(kinds.get(k), v) for k, v in row.items() if k not in computed}
             for row in found
@@ -274,7 +294,22 @@ def tell(request):
         "indexes": indexes,
         "aliases": sorted(CLIENT.list_aliases(name)["aliases"]),
         "rows": rows,
+        "counts": counts,
     }
+
+
+def files(request):
+    rows = {}
+    for part in sorted(Path(request["folder"]).rglob("part-*.parquet")):
+        for row in pq.read_table(part, partitioning=None).to_pylist():
+            key = str(row["id"])
+            assert key not in rows, f"{key} is there twice, in {part} again"
+            rows[key] = {**row, "v": plainly(DataType.FLOAT_VECTOR, row["v"])}
+    return {"rows": rows}
+
+
+def names(request):
+    return {"names": [n for n in CLIENT.list_collections() if n.startswith(request["prefix"])]}
 
 
 def state(request):
@@ -296,7 +331,8 @@ def drop(request):
     return {}
 
 
-DO = {"make": make, "insert": insert, "tell": tell, "call": call, "drop": drop, "state": state}
+DO = {"make": make, "insert": insert, "tell": tell, "call": call, "drop": drop, "state": state,
+      "files": files, "names": names}
 for line in sys.stdin:
     request = json.loads(line)
     try:

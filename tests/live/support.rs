@@ -1,4 +1,5 @@
 //! Servers with collections of every kind, and moves between them.
+#![allow(dead_code, reason = "other tests use a part of it")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,18 +18,23 @@ pub struct Server {
 impl Server {
     /// Milvus 2.3.5.
     pub fn milvus() -> Server {
-        Server::at("VECPIPE_TEST_MILVUS", false)
+        Server::named("VECPIPE_TEST_MILVUS", false)
     }
 
     /// Milvus Lite.
     pub fn lite() -> Server {
-        Server::at("VECPIPE_TEST_LITE", true)
+        Server::named("VECPIPE_TEST_LITE", true)
     }
 
-    fn at(variable: &str, lite: bool) -> Server {
+    fn named(variable: &str, lite: bool) -> Server {
         let uri = std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
         });
+        Server::at(uri, lite)
+    }
+
+    /// The server at this address.
+    pub fn at(uri: String, lite: bool) -> Server {
         let judge = Judge::start("tests/judges/live.py", [uri.as_str()]);
         Server { uri, lite, judge }
     }
@@ -71,6 +77,12 @@ pub struct Collection<'a> {
 }
 
 impl Collection<'_> {
+    /// The name; what has it is not dropped at the end.
+    pub fn lasting(self) -> String {
+        let mut this = std::mem::ManuallyDrop::new(self);
+        std::mem::take(&mut this.name)
+    }
+
     /// All that pymilvus tells of it.
     #[track_caller]
     pub fn tell(&self) -> Value {
