@@ -23,6 +23,12 @@ pub(crate) fn of_status(rpc: &'static str, status: Option<&Status>) -> Option<Mi
     Some(MilvusError::Refused { rpc, code, missing, reason, retry })
 }
 
+/// A query node does not have a partition that the server as a whole counts as loaded: while others of
+/// its collection are being loaded, it may lack it for a moment (seen on 2.3.5).
+fn is_being_loaded(reason: &str) -> bool {
+    reason.contains("delegator") && reason.contains("partition not loaded")
+}
+
 /// `old`: the code is an `error_code`, whose numbers mean other things.
 fn is_missing(code: i32, old: bool, reason: &str) -> bool {
     match code {
@@ -53,6 +59,7 @@ fn retry_of_code(code: i32, error_code: i32, reason: &str) -> Retry {
         (_, 45 | 46 | 56 | 57) => Retry::Ambiguous,
         // "Not ready" by its number, which others use for anything.
         (1, _) if reason.contains("not ready") => Retry::Ambiguous,
+        _ if is_being_loaded(reason) => Retry::BackOff,
         _ => Retry::No,
     }
 }
@@ -64,6 +71,16 @@ mod tests {
 
     fn status(code: i32, error_code: i32, reason: &str) -> Status {
         Status { code, error_code, reason: reason.to_owned(), ..Status::default() }
+    }
+
+    #[test]
+    fn a_partition_that_a_node_lacks_for_a_moment_is_waited_for() {
+        let reason = "failed to search/query delegator 1 for channel c: fail to Query, QueryNode ID = 1, reason=partition not loaded[partition=[4]]";
+        let error = of_status("Query", Some(&status(65_535, 0, reason))).unwrap();
+        assert_eq!(error.retry(), Retry::BackOff);
+        let unloaded = "failed to query: collection not loaded[collection=4]";
+        let error = of_status("Query", Some(&status(101, 0, unloaded))).unwrap();
+        assert_eq!(error.retry(), Retry::No);
     }
 
     #[test]
