@@ -48,7 +48,7 @@ fn an_unknown_kind_lists_those_there_are() {
         |
       3 |   hdf: { paths: [a.h5] }
         |   ^^^
-      help: did you mean `hdf5`? Known here: faiss, hdf5, milvus1, parquet, synthetic
+      help: did you mean `hdf5`? Known here: faiss, hdf5, milvus, milvus1, parquet, synthetic
     ");
 }
 
@@ -62,7 +62,7 @@ fn two_kinds_are_one_too_many_and_none_is_too_few() {
         |
       2 | source: { synthetic: { rows: 1, dim: 4 }, hdf5: {} }
         |                                           ^^^^
-      help: keep one of them; kinds are faiss, hdf5, milvus1, parquet, synthetic
+      help: keep one of them; kinds are faiss, hdf5, milvus, milvus1, parquet, synthetic
     ");
     let none = "version: 1\nsource:\nsink: { null: {} }\n";
     insta::assert_snapshot!(error(none, &[]), @r"
@@ -71,7 +71,7 @@ fn two_kinds_are_one_too_many_and_none_is_too_few() {
         |
       2 | source:
         | ^^^^^^
-      help: write one of faiss, hdf5, milvus1, parquet, synthetic
+      help: write one of faiss, hdf5, milvus, milvus1, parquet, synthetic
     ");
     let bare = "version: 1\nsource: hdf5\nsink: { null: {} }\n";
     insta::assert_snapshot!(error(bare, &[]), @r"
