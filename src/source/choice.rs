@@ -126,7 +126,7 @@ impl Choice<'_> {
     fn check_renamed(&self, offers: &[Offer]) -> Result<()> {
         let keys = |offer: &Offer| {
             let partitions = offer.partitions.iter().map(|p| partition_key(offer, p));
-            partitions.chain([offer.collection.clone()]).collect::<Vec<_>>()
+            std::iter::once(offer.collection.clone()).chain(partitions).collect::<Vec<_>>()
         };
         let known: Vec<_> = offers.iter().flat_map(keys).collect();
         let Some(key) = self.rename.keys().find(|key| !known.contains(key)) else { return Ok(()) };

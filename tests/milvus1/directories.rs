@@ -51,10 +51,10 @@ async fn collections_and_partitions_can_be_chosen_and_renamed() {
     let error = source(&path, json!({ "collections": { "nope": null } })).tables().await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("There is no collection `nope`"), "{error}");
-    assert!(error.contains("there are `float_l2`, `float_multi`"), "{error}");
+    assert!(error.contains("known here: float_l2, float_multi"), "{error}");
     let error = source(&path, json!({ "collections": { "float_l2": ["p9"] } })).tables().await;
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("has no partition `p9`") && error.contains("`p2`"), "{error}");
+    assert!(error.contains("has no partition `p9`") && error.contains("p1, p2"), "{error}");
 }
 
 #[tokio::test]
