@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use super::keys::{Key, KeyRange};
 use super::page::{MAX_PAGE, Scan};
-use super::query::{IDS_PER_QUERY, Question, is_one_of, the_count};
+use super::query::{IDS_PER_QUERY, Question, is_one_of};
 use super::rows::to_arrow;
 use crate::error::Retry;
 use crate::milvus::v2::{Client, MilvusError, Result};
@@ -33,6 +33,18 @@ impl ById {
             return Err(MilvusError::Settings(format!("Ids can't be {}", ids.data_type())));
         };
         Ok(self.those(expr, fields))
+    }
+
+    /// All its rows, page by page.
+    fn scan(&self, ids: &DataType) -> Scan {
+        Scan {
+            collection: self.collection.clone(),
+            partitions: self.partitions.clone(),
+            key: self.key.clone(),
+            texts: *ids == DataType::Utf8,
+            filter: None,
+            moment: 0,
+        }
     }
 
     fn those(&self, expr: String, fields: Vec<String>) -> Question<'_> {
@@ -93,12 +105,7 @@ impl Client {
     /// # Errors
     /// When the collection is not loaded, or the server can't be asked.
     pub async fn count_by_id(&self, of: &ById, ids: &ArrayRef) -> Result<u64> {
-        let mut count = 0;
-        for ids in chunks(ids, IDS_PER_QUERY) {
-            let question = of.these(&ids, vec!["count(*)".to_owned()])?;
-            count += the_count(&self.ask(question).await?)?;
-        }
-        Ok(count)
+        self.count_of(&of.scan(ids.data_type()), ids).await
     }
 
     /// Ids in ascending order, each once: the next some after `last`, or the first ones. None are
@@ -112,17 +119,9 @@ impl Client {
         data_type: &DataType,
         last: Option<&ArrayRef>,
     ) -> Result<ArrayRef> {
-        let scan = Scan {
-            collection: of.collection.clone(),
-            partitions: of.partitions.clone(),
-            key: of.key.clone(),
-            texts: *data_type == DataType::Utf8,
-            filter: None,
-            moment: 0,
-        };
         let range = KeyRange { after: last.and_then(Key::last_of), up_to: None };
         let schema = Arc::new(Schema::new(vec![Field::new(&of.key, data_type.clone(), true)]));
-        Ok(self.page(&scan, &range, &schema, MAX_PAGE).await?.column(0).clone())
+        Ok(self.page(&of.scan(data_type), &range, &schema, MAX_PAGE).await?.column(0).clone())
     }
 }
 

@@ -50,8 +50,6 @@ pub struct Definition {
     /// Its further names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// True when it could be searched.
-    pub loaded: bool,
 }
 
 /// A field.
@@ -194,8 +192,8 @@ fn pairs(map: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
 }
 
 impl Definition {
-    /// The definition of a collection as the server describes it, without indexes, aliases and
-    /// whether it is loaded, which are asked for by calls of their own.
+    /// The definition of a collection as the server describes it, without indexes and
+    /// aliases, which are asked for by calls of their own.
     pub fn of(collection: Collection) -> Definition {
         let key = collection.fields.iter().any(|field| field.is_partition_key);
         let consistency = ConsistencyLevel::try_from(collection.consistency);

@@ -167,6 +167,16 @@ pub fn field_schema(field: &Field, nulls: bool) -> Option<FieldSchema> {
     })
 }
 
+/// The hidden field that holds what rows have beyond the schema.
+pub fn dynamic_field() -> FieldSchema {
+    FieldSchema {
+        name: DYNAMIC.to_owned(),
+        data_type: DataType::Json.into(),
+        is_dynamic: true,
+        ..FieldSchema::default()
+    }
+}
+
 /// The limits that a field of this type must have, and the largest that a Milvus takes.
 pub fn limits_of(field: &FieldSchema) -> &'static [(&'static str, usize)] {
     match (field.data_type(), field.element_type()) {

@@ -55,7 +55,7 @@ impl Scan {
 
 impl Client {
     /// The moment that the collection shows now, so that it can be shown again: from servers that
-    /// keep it (Milvus 2.4 and later). 0 from others.
+    /// keep it (by the source of Milvus's proxy; 2.3.5 and Milvus Lite do not). 0 from others.
     ///
     /// # Errors
     /// When the collection is not loaded, or the server can't be asked.

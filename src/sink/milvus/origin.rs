@@ -9,7 +9,7 @@ use crate::milvus::v2::collection::NewCollection;
 use crate::milvus::v2::definition::{
     Definition, FIELD, FieldDefinition, FunctionDefinition, IndexDefinition,
 };
-use crate::milvus::v2::field::{DYNAMIC, arrow_field, limits_of, pair, parameter};
+use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, limits_of, pair, parameter};
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
 use crate::milvus::v2::proto::schema::FieldSchema;
 use crate::sink::TableToWrite;
@@ -30,7 +30,7 @@ impl Origin {
     pub(super) fn field(&self, column: &Field) -> Option<FieldSchema> {
         let name = column.metadata().get(FIELD)?;
         let schema = match name.as_str() {
-            DYNAMIC => super::shape::dynamic_field(),
+            DYNAMIC => dynamic_field(),
             name => self.0.as_ref()?.field(name)?.schema()?,
         };
         let same = arrow_field(&schema)?.data_type() == column.data_type();

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::{
-    DYNAMIC, MAX_DIM, dim_of, field_schema, fields_words, is_vector, milvus_type, parameter,
-    type_words,
+    DYNAMIC, MAX_DIM, dim_of, dynamic_field, field_schema, fields_words, is_vector, milvus_type,
+    parameter, type_words,
 };
 use crate::milvus::v2::insert::InsertColumn;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
@@ -235,17 +235,8 @@ fn element_of(column: &Field) -> DataType {
     schema.map_or(DataType::None, |schema| schema.element_type())
 }
 
-/// The hidden field that holds what rows have beyond the schema.
-pub(super) fn dynamic_field() -> FieldSchema {
-    DYNAMIC_FIELD.clone()
-}
-
-static DYNAMIC_FIELD: LazyLock<FieldSchema> = LazyLock::new(|| FieldSchema {
-    name: DYNAMIC.to_owned(),
-    data_type: DataType::Json.into(),
-    is_dynamic: true,
-    ..FieldSchema::default()
-});
+/// Fields are lent by the collection that has them, and no collection has this one.
+static DYNAMIC_FIELD: LazyLock<FieldSchema> = LazyLock::new(dynamic_field);
 
 /// The Milvus type of a column, if this server takes it.
 fn sendable_type(column: &Field, version: &ServerVersion) -> Result<DataType> {

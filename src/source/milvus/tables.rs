@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Wanted;
@@ -15,14 +15,14 @@ use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD};
-use crate::milvus::v2::field::{DYNAMIC, arrow_field, type_words};
+use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, type_words};
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::page::{MAX_PAGE, Scan};
-use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
+use crate::milvus::v2::proto::schema::FieldSchema;
 use crate::source::SourceTable;
 use crate::source::choice::Chosen;
 use crate::source::cut::split_bytes;
-use crate::table::{Metric, Split, TableSchema};
+use crate::table::{Metric, Part, Role, Split, TableSchema};
 use crate::words::suggest;
 
 /// Rows are counted rather than weighed by servers, so that narrow ones are divided, too: into
@@ -69,13 +69,13 @@ pub(super) async fn table(
     let loaded = client.is_loaded(&collection.name, scope).await?;
     let readied = readiness.of(&collection.name);
     let mut notes = Vec::new();
-    let schema = schema(config, wanted, loaded && readied.is_none(), &mut notes)?;
+    let schema = schema(config, wanted, &mut notes)?;
     let row_bytes = schema.row_bytes() as u64;
     let mut scan = Scan {
         collection: collection.name.clone(),
         partitions,
         key: schema.id().name().clone(),
-        texts: *schema.id().data_type() == arrow::datatypes::DataType::Utf8,
+        texts: *schema.id().data_type() == DataType::Utf8,
         filter: config.filter.clone(),
         moment: 0,
     };
@@ -115,7 +115,8 @@ pub(super) async fn table(
         };
         let index = u32::try_from(n).unwrap_or(u32::MAX);
         let location = Split::locate(&location);
-        let split = Split { index, first_row, rows, bytes: rows * row_bytes, location };
+        let split =
+            Split { index, first_row, rows, bytes: rows.saturating_mul(row_bytes), location };
         first_row += rows;
         split
     });
@@ -123,7 +124,7 @@ pub(super) async fn table(
     Ok(SourceTable {
         name: name_of(wanted, chosen),
         collection: chosen.collection.clone(),
-        part: if whole { crate::table::Part::Whole } else { chosen.part.clone() },
+        part: if whole { Part::Whole } else { chosen.part.clone() },
         renaming: Some(chosen.renaming.clone()),
         metric: metric(wanted, schema.vector().name()),
         schema,
@@ -142,12 +143,7 @@ fn metric(wanted: &Wanted, field: &str) -> Option<Metric> {
 }
 
 /// The columns that are read, and the collection's definition in the metadata.
-fn schema(
-    config: &Config,
-    wanted: &Wanted,
-    loaded: bool,
-    notes: &mut Vec<String>,
-) -> Result<TableSchema> {
+fn schema(config: &Config, wanted: &Wanted, notes: &mut Vec<String>) -> Result<TableSchema> {
     let collection = &wanted.collection;
     let asked = asked_fields(config, collection)?;
     let mut fields = Vec::new();
@@ -181,7 +177,7 @@ fn schema(
     if collection.dynamic && wants_dynamic {
         fields.extend(arrow_field(&dynamic_field()).map(marked));
     }
-    if !fields.iter().any(|f| crate::table::Role::of(f) == crate::table::Role::Vector) {
+    if !fields.iter().any(|f| Role::of(f) == Role::Vector) {
         return Err(Error::source(format!(
             "Collection {} has no vectors that can be read, or none was asked for",
             collection.name
@@ -191,7 +187,6 @@ fn schema(
     let definition = Definition {
         indexes: wanted.own_indexes().cloned().collect(),
         aliases: wanted.aliases.clone(),
-        loaded,
         ..Definition::of(collection.clone())
     };
     let metadata = HashMap::from([(DEFINITION.to_owned(), definition.to_json())]);
@@ -223,14 +218,4 @@ fn asked_fields<'a>(config: &Config, collection: &'a Collection) -> Result<Vec<&
     }
     let asked = |field: &&FieldSchema| field.is_primary_key || names.contains(&field.name);
     Ok(fields.iter().filter(asked).collect())
-}
-
-/// The hidden field that holds what rows have beyond the schema.
-fn dynamic_field() -> FieldSchema {
-    FieldSchema {
-        name: DYNAMIC.to_owned(),
-        data_type: DataType::Json.into(),
-        is_dynamic: true,
-        ..FieldSchema::default()
-    }
 }
