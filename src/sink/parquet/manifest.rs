@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::sink::files::disk;
 use crate::sink::files::names::MANIFEST;
-use crate::table::{Metric, ROLE, TableSchema, VECTOR_TYPE};
+use crate::table::{Checksum, Metric, ROLE, TableSchema, VECTOR_TYPE};
 
 /// The version of the manifest's form that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -73,6 +73,9 @@ pub struct PartFile {
     pub rows: u64,
     /// Size in bytes.
     pub bytes: u64,
+    /// The checksum of its rows, which `docs/verify.md` defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
 }
 
 impl Manifest {
@@ -219,7 +222,7 @@ mod tests {
                 created: String::new(),
                 rows: 0,
                 schema: Vec::new(),
-                files: vec![PartFile { name: name.to_owned(), rows: 0, bytes: 0 }],
+                files: vec![PartFile { name: name.to_owned(), rows: 0, bytes: 0, checksum: None }],
             });
             let text = serde_json::to_string(&manifest).unwrap();
             assert!(read_text(&text).unwrap_err().to_string().contains("not a plain"), "{name}");

@@ -9,6 +9,7 @@ mod part;
 pub mod properties;
 mod read_back;
 mod resume;
+pub mod sums;
 mod table;
 
 use std::path::PathBuf;
@@ -220,14 +221,14 @@ fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, 
         (None, Mode::Overwrite) if !unlisted.is_empty() => {
             // Whatever these files are worth, they are about to go.
             let rows = unlisted.iter().filter_map(|name| footer(&path.join(name)).ok());
-            Ok((Decision::Overwrite, rows.map(|(_, rows)| rows).sum()))
+            Ok((Decision::Overwrite, rows.map(|footer| footer.rows).sum()))
         }
         (None, _) => Ok((Decision::Create, 0)),
         (Some(partition), Mode::Skip) => Ok((Decision::Skip, partition.rows)),
         (Some(partition), Mode::Overwrite) => Ok((Decision::Overwrite, partition.rows)),
         (Some(partition), Mode::Append) => {
             if let Some(file) = partition.files.first() {
-                same_columns(&footer(&path.join(&file.name))?.0, schema)
+                same_columns(&footer(&path.join(&file.name))?.schema, schema)
                     .map_err(|error| error.at(path.display()))?;
             }
             Ok((Decision::Append, count_rows(&path, &partition)?))

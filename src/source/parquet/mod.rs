@@ -6,6 +6,7 @@ mod inspect;
 mod layout;
 mod paths;
 mod read;
+mod sums;
 mod tables;
 
 use async_trait::async_trait;

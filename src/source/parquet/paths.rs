@@ -9,7 +9,7 @@ use glob::MatchOptions;
 
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
-use crate::sink::parquet::manifest::Manifest;
+use crate::sink::parquet::manifest::{Manifest, PartFile};
 use crate::table::{Metric, Part};
 
 /// Folders within folders, beyond which a link that points upwards is likelier than a real tree.
@@ -37,8 +37,8 @@ pub struct Found {
 pub struct FoundFile {
     /// Where it is.
     pub path: PathBuf,
-    /// Rows that a manifest states.
-    pub rows: Option<u64>,
+    /// What a manifest states of it.
+    pub stated: Option<PartFile>,
 }
 
 /// Finds the tables behind `paths`. Opens no data file.
@@ -180,7 +180,7 @@ impl Finder {
                 files: partition
                     .files
                     .into_iter()
-                    .map(|file| FoundFile { path: place.join(file.name), rows: Some(file.rows) })
+                    .map(|file| FoundFile { path: place.join(&file.name), stated: Some(file) })
                     .collect(),
                 notes,
             });
@@ -190,7 +190,7 @@ impl Finder {
 
     fn into_tables(mut self) -> Result<Vec<Found>> {
         if let (false, Some(name)) = (self.files.is_empty(), self.plain_name) {
-            let files = self.files.into_iter().map(|path| FoundFile { path, rows: None });
+            let files = self.files.into_iter().map(|path| FoundFile { path, stated: None });
             self.tables.push(Found {
                 collection: name.clone(),
                 name,
