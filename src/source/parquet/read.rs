@@ -61,7 +61,9 @@ impl Reading {
         let file_bytes = file.metadata().map(|meta| meta.len()).unwrap_or(0);
         let layout = Layout::resolve(&self.config, footer.schema())?;
         let schema = layout.schema(list_len_of(&self.schema))?;
-        if file_bytes != self.location.file_bytes || schema != self.schema {
+        if file_bytes != self.location.file_bytes
+            || schema.arrow().fields() != self.schema.arrow().fields()
+        {
             return Err(Error::source("The file changed since the plan was made")
                 .help("run again when nothing writes to it"));
         }

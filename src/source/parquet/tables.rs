@@ -11,6 +11,7 @@ use parquet::file::metadata::ParquetMetaData;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::milvus::v2::definition::DEFINITION;
 use crate::sink::parquet::manifest::PartFile;
 use crate::sink::parquet::properties::METRIC;
 use crate::sink::parquet::sums::GroupSums;
@@ -84,12 +85,16 @@ pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
             .at(found.files[0].path.display())
             .help("give files with rows, or with a fixed-size list column"));
     };
+    let schema = match found.definition {
+        Some(definition) => schema.with_metadata(DEFINITION, definition.to_string())?,
+        None => schema,
+    };
     Ok(SourceTable {
-        database: None,
+        database: found.database,
         name: found.name,
         collection: found.collection,
         part: found.part,
-        renaming: None,
+        renaming: found.renaming,
         metric,
         rows: next_row,
         bytes: splits.iter().map(|split: &Split| split.bytes).sum(),
