@@ -75,7 +75,7 @@ pub enum Compression {
 }
 
 impl SinkFactory for Config {
-    fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
+    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
         if self.dir.as_os_str().is_empty() {
             return Err(Error::config("The Parquet sink's `dir` is empty")
                 .help("name the folder that the files go to"));
@@ -86,8 +86,12 @@ impl SinkFactory for Config {
             )
             .help("leave out sink.parquet.mode"));
         }
-        let (manifest_lock, dumped) = (Arc::default(), Mutex::default());
-        Ok(Box::new(Parquet { config: self.clone(), manifest_lock, dumped }))
+        Ok(Box::new(Parquet {
+            config: self.clone(),
+            dry_run: cx.dry_run,
+            manifest_lock: Arc::default(),
+            dumped: Mutex::default(),
+        }))
     }
 
     fn place(&self) -> String {
@@ -97,6 +101,8 @@ impl SinkFactory for Config {
 
 struct Parquet {
     config: Config,
+    /// True when nothing will be written.
+    dry_run: bool,
     manifest_lock: Arc<Mutex<()>>,
     /// The tables of the dump that is made.
     dumped: Mutex<Vec<Dumped>>,
@@ -112,17 +118,23 @@ impl Sink for Parquet {
         let folder = self.folder(table)?;
         let target = folder.path().display().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
-        let dir = self.config.dir.clone();
-        let (decision, rows_before) = blocking(move || {
-            refuse_in_dump(&dir)?;
-            decide(mode, &folder, &schema)
+        let (dir, dry_run) = (self.config.dir.clone(), self.dry_run);
+        let ((decision, rows_before), notes) = blocking(move || {
+            let notes = match in_dump(&dir)? {
+                Some(error) if !dry_run => return Err(error),
+                Some(_) => {
+                    vec!["there is a dump in this folder already: no run writes to it".to_owned()]
+                }
+                None => Vec::new(),
+            };
+            Ok((decide(mode, &folder, &schema)?, notes))
         })
         .await?;
         Ok(TargetPlan {
             target,
             decision,
             rows_before: Some(rows_before),
-            notes: Vec::new(),
+            notes,
             ids: IdRules::default(),
             rows: RowRules::default(),
             publish: self.config.dump.then(|| Publish {
@@ -259,14 +271,13 @@ impl Parquet {
     }
 }
 
-/// A dump is all or nothing: it is not written to again.
-fn refuse_in_dump(dir: &Path) -> Result<()> {
-    match Dump::read(dir)? {
-        None => Ok(()),
-        Some(dump) => Err(Error::config("There is a dump in this folder already")
+/// The error of writing to a folder that holds a dump: what it lists must stay as it is.
+fn in_dump(dir: &Path) -> Result<Option<Error>> {
+    Ok(Dump::read(dir)?.map(|dump| {
+        Error::config("There is a dump in this folder already")
             .at(format!("{}, complete since {}", dir.display(), dump.created))
-            .help("name another folder, or remove this one")),
-    }
+            .help("name another folder, or remove this one")
+    }))
 }
 
 /// What happens to the partition, and the rows that it holds now. Reads only.
