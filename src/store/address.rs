@@ -42,6 +42,12 @@ pub struct Address {
 }
 
 impl Address {
+    /// Whether `text` is an address of a store, as far as its scheme tells.
+    pub fn is_one(text: &str) -> bool {
+        let is_known = |scheme: &str| SCHEMES.iter().any(|(s, _)| s.eq_ignore_ascii_case(scheme));
+        text.split_once("://").is_some_and(|(scheme, _)| is_known(scheme))
+    }
+
     /// Takes `text` apart; `None` when it is no address but a path.
     ///
     /// # Errors

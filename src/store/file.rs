@@ -28,6 +28,16 @@ impl NewFile {
     }
 }
 
+impl NewFile {
+    /// Takes nothing more. A buffer before this file writes its rest when it is dropped, on whatever
+    /// thread, and that must not wait for a server.
+    pub fn give_up(&mut self) {
+        if let NewFile::Remote(upload) = self {
+            upload.give_up();
+        }
+    }
+}
+
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {

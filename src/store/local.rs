@@ -51,6 +51,15 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
+/// Gives a file another name in its folder; that it has it already is as good.
+pub fn rename(folder: &Path, from: &str, to: &str) -> Result<()> {
+    let (from, to) = (folder.join(from), folder.join(to));
+    match fs::rename(from, &to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => Ok(()),
+        done => done.map_err(|error| io_error("rename the finished part", &to, error)),
+    }
+}
+
 /// Removes a file; that there is none is as good.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
@@ -71,15 +80,14 @@ pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// What lies in a folder; nothing where there is none. A name that is not UTF-8 is passed over.
+/// What lies in a folder; nothing where there is none.
 pub fn entries(path: &Path) -> Result<Vec<Entry>> {
     let list = || -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            if let Ok(name) = entry.file_name().into_string() {
-                entries.push(Entry { name, is_folder: entry.path().is_dir() });
-            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            entries.push(Entry { name, is_folder: entry.path().is_dir() });
         }
         Ok(entries)
     };

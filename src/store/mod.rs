@@ -34,6 +34,7 @@ mod upload;
 #[path = "without.rs"]
 mod remote;
 
+pub use address::Address;
 pub use file::NewFile;
 pub use local::{io_error, replace, sync_folder};
 pub use place::{Entry, Facts, Place};

@@ -22,7 +22,7 @@ pub enum Place {
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// The name.
+    /// The name; signs that are not UTF-8 are replaced.
     pub name: String,
     /// Whether there are names below it.
     pub is_folder: bool,
@@ -133,6 +133,28 @@ impl Place {
         match self {
             Place::Local(path) => local::remove(path),
             Place::Remote(remote) => remote.remove(),
+        }
+    }
+
+    /// Gives a file of this folder that is whole its last name. In a store it has it already.
+    ///
+    /// # Errors
+    /// When it can't be renamed.
+    pub fn show(&self, hidden: &str, name: &str) -> Result<()> {
+        match self {
+            Place::Local(path) => local::rename(path, hidden, name),
+            Place::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Makes the names in this folder durable, which in a store they are.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn make_durable(&self) -> Result<()> {
+        match self {
+            Place::Local(path) => local::sync_folder(path),
+            Place::Remote(_) => Ok(()),
         }
     }
 

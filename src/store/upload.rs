@@ -31,12 +31,13 @@ pub struct Upload {
     /// From the first full chunk on.
     parts: Option<Box<dyn MultipartUpload>>,
     on_their_way: VecDeque<JoinHandle<Answer<()>>>,
+    is_given_up: bool,
 }
 
 impl Upload {
     pub(super) fn new(remote: Remote, path: Path) -> Upload {
         let (chunk, on_their_way) = (Vec::new(), VecDeque::new());
-        Upload { remote, path, chunk, bytes: 0, parts: None, on_their_way }
+        Upload { remote, path, chunk, bytes: 0, parts: None, on_their_way, is_given_up: false }
     }
 
     /// Makes the object appear. Its bytes.
@@ -64,6 +65,22 @@ impl Upload {
             }
         }
         Ok(self.bytes)
+    }
+
+    /// Gives the upload up: nothing more is taken, and what was sent is removed. For any thread.
+    pub fn give_up(&mut self) {
+        self.is_given_up = true;
+        // Chunks that were sent would be kept, and paid for. (Of a program that is killed, they are.)
+        let Some(mut parts) = self.parts.take() else { return };
+        let on_their_way = mem::take(&mut self.on_their_way);
+        tidy_up(async move {
+            for part in on_their_way {
+                part.abort();
+                let _ = part.await;
+            }
+            // Nobody is left to hear of a failure.
+            let _ = parts.abort().await;
+        });
     }
 
     /// Sends the chunk, once there is room on the way.
@@ -97,6 +114,9 @@ impl Upload {
 
 impl Write for Upload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_given_up {
+            return Err(io::Error::other("the upload was given up"));
+        }
         let taken = bytes.len().min(CHUNK - self.chunk.len());
         self.chunk.extend_from_slice(&bytes[..taken]);
         if self.chunk.len() == CHUNK {
@@ -112,17 +132,7 @@ impl Write for Upload {
 }
 
 impl Drop for Upload {
-    /// Chunks that were sent would be kept, and paid for. (Of a program that is killed, they are.)
     fn drop(&mut self) {
-        let Some(mut parts) = self.parts.take() else { return };
-        let on_their_way = mem::take(&mut self.on_their_way);
-        tidy_up(async move {
-            for part in on_their_way {
-                part.abort();
-                let _ = part.await;
-            }
-            // Nobody is left to hear of a failure.
-            let _ = parts.abort().await;
-        });
+        self.give_up();
     }
 }

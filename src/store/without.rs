@@ -51,6 +51,7 @@ impl Remote {
         open() -> Result<Arc<Ranged>>;
         create() -> Result<Upload>;
         finish() -> Result<u64>;
+        give_up() -> ();
     }
 }
 

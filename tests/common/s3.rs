@@ -73,3 +73,16 @@ pub fn objects(below: &Place) -> BTreeMap<String, Vec<u8>> {
     }
     all
 }
+
+/// Copies the files of a folder below an address. For any thread.
+pub fn copy(from: &std::path::Path, to: &str) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for entry in std::fs::read_dir(from).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_str().unwrap();
+                place(to).join(name).replace(&std::fs::read(&path).unwrap()).unwrap();
+            }
+        });
+    });
+}
