@@ -94,20 +94,20 @@ pub fn find_in(folder: &Place) -> Result<Vec<Found>> {
 /// folder.
 fn expand(stores: &Stores, path: &str) -> Result<(String, Vec<(Place, bool)>)> {
     let literal = stores.place(path)?;
-    if let Some(facts) = literal.facts()? {
-        return Ok((name_of(&literal, facts.is_folder), vec![(literal, facts.is_folder)]));
-    }
-    if !path.contains(['*', '?', '[']) {
-        return Err(Error::source(match literal {
-            Place::Local(_) => format!("There is no file or folder `{path}`"),
-            Place::Remote(_) => format!("There is no object `{path}`, and none below it"),
-        }));
-    }
-    if matches!(literal, Place::Remote(_)) {
+    if matches!(literal, Place::Remote(_)) && path.contains(['*', '?']) {
         return Err(Error::config(format!(
             "`{path}` is a pattern, and there are none for object stores"
         ))
         .help("name the place above: all objects below it are read whose names end in .parquet"));
+    }
+    if let Some(facts) = literal.facts()? {
+        return Ok((name_of(&literal, facts.is_folder), vec![(literal, facts.is_folder)]));
+    }
+    if matches!(literal, Place::Remote(_)) {
+        return Err(Error::source(format!("There is no object `{path}`, and none below it")));
+    }
+    if !path.contains(['*', '?', '[']) {
+        return Err(Error::source(format!("There is no file or folder `{path}`")));
     }
     let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
     let matches = glob::glob_with(path, options).map_err(|error| {
