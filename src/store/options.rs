@@ -59,8 +59,8 @@ const AT_FIRST: RetryConfig = retry(3, Duration::from_secs(20));
 /// And afterwards: a run of hours outlives a server that is away for a minute or two.
 const LATER: RetryConfig = retry(12, Duration::from_secs(150));
 
-/// Time for one request, unless the user gives another one. A slow line takes a while for a chunk, of
-/// which every writer sends two at once.
+/// Time for one request, unless the user gives another one. A slow line takes a while for a chunk, and
+/// all writers send one at once.
 const TIMEOUT: &str = "150s";
 
 const fn retry(max_retries: usize, retry_timeout: Duration) -> RetryConfig {

@@ -85,9 +85,14 @@ impl Remote {
             let stamp = format!("{} bytes, {}, {version}", object.size, object.last_modified);
             return Ok(Some(Facts { is_folder: false, bytes: object.size, stamp }));
         }
-        let is_folder = !self.entries()?.is_empty();
+        let path = self.path()?;
+        let first = |store: Arc<dyn ObjectStore>| async move {
+            store.list(Some(&path)).next().await.transpose()
+        };
+        let first = wait(self.bucket.ask(first))?;
+        let first = first.map_err(self.failed(Kind::Source, "list the objects"))?;
         let folder = Facts { is_folder: true, bytes: 0, stamp: String::new() };
-        Ok(is_folder.then_some(folder))
+        Ok(first.map(|_| folder))
     }
 
     fn head(&self) -> Result<Option<ObjectMeta>> {

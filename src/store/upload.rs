@@ -17,8 +17,8 @@ use crate::error::{Error, Kind, Result};
 /// Bytes in a chunk. S3 wants 5 MiB or more, and takes 10,000 chunks of an object, which makes 78 GiB
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 const CHUNK: usize = 8 << 20;
-/// Chunks that are on their way while the next one fills.
-const AT_ONCE: usize = 2;
+/// Chunks that are on their way while the next one fills: a writer holds two.
+const AT_ONCE: usize = 1;
 
 const DOING: &str = "write the object";
 

@@ -203,3 +203,33 @@ fn what_keeps_a_store_from_being_reached_is_told() {
         assert!(done.stderr.contains(words), "{set}: {}", done.stderr);
     }
 }
+
+/// Collections of a server into S3 and back, under another name.
+#[test]
+fn a_dump_in_s3_is_restored() {
+    let server = Server::milvus();
+    let (from, to) = (server.collection("dump_s3"), server.collection("restored_s3"));
+    let (folder, place) = (Folder::new(), new_place("dump"));
+    folder.put(&sample("a.h5"), "a.h5");
+    folder.write(
+        "make.yaml",
+        &format!(
+            "version: 1\n\
+             source: {{ hdf5: {{ paths: [a.h5], metric: L2 }} }}\n\
+             sink: {{ milvus: {{ uri: '{}', collection: {}, load: true }} }}\n",
+            server.uri, from.name
+        ),
+    );
+    folder.run(&["make.yaml"]).table("created");
+    let name = from.name.as_str();
+    let (code, told) =
+        in_environment(&folder, &["dump", &server.uri, &place, "--collection", name]);
+    assert_eq!(code, 0, "{told}");
+    let (code, told) = in_environment(&folder, &["dump", &server.uri, &place]);
+    assert!(code == 2 && told.contains("There is a dump in this folder already"), "{told}");
+    let rename = format!("{name}={}", to.name);
+    let (code, told) =
+        in_environment(&folder, &["restore", &place, &server.uri, "--rename", &rename]);
+    assert_eq!(code, 0, "{told}");
+    to.is_same_as(&from);
+}
