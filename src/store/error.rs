@@ -86,11 +86,13 @@ fn said(error: &object_store::Error, words: &str, code: &str) -> String {
     }
 }
 
-/// Without credentials, the crate asks the machine's host for some, as programs in a cloud do.
+/// Without credentials, the crate asks the cloud's own machines for some: AWS
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>), Azure and
+/// Google each have a well-known path for that.
 fn no_credentials(words: &str) -> bool {
-    ["//169.254.169.254/", "//metadata.google.internal/", "//metadata/"]
+    ["/latest/api/token", "/latest/meta-data/", "/metadata/identity/", "/computeMetadata/"]
         .iter()
-        .any(|host| words.contains(host))
+        .any(|path| words.contains(path))
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

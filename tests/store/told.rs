@@ -68,3 +68,15 @@ fn http_that_is_not_allowed_is_told() {
     assert_eq!(error.exit_code(), 3);
     insta::assert_snapshot!(error.to_string().replace(&S3::get().endpoint, "ENDPOINT"));
 }
+
+/// The machine that a cloud would give credentials by is one that nobody listens at.
+#[test]
+fn missing_credentials_are_told() {
+    let mut storage = with(&[("aws_metadata_endpoint", json!("http://127.0.0.1:9"))]);
+    for key in ["aws_access_key_id", "aws_secret_access_key"] {
+        storage.as_object_mut().unwrap().remove(key);
+    }
+    let error = at("s3://vecpipe/told", storage).entries().unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    insta::assert_snapshot!(error.to_string());
+}

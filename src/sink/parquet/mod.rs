@@ -78,7 +78,7 @@ pub enum Compression {
 }
 
 impl SinkFactory for Config {
-    fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
+    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
         if self.dir.is_empty() {
             return Err(Error::config("The Parquet sink's `dir` is empty")
                 .help("name the folder that the files go to"));
@@ -91,9 +91,13 @@ impl SinkFactory for Config {
         }
         let stores = Stores::new(self.storage.clone());
         stores.check("the Parquet sink's `dir`", &[&self.dir])?;
-        let (config, dir) = (self.clone(), stores.place(&self.dir)?);
-        let (manifest_lock, dumped) = (Arc::default(), Mutex::default());
-        Ok(Box::new(Parquet { config, dir, manifest_lock, dumped }))
+        Ok(Box::new(Parquet {
+            config: self.clone(),
+            dir: stores.place(&self.dir)?,
+            dry_run: cx.dry_run,
+            manifest_lock: Arc::default(),
+            dumped: Mutex::default(),
+        }))
     }
 
     fn place(&self) -> String {
@@ -104,6 +108,8 @@ impl SinkFactory for Config {
 struct Parquet {
     config: Config,
     dir: Place,
+    /// True when nothing will be written.
+    dry_run: bool,
     manifest_lock: Arc<Mutex<()>>,
     /// The tables of the dump that is made.
     dumped: Mutex<Vec<Dumped>>,
@@ -119,17 +125,23 @@ impl Sink for Parquet {
         let folder = self.folder(table)?;
         let target = folder.path().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
-        let dir = self.dir.clone();
-        let (decision, rows_before) = blocking(move || {
-            refuse_in_dump(&dir)?;
-            decide(mode, &folder, &schema)
+        let (dir, dry_run) = (self.dir.clone(), self.dry_run);
+        let ((decision, rows_before), notes) = blocking(move || {
+            let notes = match in_dump(&dir)? {
+                Some(error) if !dry_run => return Err(error),
+                Some(_) => {
+                    vec!["there is a dump in this folder already: no run writes to it".to_owned()]
+                }
+                None => Vec::new(),
+            };
+            Ok((decide(mode, &folder, &schema)?, notes))
         })
         .await?;
         Ok(TargetPlan {
             target,
             decision,
             rows_before: Some(rows_before),
-            notes: Vec::new(),
+            notes,
             ids: IdRules::default(),
             rows: RowRules::default(),
             publish: self.config.dump.then(|| Publish {
@@ -267,14 +279,13 @@ impl Parquet {
     }
 }
 
-/// A dump is all or nothing: it is not written to again.
-fn refuse_in_dump(dir: &Place) -> Result<()> {
-    match Dump::read(dir)? {
-        None => Ok(()),
-        Some(dump) => Err(Error::config("There is a dump in this folder already")
+/// The error of writing to a folder that holds a dump: what it lists must stay as it is.
+fn in_dump(dir: &Place) -> Result<Option<Error>> {
+    Ok(Dump::read(dir)?.map(|dump| {
+        Error::config("There is a dump in this folder already")
             .at(format!("{dir}, complete since {}", dump.created))
-            .help("name another folder, or remove this one")),
-    }
+            .help("name another folder, or remove this one")
+    }))
 }
 
 /// What happens to the partition, and the rows that it holds now. Reads only.
