@@ -20,7 +20,7 @@ pub fn store_error(kind: Kind, doing: &str, place: &Remote, error: &object_store
     let told = match error {
         _ if NO_BUCKET.contains(&code) => {
             Error::connect(format!("There is no bucket {root}"))
-                .help("make it first, or check the address; a bucket of another region or endpoint is not seen: `aws_region`, `aws_endpoint`")
+                .help("make it first, or check the address, and the region and endpoint that `storage:` or the environment names")
         }
         _ if refused(error, &words) => {
             Error::connect(format!("The store refuses to {doing}"))
@@ -45,18 +45,27 @@ pub fn store_error(kind: Kind, doing: &str, place: &Remote, error: &object_store
                     told
                 }
             }
-            Some(_) => {
-                let server = place.bucket().endpoint.as_deref().map(without_user);
-                Error::connect(match server {
-                    Some(server) => format!("Cannot reach the store at {server}"),
-                    None => "Cannot reach the store".to_owned(),
-                })
-                .because(said(error, &words, code))
-                .help("check the address and the network; http:// needs `aws_allow_http: true` (`allow_http`)")
-            }
+            Some(_) => unreachable(place, said(error, &words, code)),
         },
     };
     told.at(place)
+}
+
+fn unreachable(place: &Remote, said: String) -> Error {
+    let help = match said.contains("certificate") {
+        true => {
+            "SSL_CERT_FILE names a PEM file of the authorities to trust, instead of the system's"
+        }
+        false => {
+            "check the address and the network; http:// needs `allow_http: true` in `storage:`"
+        }
+    };
+    let server = place.bucket().endpoint.as_deref().map(without_user);
+    let what = match server {
+        Some(server) => format!("Cannot reach the store at {server}"),
+        None => "Cannot reach the store".to_owned(),
+    };
+    Error::connect(what).because(said).help(help)
 }
 
 /// True when it is the object alone that is missing, as far as the store tells.
