@@ -19,6 +19,7 @@ impl Storage {
     }
 
     /// The options, by name.
+    #[cfg(feature = "object-store")]
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Secret)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
