@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::common::s3::{self, S3};
 use crate::milvus1_server::Milvus1;
 use crate::support::{Collection, Folder, Server, python, repository, sample};
 use crate::{faiss_cases, milvus1_cases};
@@ -11,7 +12,8 @@ use crate::{faiss_cases, milvus1_cases};
 type Case = fn(&Server, &str);
 
 /// What is tried with each file.
-const CASES: [(&str, Case); 13] = [
+const CASES: [(&str, Case); 15] = [
+    ("dump-to-s3.yaml", dump_and_restore),
     ("f2m.yaml", move_index),
     ("h2m-parquet.yaml", stage_and_load_again),
     ("h2m.yaml", move_files),
@@ -23,6 +25,7 @@ const CASES: [(&str, Case); 13] = [
     ("milvusdm-m2h.yaml", write_directory_as_milvusdm),
     ("milvusdm-m2m.yaml", move_directory_as_milvusdm),
     ("parquet-to-milvus.yaml", stage_and_load_again),
+    ("restore.yaml", dump_and_restore),
     ("to-hdf5.yaml", write_hdf5_and_load_it),
     ("to-milvus1.yaml", move_into_an_old_server),
 ];
@@ -50,6 +53,35 @@ fn run_all(server: &Server) {
             done.push(*case);
         }
     }
+}
+
+/// Into a store, and back under another name.
+fn dump_and_restore(server: &Server, _: &str) {
+    let folder = Folder::new();
+    folder.put(&sample("a.h5"), "data/a.h5");
+    let (from, to) = (server.collection("dumped"), server.collection("restored"));
+    let (uri, h2m) = (server.uri.as_str(), config("h2m.yaml"));
+    let done = folder.run_with(&[&h2m, "--set", &from.set()], &[("MILVUS_URI", uri)]);
+    done.table("created");
+    let (s3, dump) = (S3::get(), s3::folder("configs"));
+    let variables = [
+        ("MILVUS_URI", uri),
+        ("SOURCE_URI", uri),
+        ("DUMP_DIR", &dump),
+        ("AWS_ACCESS_KEY_ID", &s3.key),
+        ("AWS_SECRET_ACCESS_KEY", &s3.secret),
+        ("AWS_ENDPOINT_URL", &s3.endpoint),
+        ("AWS_ALLOW_HTTP", "true"),
+    ];
+    let chosen = format!("source.milvus.collections={{ default/{}: }}", from.name);
+    let database = "source.milvus.databases=[default]";
+    let file = config("dump-to-s3.yaml");
+    let words = [&file, "--set", database, "--set", &chosen, "--verify", "content"];
+    folder.run_with(&words, &variables).table("created");
+    let renamed = format!("source.parquet.rename={{ default/{}: {} }}", from.name, to.name);
+    let words = [&config("restore.yaml"), "--set", &renamed, "--verify", "content"];
+    folder.run_with(&words, &variables).table("created");
+    to.holds(&["a.h5"]);
 }
 
 /// From a collection that is filled from a file before.
