@@ -10,6 +10,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 
 use super::address::{Address, Provider};
+use super::bucket::causes;
 use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::words;
@@ -87,53 +88,45 @@ pub struct Clients {
 /// # Errors
 /// [`Kind::Config`](crate::error::Kind::Config) when an option is unknown, or has no use.
 pub fn clients(address: &Address, storage: &Storage) -> Result<Clients> {
-    let useless = |error: object_store::Error| {
-        Error::config("These options of the store can't be used").because(error).at(&address.root)
-    };
     // TLS takes the program's provider; that there is one already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let bucket = &address.bucket;
+    /// A builder with what the environment and the options say.
+    macro_rules! given {
+        ($builder:ty, $key:ident, $environment:literal, $known:expr) => {{
+            let mut builder = <$builder>::from_env();
+            if std::env::var_os(concat!($environment, "_TIMEOUT")).is_none() {
+                builder = builder.with_config($key::Client(ClientConfigKey::Timeout), TIMEOUT);
+            }
+            for (key, value) in named(storage, $known)? {
+                builder = builder.with_config(key, value);
+            }
+            // Whatever the environment says: certificates are checked.
+            let unchecked = $key::Client(ClientConfigKey::AllowInvalidCertificates);
+            builder.with_config(unchecked, "false")
+        }};
+    }
     macro_rules! build {
         ($builder:expr, $endpoint:expr) => {{
             let builder = $builder;
             let endpoint = builder.get_config_value(&$endpoint);
+            let useless = |error| useless(address, storage, error);
             let eager = builder.clone().with_retry(AT_FIRST).build().map_err(useless)?;
             let patient = builder.with_retry(LATER).build().map_err(useless)?;
             Ok(Clients { eager: Arc::new(eager), patient: Arc::new(patient), endpoint })
         }};
     }
+    let bucket = &address.bucket;
     match address.provider {
         Provider::S3 => {
-            let mut builder = AmazonS3Builder::from_env();
-            if std::env::var_os("AWS_TIMEOUT").is_none() {
-                let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-                builder = builder.with_config(timeout, TIMEOUT);
-            }
-            for (key, value) in named(storage, &OF_S3)? {
-                builder = builder.with_config(key, value);
-            }
+            let builder = given!(AmazonS3Builder, AmazonS3ConfigKey, "AWS", &OF_S3);
             build!(builder.with_bucket_name(bucket), AmazonS3ConfigKey::Endpoint)
         }
         Provider::Google => {
-            let mut builder = GoogleCloudStorageBuilder::from_env();
-            if std::env::var_os("GOOGLE_TIMEOUT").is_none() {
-                let timeout = GoogleConfigKey::Client(ClientConfigKey::Timeout);
-                builder = builder.with_config(timeout, TIMEOUT);
-            }
-            for (key, value) in named(storage, &OF_GOOGLE)? {
-                builder = builder.with_config(key, value);
-            }
+            let builder = given!(GoogleCloudStorageBuilder, GoogleConfigKey, "GOOGLE", &OF_GOOGLE);
             build!(builder.with_bucket_name(bucket), GoogleConfigKey::BaseUrl)
         }
         Provider::Azure => {
-            let mut builder = MicrosoftAzureBuilder::from_env();
-            if std::env::var_os("AZURE_TIMEOUT").is_none() {
-                let timeout = AzureConfigKey::Client(ClientConfigKey::Timeout);
-                builder = builder.with_config(timeout, TIMEOUT);
-            }
-            for (key, value) in named(storage, &OF_AZURE)? {
-                builder = builder.with_config(key, value);
-            }
+            let builder = given!(MicrosoftAzureBuilder, AzureConfigKey, "AZURE", &OF_AZURE);
             let builder = match &address.account {
                 // Hosts have their account's name in several ways, which the crate knows.
                 Some(_) => builder.with_url(&address.root),
@@ -144,10 +137,29 @@ pub fn clients(address: &Address, storage: &Storage) -> Result<Clients> {
     }
 }
 
+/// The error of options that make no client. Where the crate's words hold a value, that is not shown.
+fn useless(address: &Address, storage: &Storage, error: object_store::Error) -> Error {
+    let words: Vec<_> = causes(&error).map(ToString::to_string).collect();
+    let is_said = |value: &str| !value.is_empty() && words.iter().any(|text| text.contains(value));
+    let told = match storage.iter().find(|(_, value)| is_said(value.expose())) {
+        Some((name, _)) => {
+            Error::config(format!("The value of the store's option `{name}` can't be used"))
+        }
+        None => Error::config("The options of the store can't be used").because(error),
+    };
+    told.at(&address.root)
+}
+
 /// The options with the crate's keys for them.
 fn named<K: FromStr>(storage: &Storage, known: &[&str]) -> Result<Vec<(K, String)>> {
     let options = storage.iter().map(|(name, value)| {
-        let key = name.to_ascii_lowercase().parse().map_err(|_| {
+        let lower = name.to_ascii_lowercase();
+        if lower.ends_with("allow_invalid_certificates") {
+            return Err(Error::config("Certificates are always checked")
+                .at(format!("storage, {name}"))
+                .help("SSL_CERT_FILE names a PEM file of the authorities to trust"));
+        }
+        let key = lower.parse().map_err(|_| {
             let error = Error::config(format!("The store has no option `{name}`")).at("storage");
             match words::suggest(name, known) {
                 Some(help) => error.help(help),
@@ -198,7 +210,25 @@ mod tests {
         assert!(make("gs://b", serde_json::json!({ "google_skip_signature": "true" })).is_ok());
         let s3 = serde_json::json!({ "aws_endpoint": "http://127.0.0.1:1", "allow_http": "true" });
         assert_eq!(make("s3://b", s3).unwrap().endpoint.unwrap(), "http://127.0.0.1:1");
-        let told = make("s3://b", serde_json::json!({ "timeout": "soon" })).err().unwrap();
-        assert_eq!(told.exit_code(), 2, "{told}");
+    }
+
+    #[test]
+    fn a_value_that_is_not_understood_is_not_shown() {
+        for (address, name, value) in [
+            ("s3://b", "timeout", "hunter2"),
+            ("gs://b", "google_service_account_key", r#"{"private_key": ["hunter2"]}"#),
+            ("gs://b", "google_service_account_key", r#""hunter2""#),
+            ("az://c", "azure_storage_sas_key", "hunter2"),
+            ("az://c", "azure_storage_account_key", "hunter2"),
+            ("s3://b", "aws_allow_invalid_certificates", "true"),
+        ] {
+            let mut options = serde_json::json!({ name: value });
+            if address == "az://c" {
+                options["azure_storage_account_name"] = "me".into();
+            }
+            let told = make(address, options).err().unwrap();
+            assert_eq!(told.exit_code(), 2, "{told}");
+            assert!(!told.to_string().contains("hunter2"), "{told}");
+        }
     }
 }

@@ -31,45 +31,51 @@ pub struct Upload {
     /// From the first full chunk on.
     parts: Option<Box<dyn MultipartUpload>>,
     on_their_way: VecDeque<JoinHandle<Answer<()>>>,
-    is_given_up: bool,
+    /// True when nothing more is taken: it ended, failed, or was given up.
+    is_over: bool,
 }
 
 impl Upload {
     pub(super) fn new(remote: Remote, path: Path) -> Upload {
         let (chunk, on_their_way) = (Vec::new(), VecDeque::new());
-        Upload { remote, path, chunk, bytes: 0, parts: None, on_their_way, is_given_up: false }
+        Upload { remote, path, chunk, bytes: 0, parts: None, on_their_way, is_over: false }
     }
 
     /// Makes the object appear. Its bytes.
     pub fn finish(&mut self) -> Result<u64> {
-        if self.parts.is_none() {
-            let (path, content) = (self.path.clone(), mem::take(&mut self.chunk));
-            let put =
-                |store: Arc<dyn ObjectStore>| async move { store.put(&path, content.into()).await };
-            wait(self.remote.bucket().ask(put))?
-                .map_err(self.remote.failed(Kind::Target, DOING))?;
-            return Ok(self.bytes);
+        if mem::replace(&mut self.is_over, true) {
+            return Err(Error::internal("An upload was ended twice").at(&self.remote));
         }
-        if !self.chunk.is_empty() {
-            self.send()?;
-        }
-        self.wait_for(0)?;
-        if let Some(mut parts) = self.parts.take() {
-            let (done, parts) = wait(async {
-                let done = parts.complete().await;
-                (done, parts)
-            })?;
-            if let Err(error) = done {
-                self.parts = Some(parts);
-                return Err(self.remote.failed(Kind::Target, DOING)(error));
+        match self.parts.is_some() {
+            true => self.complete()?,
+            false => {
+                let (path, content) = (self.path.clone(), mem::take(&mut self.chunk));
+                let put = |store: Arc<dyn ObjectStore>| async move {
+                    store.put(&path, content.into()).await
+                };
+                wait(self.remote.bucket().ask(put))?
+                    .map_err(self.remote.failed(Kind::Target, DOING))?;
             }
         }
         Ok(self.bytes)
     }
 
+    fn complete(&mut self) -> Result<()> {
+        if !self.chunk.is_empty() {
+            self.send()?;
+        }
+        self.wait_for(0)?;
+        if let Some(parts) = &mut self.parts {
+            wait(parts.complete())?.map_err(self.remote.failed(Kind::Target, DOING))?;
+        }
+        // Nothing is left to be removed.
+        self.parts = None;
+        Ok(())
+    }
+
     /// Gives the upload up: nothing more is taken, and what was sent is removed. For any thread.
     pub fn give_up(&mut self) {
-        self.is_given_up = true;
+        self.is_over = true;
         // Chunks that were sent would be kept, and paid for. (Of a program that is killed, they are.)
         let Some(mut parts) = self.parts.take() else { return };
         let on_their_way = mem::take(&mut self.on_their_way);
@@ -114,13 +120,17 @@ impl Upload {
 
 impl Write for Upload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_given_up {
-            return Err(io::Error::other("the upload was given up"));
+        if self.is_over {
+            return Err(io::Error::other("the upload is over"));
         }
         let taken = bytes.len().min(CHUNK - self.chunk.len());
         self.chunk.extend_from_slice(&bytes[..taken]);
-        if self.chunk.len() == CHUNK {
-            self.send().map_err(io::Error::other)?;
+        if self.chunk.len() == CHUNK
+            && let Err(error) = self.send()
+        {
+            // A chunk is missing: nobody must end this.
+            self.is_over = true;
+            return Err(io::Error::other(error));
         }
         self.bytes += taken as u64;
         Ok(taken)

@@ -73,7 +73,7 @@ stage:
 ";
     let config = values(text, &[]);
     assert_eq!(config["source"]["hdf5"]["paths"], json!(["a.h5", "a.h5"]));
-    let stage = json!({ "dir": "first", "mode": "append", "compression": "snappy" });
+    let stage = json!({ "dir": "first", "mode": "append", "compression": "snappy", "dump": false });
     assert_eq!(config["stage"]["parquet"], stage);
 }
 

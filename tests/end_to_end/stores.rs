@@ -222,10 +222,10 @@ fn a_dump_in_s3_is_restored() {
     );
     folder.run(&["make.yaml"]).table("created");
     let name = from.name.as_str();
-    let (code, told) =
-        in_environment(&folder, &["dump", &server.uri, &place, "--collection", name]);
+    let dump = ["dump", &server.uri, &place, "--collection", name];
+    let (code, told) = in_environment(&folder, &dump);
     assert_eq!(code, 0, "{told}");
-    let (code, told) = in_environment(&folder, &["dump", &server.uri, &place]);
+    let (code, told) = in_environment(&folder, &dump);
     assert!(code == 2 && told.contains("There is a dump in this folder already"), "{told}");
     let rename = format!("{name}={}", to.name);
     let (code, told) =

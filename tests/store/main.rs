@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cut;
 mod files;
 mod reading;
 mod told;
