@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter, SplitProgress};
 use crate::registry::registry;
 use crate::table::{Metric, Part, RowRules, Split, TableSchema};
+use crate::transform::TransformFactory;
 
 pub mod files;
 mod read_back;
@@ -277,6 +278,20 @@ impl Earlier {
 pub trait Sink: Send + Sync {
     /// The config key of this kind of sink.
     fn kind(&self) -> &'static str;
+
+    /// What the sink's own settings make of the rows of each of `tables`: transforms that follow the
+    /// pipeline's. Asked for all tables at once, before anything else, so that one error can tell
+    /// all that is wrong with these settings; changes nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) when they don't fit the tables, and when the
+    /// target can't be asked.
+    async fn transforms(
+        &self,
+        tables: &[TableToWrite],
+    ) -> Result<Vec<Vec<Box<dyn TransformFactory>>>> {
+        Ok(tables.iter().map(|_| Vec::new()).collect())
+    }
 
     /// The names of a table's target that come from the source and that the sink can't have. Asked
     /// for all tables before the first is planned.

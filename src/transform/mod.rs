@@ -22,6 +22,8 @@ registry! {
     select => Select,
 }
 
+pub mod constants;
+
 /// Maps an input schema to an output schema at plan time, and gives the transform for a table.
 pub trait TransformFactory: Send + Sync {
     /// The config key of this kind of transform.

@@ -241,7 +241,7 @@ impl Run {
     }
 
     async fn prepare(&self, number: usize, target: &TargetRun) -> Result<Opened> {
-        let TargetTable { write, plan, stage, progress, .. } = &*target.plan;
+        let TargetTable { write, staged, plan, stage, progress, .. } = &*target.plan;
         let resumed = target.plan.resumed;
         let start = |note: fn(&Memo) -> &Value| match &progress.memo {
             Some(memo) => Start::GoOn(target.plan.earlier(note(memo).clone())),
@@ -265,7 +265,7 @@ impl Run {
         let stage = match beside {
             Some((stage, plan)) => {
                 let start = start(|memo| &memo.stage);
-                Some(stage.prepare(write, plan, &start, Arc::default()).await?)
+                Some(stage.prepare(staged, plan, &start, Arc::default()).await?)
             }
             None => None,
         };
