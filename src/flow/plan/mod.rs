@@ -135,6 +135,7 @@ impl ToWrite {
                 .map_err(|error| error.at(format!("table {}", source.name)))?;
             let write = TableToWrite {
                 name: source.name.clone(),
+                database: source.database.clone(),
                 collection: source.collection.clone(),
                 part: source.part.clone(),
                 schema,
