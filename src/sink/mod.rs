@@ -321,6 +321,12 @@ pub trait Sink: Send + Sync {
     /// had prepared ([`TableWriter::memo`]): a collection that it made is nobody else's.
     async fn resume(&self, _memos: &[&serde_json::Value]) {}
 
+    /// True when the target gives rows ids of its own, so that those of the source are left behind:
+    /// they may be what they are, and rows can't be compared by them.
+    fn gives_ids(&self) -> bool {
+        false
+    }
+
     /// What stays when the program is killed.
     fn granularity(&self) -> Granularity;
 

@@ -1,6 +1,6 @@
 """Makes collections of every kind with pymilvus, and tells all that they hold.
 
-usage: live.py URI
+usage: live.py URI [DATABASE]
 
 A request is one line of JSON on standard input, an answer one line of JSON on standard output:
 
@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 logging.disable(logging.WARNING)
-CLIENT = MilvusClient(sys.argv[1])
+CLIENT = MilvusClient(sys.argv[1], db_name="".join(sys.argv[2:]))
 VECTORS = {
     DataType.FLOAT_VECTOR: "FloatVector",
     DataType.BINARY_VECTOR: "BinaryVector",

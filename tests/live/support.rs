@@ -52,6 +52,12 @@ impl Server {
         self.ask(&json!({ "do": "call", "name": name, "arguments": arguments }));
     }
 
+    /// The same server, for one of its databases.
+    pub fn within(&self, database: &str) -> Server {
+        let judge = Judge::start("tests/judges/live.py", [self.uri.as_str(), database]);
+        Server { uri: self.uri.clone(), lite: self.lite, judge }
+    }
+
     /// A collection name that no other test uses; what has it is dropped at the end.
     pub fn name(&self, kind: &str) -> Collection<'_> {
         static COUNT: AtomicU32 = AtomicU32::new(0);

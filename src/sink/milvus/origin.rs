@@ -136,7 +136,9 @@ impl Origin {
     ) -> Vec<String> {
         let Some(definition) = &self.0 else { return Vec::new() };
         let mut notes = Vec::new();
-        if let Some(key) = definition.fields.iter().find(|field| field.primary_key && field.auto_id)
+        let made = |field: &&FieldDefinition| field.primary_key && field.auto_id;
+        if let Some(key) = definition.fields.iter().find(made)
+            && shape.fields.iter().all(|field| !field.auto_id)
         {
             notes.push(format!(
                 "{} keeps its ids, so the new collection does not make them itself (auto_id)",

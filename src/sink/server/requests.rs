@@ -36,6 +36,11 @@ pub(crate) trait TakesRows: Sync {
         Ok(false)
     }
 
+    /// Adds to an error of sending that many rows to `target` that they may have arrived all the same.
+    fn in_doubt(&self, error: Error, target: &Target, rows: usize) -> Error {
+        target.in_doubt(error, rows)
+    }
+
     /// The error for people.
     fn explained(&self, error: MilvusError) -> Error {
         error.into()
@@ -136,7 +141,7 @@ impl Intake {
                 Retry::No | Retry::SmallerBatch => false,
             };
             let doubtful = |error| match in_doubt {
-                true => target.in_doubt(error, request.rows()),
+                true => server.in_doubt(error, target, request.rows()),
                 false => error,
             };
             if !again || !pauses.pause(&error).await {
