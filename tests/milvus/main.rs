@@ -19,3 +19,4 @@ mod resume;
 mod sink;
 mod support;
 mod types;
+mod wide;
