@@ -2,6 +2,8 @@
 
 usage: live.py URI [DATABASE]
 
+The database is made where there is none.
+
 A request is one line of JSON on standard input, an answer one line of JSON on standard output:
 
     {"do": "make", "kind": …, "collection": …, "rows": …}     → {}
@@ -14,6 +16,7 @@ A request is one line of JSON on standard input, an answer one line of JSON on s
     {"do": "state", "collection": …}                          → {"state", "indexes"}
     {"do": "files", "folder": …}                              rows of Parquet files, by ids and as `tell`
         → {"rows": {id: {field: value}}}                      has them; fields as those of "plain"
+    {"do": "drop database"}                                   the whole one → {}
     {"do": "names", "prefix": …}                              of collections → {"names"}
     {"do": "drop", "collections": [prefix, …]}                → {}
 
@@ -32,7 +35,12 @@ import pyarrow.parquet as pq
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 logging.disable(logging.WARNING)
-CLIENT = MilvusClient(sys.argv[1], db_name="".join(sys.argv[2:]))
+DATABASE = sys.argv[2] if len(sys.argv) > 2 else None
+ADMIN = MilvusClient(sys.argv[1])
+if DATABASE and DATABASE not in ADMIN.list_databases():
+    ADMIN.create_database(DATABASE)
+IN_DATABASE = {"db_name": DATABASE} if DATABASE else {}
+CLIENT = MilvusClient(sys.argv[1], **IN_DATABASE)
 VECTORS = {
     DataType.FLOAT_VECTOR: "FloatVector",
     DataType.BINARY_VECTOR: "BinaryVector",
@@ -42,6 +50,11 @@ VECTORS = {
 }
 MOST = 16384  # rows of an answer
 ODD = ['', 'a"b', "c\\d", "e\nf", "tab\there", "日本語", "𝄞", "'single'", "{}", "% or true"]
+
+
+def aliases_of(name):
+    # It does not send the database that it was made for.
+    return CLIENT.list_aliases(name, **IN_DATABASE).get("aliases", [])
 
 
 def floats(n, dim):
@@ -292,7 +305,7 @@ def tell(request):
             ],
         },
         "indexes": indexes,
-        "aliases": sorted(CLIENT.list_aliases(name)["aliases"]),
+        "aliases": sorted(aliases_of(name)),
         "rows": rows,
         "counts": counts,
     }
@@ -322,17 +335,24 @@ def call(request):
     return {}
 
 
+def drop_database(request):
+    if DATABASE in ADMIN.list_databases():
+        drop({"collections": [""]})
+        ADMIN.drop_database(DATABASE)
+    return {}
+
+
 def drop(request):
     for name in CLIENT.list_collections():
         if any(name.startswith(prefix) for prefix in request["collections"]):
-            for alias in CLIENT.list_aliases(name).get("aliases", []):
+            for alias in aliases_of(name):
                 CLIENT.drop_alias(alias)
             CLIENT.drop_collection(name)
     return {}
 
 
 DO = {"make": make, "insert": insert, "tell": tell, "call": call, "drop": drop, "state": state,
-      "files": files, "names": names}
+      "files": files, "names": names, "drop database": drop_database}
 for line in sys.stdin:
     request = json.loads(line)
     try:

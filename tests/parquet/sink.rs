@@ -20,7 +20,7 @@ use vecpipe::table::{Metric, Part, TableSchema, VectorColumn, VectorType, id_fie
 use crate::common::rows::{in_flight, write_parquet};
 use crate::support::{read, read_only_table, sink, source, split, tables_error, to_write, write};
 
-fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
+pub fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
     let column = VectorColumn { vector_type, dim: 16 };
     let schema = TableSchema::new(Arc::new(Schema::new(vec![
         id_field("id", DataType::Int64),

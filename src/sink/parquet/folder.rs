@@ -18,6 +18,8 @@ use crate::sink::files::disk::io_error;
 use crate::sink::files::names;
 use crate::sink::parquet::error::parquet_error;
 use crate::sink::parquet::manifest::{Manifest, Partition};
+use crate::sink::parquet::sums::GroupSums;
+use crate::table::Checksum;
 
 /// Folder of rows that belong to no partition.
 const DEFAULT_FOLDER: &str = "_default";
@@ -139,18 +141,30 @@ impl Part {
     }
 }
 
-/// A file's schema and its rows, from its footer.
+/// What a file's footer says.
+pub struct Footer {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Rows.
+    pub rows: u64,
+    /// The checksum of all of them.
+    pub checksum: Option<Checksum>,
+}
+
+/// Reads a file's footer.
 ///
 /// # Errors
 /// When it is missing or not a whole Parquet file.
-pub fn footer(path: &Path) -> Result<(SchemaRef, u64)> {
+pub fn footer(path: &Path) -> Result<Footer> {
     let file = File::open(path).map_err(|error| io_error("open the part", path, error))?;
     let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
         .map_err(|error| parquet_error("read the footer", path, error))?;
     let rows = u64::try_from(footer.metadata().file_metadata().num_rows()).map_err(|_| {
         Error::target("The footer states a negative number of rows").at(path.display())
     })?;
-    Ok((footer.schema().clone(), rows))
+    let sums = GroupSums::of(footer.metadata()).map_err(|error| error.at(path.display()))?;
+    let checksum = sums.map(|sums| sums.total());
+    Ok(Footer { schema: footer.schema().clone(), rows, checksum })
 }
 
 /// Rows in all files that the manifest lists for a partition, as their footers count them.
@@ -159,8 +173,8 @@ pub fn footer(path: &Path) -> Result<(SchemaRef, u64)> {
 /// When a file is missing or damaged.
 pub fn count_rows(folder: &Path, partition: &Partition) -> Result<u64> {
     partition.files.iter().try_fold(0u64, |sum, file| {
-        let (_, rows) = footer(&folder.join(&file.name))?;
-        Ok(sum.saturating_add(rows))
+        let footer = footer(&folder.join(&file.name))?;
+        Ok(sum.saturating_add(footer.rows))
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! docs/formats/parquet.md describes what lies on the disk.
 
+pub mod dump;
 mod error;
 mod folder;
 pub mod manifest;
@@ -9,9 +10,10 @@ mod part;
 pub mod properties;
 mod read_back;
 mod resume;
+pub mod sums;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, SchemaRef};
@@ -22,12 +24,14 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::sink::files::disk;
-use crate::sink::files::names::folder_of;
+use crate::sink::files::names::{MANIFEST, folder_of};
 use crate::sink::{
-    Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
-    TableToWrite, TableWriter, TargetPlan,
+    Decision, Earlier, Granularity, IdRules, Mode, Publish, ReadBack, Sink, SinkContext,
+    SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
 use crate::table::RowRules;
+use crate::words::count;
+use dump::{Dump, Dumped};
 use folder::{Content, Folder, count_rows, footer};
 use manifest::Manifest;
 use resume::Memo;
@@ -44,7 +48,14 @@ pub struct Config {
     /// How the files are compressed (default: zstd).
     #[serde(default)]
     pub compression: Compression,
+    /// True to make a dump: when all tables are there and counted, a `manifest.json` in `dir` lists
+    /// them. Each run needs a folder of its own.
+    #[serde(default)]
+    pub dump: bool,
 }
+
+/// What all tables of a dump are published as.
+const DUMP: &str = "dump";
 
 fn default_mode() -> Mode {
     Mode::Overwrite
@@ -64,12 +75,23 @@ pub enum Compression {
 }
 
 impl SinkFactory for Config {
-    fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
+    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
         if self.dir.as_os_str().is_empty() {
             return Err(Error::config("The Parquet sink's `dir` is empty")
                 .help("name the folder that the files go to"));
         }
-        Ok(Box::new(Parquet { config: self.clone(), manifest_lock: Arc::default() }))
+        if self.dump && self.mode != Mode::Overwrite {
+            return Err(Error::config(
+                "A dump adds to nothing: `mode` and `dump` exclude each other",
+            )
+            .help("leave out sink.parquet.mode"));
+        }
+        Ok(Box::new(Parquet {
+            config: self.clone(),
+            dry_run: cx.dry_run,
+            manifest_lock: Arc::default(),
+            dumped: Mutex::default(),
+        }))
     }
 
     fn place(&self) -> String {
@@ -79,7 +101,11 @@ impl SinkFactory for Config {
 
 struct Parquet {
     config: Config,
+    /// True when nothing will be written.
+    dry_run: bool,
     manifest_lock: Arc<Mutex<()>>,
+    /// The tables of the dump that is made.
+    dumped: Mutex<Vec<Dumped>>,
 }
 
 #[async_trait]
@@ -92,16 +118,55 @@ impl Sink for Parquet {
         let folder = self.folder(table)?;
         let target = folder.path().display().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
-        let (decision, rows_before) = blocking(move || decide(mode, &folder, &schema)).await?;
+        let (dir, dry_run) = (self.config.dir.clone(), self.dry_run);
+        let ((decision, rows_before), notes) = blocking(move || {
+            let notes = match in_dump(&dir)? {
+                Some(error) if !dry_run => return Err(error),
+                Some(_) => {
+                    vec!["there is a dump in this folder already: no run writes to it".to_owned()]
+                }
+                None => Vec::new(),
+            };
+            Ok((decide(mode, &folder, &schema)?, notes))
+        })
+        .await?;
         Ok(TargetPlan {
             target,
             decision,
             rows_before: Some(rows_before),
-            notes: Vec::new(),
+            notes,
             ids: IdRules::default(),
             rows: RowRules::default(),
-            publish: None,
+            publish: self.config.dump.then(|| Publish {
+                what: DUMP.to_owned(),
+                from: format!("folder {}, which has no {MANIFEST} yet", self.config.dir.display()),
+                run: String::new(),
+            }),
         })
+    }
+
+    async fn publish(&self, _: &str, rows: u64) -> Result<()> {
+        let dumped = self.dumped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let dir = self.config.dir.clone();
+        blocking(move || {
+            let dump = Dump::of(&dumped)?;
+            if dump.rows != rows {
+                return Err(Error::differ(format!(
+                    "{} rows were written, their manifests list {}",
+                    count(rows),
+                    count(dump.rows)
+                ))
+                .at(dir.display()));
+            }
+            dump.write(&dir)?;
+            tracing::info!("The dump is complete: {}", dir.join(MANIFEST).display());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_back_waiting(&self, table: &TableToWrite) -> Result<ReadBack> {
+        self.read_back(table).await
     }
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
@@ -135,6 +200,8 @@ impl Sink for Parquet {
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         let folder = self.folder(table)?;
+        let dumped = Dumped { folder: folder.clone(), table: table.clone() };
+        self.dumped.lock().unwrap_or_else(PoisonError::into_inner).push(dumped);
         let properties = properties::properties(table, self.config.compression)
             .map_err(|error| Error::target("Parquet can't hold these columns").because(error))?;
         let (mode, table, decision) = (self.config.mode, table.clone(), plan.decision);
@@ -204,6 +271,15 @@ impl Parquet {
     }
 }
 
+/// The error of writing to a folder that holds a dump: what it lists must stay as it is.
+fn in_dump(dir: &Path) -> Result<Option<Error>> {
+    Ok(Dump::read(dir)?.map(|dump| {
+        Error::config("There is a dump in this folder already")
+            .at(format!("{}, complete since {}", dir.display(), dump.created))
+            .help("name another folder, or remove this one")
+    }))
+}
+
 /// What happens to the partition, and the rows that it holds now. Reads only.
 fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, u64)> {
     let path = folder.path();
@@ -220,14 +296,14 @@ fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, 
         (None, Mode::Overwrite) if !unlisted.is_empty() => {
             // Whatever these files are worth, they are about to go.
             let rows = unlisted.iter().filter_map(|name| footer(&path.join(name)).ok());
-            Ok((Decision::Overwrite, rows.map(|(_, rows)| rows).sum()))
+            Ok((Decision::Overwrite, rows.map(|footer| footer.rows).sum()))
         }
         (None, _) => Ok((Decision::Create, 0)),
         (Some(partition), Mode::Skip) => Ok((Decision::Skip, partition.rows)),
         (Some(partition), Mode::Overwrite) => Ok((Decision::Overwrite, partition.rows)),
         (Some(partition), Mode::Append) => {
             if let Some(file) = partition.files.first() {
-                same_columns(&footer(&path.join(&file.name))?.0, schema)
+                same_columns(&footer(&path.join(&file.name))?.schema, schema)
                     .map_err(|error| error.at(path.display()))?;
             }
             Ok((Decision::Append, count_rows(&path, &partition)?))

@@ -12,7 +12,8 @@ use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::parquet::error::parquet_error;
 use crate::sink::parquet::folder::Part;
 use crate::sink::parquet::manifest::PartFile;
-use crate::table::TableSchema;
+use crate::sink::parquet::sums::GroupSums;
+use crate::table::{RowHasher, TableSchema};
 
 /// Removes a file that is given up.
 #[derive(Debug)]
@@ -32,6 +33,9 @@ pub struct PartWriter {
     // Declared before the guard, so that the file is closed before it is removed.
     writer: ArrowWriter<File>,
     temporary: Temporary,
+    hasher: RowHasher,
+    /// None for columns that no checksum is defined for.
+    sums: Option<GroupSums>,
 }
 
 /// A part that is whole and durable, still under its hidden name.
@@ -67,7 +71,14 @@ impl PartWriter {
         let temporary = Temporary(path.clone());
         let writer = ArrowWriter::try_new(file, schema.arrow().clone(), Some(properties))
             .map_err(|error| parquet_error("start the part", &path, error))?;
-        Ok(PartWriter { number, folder: folder.to_owned(), writer, temporary })
+        Ok(PartWriter {
+            number,
+            folder: folder.to_owned(),
+            writer,
+            temporary,
+            hasher: RowHasher::new(schema),
+            sums: Some(GroupSums::default()),
+        })
     }
 
     /// Writes `rows` as one row group, so that nothing of them stays in memory.
@@ -75,6 +86,13 @@ impl PartWriter {
     /// # Errors
     /// When the file system refuses.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        match (&mut self.sums, self.hasher.sum(rows)) {
+            (Some(sums), Ok(sum)) => sums.0.push(sum),
+            _ => self.sums = None,
+        }
         self.writer
             .write(rows)
             .and_then(|()| self.writer.flush())
@@ -87,6 +105,9 @@ impl PartWriter {
     /// When the file system refuses.
     pub fn finish(mut self) -> Result<FinishedPart> {
         let path = self.temporary.0.clone();
+        if let Some(sums) = &self.sums {
+            self.writer.append_key_value_metadata(sums.note());
+        }
         let footer =
             self.writer.finish().map_err(|error| parquet_error("end the part", &path, error))?;
         let rows = u64::try_from(footer.file_metadata().num_rows())
@@ -99,6 +120,7 @@ impl PartWriter {
             .map_err(|error| io_error("rename the finished part", &path, error))?;
         sync_folder(&self.folder)?;
         let name = Part::Complete.name(self.number);
-        Ok(FinishedPart { number: self.number, file: PartFile { name, rows, bytes } })
+        let checksum = self.sums.map(|sums| sums.total());
+        Ok(FinishedPart { number: self.number, file: PartFile { name, rows, bytes, checksum } })
     }
 }

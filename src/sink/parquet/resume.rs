@@ -55,8 +55,9 @@ fn part(folder: &Folder, number: u64, split: &SplitProgress) -> Option<Finished>
     // A run that was cut off while it completed the table had begun to rename.
     [hidden, folder.path().join(&name)].iter().find_map(|path| {
         let bytes = fs::metadata(path).ok()?.len();
-        let (_, there) = footer(path).ok().filter(|(_, there)| *there == rows)?;
-        Some(Finished::Part(number, PartFile { name: name.clone(), rows: there, bytes }))
+        let there = footer(path).ok().filter(|there| there.rows == rows)?;
+        let (name, checksum) = (name.clone(), there.checksum);
+        Some(Finished::Part(number, PartFile { name, rows, bytes, checksum }))
     })
 }
 

@@ -7,14 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use parquet::file::properties::WriterProperties;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
 use crate::flow::{Batch, blocking};
 use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::parquet::folder::{Folder, Part, count_rows};
-use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns};
+use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns, now};
 use crate::sink::parquet::part::{FinishedPart, PartWriter};
 use crate::sink::parquet::resume::Memo;
 use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
@@ -107,14 +105,12 @@ impl Open {
     }
 
     fn partition(&self, files: Vec<PartFile>) -> Result<Partition> {
-        let now = OffsetDateTime::now_utc().replace_nanosecond(0).ok();
-        let created = now.and_then(|now| now.format(&Rfc3339).ok());
         Ok(Partition {
             name: self.table.part.partition().map(str::to_owned),
             folder: self.folder.partition.clone(),
             source: self.table.name.clone(),
             metric: self.table.metric,
-            created: created.ok_or_else(|| Error::internal("The clock's time has no date"))?,
+            created: now()?,
             rows: files.iter().map(|file| file.rows).sum(),
             schema: columns(&self.table.schema),
             files,

@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 
 use crate::error::Result;
 use crate::flow::blocking;
+use crate::sink::parquet::sums::SUMS;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::source::parquet::footer::{self, damaged};
 use crate::source::parquet::layout::Layout;
@@ -53,8 +54,9 @@ fn file(path: &Path) -> Result<Inspection> {
         facts.push(("written by".to_owned(), writer.to_owned()));
     }
     for note in meta.file_metadata().key_value_metadata().into_iter().flatten() {
-        // The encoded schema is for programs.
-        if let (true, Some(value)) = (note.key.starts_with("vecpipe."), &note.value) {
+        // The encoded schema and the checksums are for programs.
+        let for_people = note.key.starts_with("vecpipe.") && note.key != SUMS;
+        if let (true, Some(value)) = (for_people, &note.value) {
             facts.push((note.key.replace("vecpipe.", ""), value.clone()));
         }
     }

@@ -1,12 +1,16 @@
 //! Parquet files with a list column of vectors.
 
+mod chosen;
 mod convert;
 mod footer;
 mod inspect;
 mod layout;
 mod paths;
 mod read;
+mod sums;
 mod tables;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -14,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::source::choice::Collections;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Place, Split};
 
@@ -26,6 +31,20 @@ pub use inspect::inspect;
 pub struct Config {
     /// Files, folders, or patterns like `data/*.parquet`.
     pub paths: Vec<String>,
+    /// True to read dumps only: a folder without the manifest of one is refused.
+    #[serde(default)]
+    pub dump: bool,
+    /// Databases of a dump to read (default: all).
+    #[serde(default)]
+    pub databases: Option<Vec<String>>,
+    /// Of tables that manifests list: collections to read, each with its partitions (none named:
+    /// all). Those of a dump are written `database/collection`.
+    #[serde(default)]
+    pub collections: Option<Collections>,
+    /// Of tables that manifests list: other names at the target, of a collection (`old: new`), or of
+    /// a partition (`collection/old: new`). In a dump both names may begin with a database.
+    #[serde(default)]
+    pub rename: BTreeMap<String, String>,
     /// Name of the id column. Left out: the one marked so by vecpipe, else `id`, `ids` or `pk`,
     /// else the rows are numbered from 0.
     #[serde(default)]
@@ -48,7 +67,11 @@ impl SourceFactory for Config {
     }
 
     fn place(&self) -> String {
-        format!("parquet {:?}", self.paths)
+        let Config { paths, databases, collections, .. } = self;
+        match (databases, collections) {
+            (None, None) => format!("parquet {paths:?}"),
+            _ => format!("parquet {paths:?} {databases:?} {collections:?}"),
+        }
     }
 }
 
@@ -65,7 +88,7 @@ impl Source for Parquet {
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         let config = self.config.clone();
         blocking(move || {
-            let found = paths::find(&config.paths)?;
+            let found = chosen::chosen(&config, paths::find(&config.paths, config.dump)?)?;
             found.into_iter().map(|found| tables::table(&config, found)).collect()
         })
         .await

@@ -6,10 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
-use crate::sink::parquet::manifest::Manifest;
+use crate::sink::parquet::dump::Dump;
+use crate::sink::parquet::manifest::{Manifest, PartFile, Partition};
+use crate::source::Renaming;
 use crate::table::{Metric, Part};
 
 /// Folders within folders, beyond which a link that points upwards is likelier than a real tree.
@@ -20,8 +23,16 @@ const DEEPEST: usize = 32;
 pub struct Found {
     /// Name for people.
     pub name: String,
+    /// The database that its collection is in, where a dump says so.
+    pub database: Option<String>,
     /// The collection it would be.
     pub collection: String,
+    /// What a dump says of the collection: counts instead of what the files say.
+    pub definition: Option<Value>,
+    /// True when a manifest lists it.
+    pub is_listed: bool,
+    /// How it is given another name.
+    pub renaming: Option<Renaming>,
     /// Which part of that collection it is.
     pub part: Part,
     /// The metric that a manifest states.
@@ -37,8 +48,8 @@ pub struct Found {
 pub struct FoundFile {
     /// Where it is.
     pub path: PathBuf,
-    /// Rows that a manifest states.
-    pub rows: Option<u64>,
+    /// What a manifest states of it.
+    pub stated: Option<PartFile>,
 }
 
 /// Finds the tables behind `paths`. Opens no data file.
@@ -48,9 +59,9 @@ pub struct FoundFile {
 ///
 /// # Errors
 /// [`Kind::Source`](crate::error::Kind::Source) when a path does not exist, a pattern matches
-/// nothing, or two tables would have the same name.
-pub fn find(paths: &[String]) -> Result<Vec<Found>> {
-    let mut finder = Finder::default();
+/// nothing, or two tables would have the same name; and where `dumps` are wanted and there is none.
+pub fn find(paths: &[String], dumps: bool) -> Result<Vec<Found>> {
+    let mut finder = Finder { dumps, ..Finder::default() };
     for path in paths {
         let before = (finder.tables.len(), finder.files.len());
         let (first_name, entries) = expand(path)?;
@@ -113,8 +124,26 @@ fn text_of(name: Option<&std::ffi::OsStr>) -> String {
     name.map_or_else(|| "parquet".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+/// What a manifest's partitions are of.
+struct Owner {
+    database: Option<String>,
+    table: String,
+    definition: Option<Value>,
+}
+
+impl Owner {
+    fn name(&self) -> String {
+        match &self.database {
+            Some(database) => format!("{database}/{}", self.table),
+            None => self.table.clone(),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Finder {
+    /// True when nothing but dumps is taken.
+    dumps: bool,
     tables: Vec<Found>,
     files: Vec<PathBuf>,
     plain_name: Option<String>,
@@ -123,6 +152,9 @@ struct Finder {
 impl Finder {
     fn look(&mut self, path: &Path, depth: usize) -> Result<()> {
         if !path.is_dir() {
+            if self.dumps {
+                return Err(no_dump(path));
+            }
             self.files.push(path.to_owned());
             return Ok(());
         }
@@ -131,8 +163,18 @@ impl Finder {
                 .at(path.display())
                 .help("is there a link that points to a folder above it?"));
         }
-        if let Some(manifest) = Manifest::read(path)? {
-            return self.listed(path, manifest);
+        if let Some(dump) = Dump::read(path)? {
+            return self.dumped(path, dump);
+        }
+        if self.dumps {
+            return Err(no_dump(path));
+        }
+        if let Some(Manifest { table, partitions, .. }) = Manifest::read(path)? {
+            return self.listed(
+                path,
+                &Owner { database: None, table, definition: None },
+                partitions,
+            );
         }
         for entry in visible(path)? {
             if entry.is_dir() || entry.extension().is_some_and(|e| e == "parquet") {
@@ -142,17 +184,32 @@ impl Finder {
         Ok(())
     }
 
-    fn listed(&mut self, folder: &Path, manifest: Manifest) -> Result<()> {
+    fn dumped(&mut self, folder: &Path, dump: Dump) -> Result<()> {
+        for database in dump.databases {
+            let folder = database.folder.map_or(folder.to_owned(), |name| folder.join(name));
+            for collection in database.collections {
+                let owner = Owner {
+                    database: database.name.clone(),
+                    table: collection.name,
+                    definition: collection.definition,
+                };
+                self.listed(&folder.join(collection.folder), &owner, collection.partitions)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn listed(&mut self, folder: &Path, owner: &Owner, partitions: Vec<Partition>) -> Result<()> {
         // Whoever named partitions to stage them left out the default one.
-        let whole = manifest.partitions.iter().any(|partition| match &partition.name {
+        let whole = partitions.iter().any(|partition| match &partition.name {
             Some(name) => name == DEFAULT_PARTITION,
             None => true,
         });
-        for partition in manifest.partitions {
+        for partition in partitions {
             let place = folder.join(&partition.folder);
             let name = match &partition.name {
-                Some(partition) => format!("{}/{partition}", manifest.table),
-                None => manifest.table.clone(),
+                Some(partition) => format!("{}/{partition}", owner.name()),
+                None => owner.name(),
             };
             if partition.files.is_empty() {
                 return Err(Error::source(format!("The manifest lists no files for {name}"))
@@ -170,7 +227,11 @@ impl Finder {
             };
             self.tables.push(Found {
                 name,
-                collection: manifest.table.clone(),
+                database: owner.database.clone(),
+                collection: owner.table.clone(),
+                definition: owner.definition.clone(),
+                is_listed: true,
+                renaming: None,
                 part: match partition.name {
                     None => Part::Whole,
                     Some(name) if whole => Part::OfWhole(name),
@@ -180,7 +241,7 @@ impl Finder {
                 files: partition
                     .files
                     .into_iter()
-                    .map(|file| FoundFile { path: place.join(file.name), rows: Some(file.rows) })
+                    .map(|file| FoundFile { path: place.join(&file.name), stated: Some(file) })
                     .collect(),
                 notes,
             });
@@ -190,9 +251,13 @@ impl Finder {
 
     fn into_tables(mut self) -> Result<Vec<Found>> {
         if let (false, Some(name)) = (self.files.is_empty(), self.plain_name) {
-            let files = self.files.into_iter().map(|path| FoundFile { path, rows: None });
+            let files = self.files.into_iter().map(|path| FoundFile { path, stated: None });
             self.tables.push(Found {
+                database: None,
                 collection: name.clone(),
+                definition: None,
+                is_listed: false,
+                renaming: None,
                 name,
                 part: Part::Whole,
                 metric: None,
@@ -208,6 +273,12 @@ impl Finder {
             None => Ok(self.tables),
         }
     }
+}
+
+fn no_dump(path: &Path) -> Error {
+    Error::source("There is no dump here: a dump has a manifest.json")
+        .at(path.display())
+        .help("it is written last: run an interrupted `pipeline dump` again; other folders of Parquet files are moved by `pipeline run`")
 }
 
 /// A folder's entries in alphabetical order, without hidden ones.

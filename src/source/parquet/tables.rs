@@ -11,7 +11,10 @@ use parquet::file::metadata::ParquetMetaData;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::milvus::v2::definition::DEFINITION;
+use crate::sink::parquet::manifest::PartFile;
 use crate::sink::parquet::properties::METRIC;
+use crate::sink::parquet::sums::GroupSums;
 use crate::source::SourceTable;
 use crate::source::parquet::Config;
 use crate::source::parquet::footer::{self, damaged};
@@ -82,12 +85,16 @@ pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
             .at(found.files[0].path.display())
             .help("give files with rows, or with a fixed-size list column"));
     };
+    let schema = match found.definition {
+        Some(definition) => schema.with_metadata(DEFINITION, definition.to_string())?,
+        None => schema,
+    };
     Ok(SourceTable {
-        database: None,
+        database: found.database,
         name: found.name,
         collection: found.collection,
         part: found.part,
-        renaming: None,
+        renaming: found.renaming,
         metric,
         rows: next_row,
         bytes: splits.iter().map(|split: &Split| split.bytes).sum(),
@@ -140,6 +147,8 @@ struct OpenFile<'a> {
     layout: Layout,
     /// Elements of a vector; none in a file without rows whose lists may have any length.
     list_len: Option<usize>,
+    /// True when each row group has a checksum.
+    is_summed: bool,
 }
 
 impl<'a> OpenFile<'a> {
@@ -147,22 +156,39 @@ impl<'a> OpenFile<'a> {
         let (handle, footer) = footer::open(&file.path)?;
         let place = |error: Error| error.at(file.path.display());
         let layout = Layout::resolve(config, footer.schema()).map_err(place)?;
-        let mut opened = OpenFile { file, handle, footer, list_len: layout.list_len, layout };
+        let list_len = layout.list_len;
+        let mut opened = OpenFile { file, handle, footer, list_len, layout, is_summed: false };
         let rows = row_counts(opened.meta()).map_err(place)?;
-        let total: u64 = rows.iter().sum();
-        if file.rows.is_some_and(|stated| stated != total) {
-            return Err(place(
-                Error::source(format!(
-                    "The file has {total} rows, its manifest says {}",
-                    file.rows.unwrap_or(0)
-                ))
-                .help("the file was changed or replaced; restore it, or remove the manifest"),
-            ));
-        }
+        opened.check(rows.iter().sum()).map_err(|error| {
+            place(
+                error.help("the file was changed or replaced; restore it, or remove the manifest"),
+            )
+        })?;
         if let (None, Some(group)) = (opened.list_len, rows.iter().position(|rows| *rows > 0)) {
             opened.list_len = Some(opened.first_length(group).map_err(place)?);
         }
         Ok(opened)
+    }
+
+    /// Compares the footer with what a manifest states.
+    fn check(&mut self, rows: u64) -> Result<()> {
+        let sums = GroupSums::of(self.meta())?;
+        self.is_summed = sums.is_some();
+        let Some(PartFile { rows: stated, checksum, .. }) = &self.file.stated else {
+            return Ok(());
+        };
+        if rows != *stated {
+            return Err(Error::source(format!(
+                "The file has {rows} rows, its manifest says {stated}"
+            )));
+        }
+        match (checksum, sums.map(|sums| sums.total())) {
+            (Some(stated), there) if there != Some(*stated) => Err(Error::source(format!(
+                "The file's rows have {}, its manifest says {stated}",
+                there.map_or("no checksum".to_owned(), |there| format!("the checksum {there}"))
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn meta(&self) -> &ParquetMetaData {
@@ -229,7 +255,7 @@ impl<'a> OpenFile<'a> {
 
     /// Cuts the file into splits of about [`SPLIT_BYTES`]. Small row groups are put together; a
     /// large one is cut only if the file says where its pages lie, because skipping rows costs as
-    /// much as reading them otherwise.
+    /// much as reading them otherwise, and if it has no checksum, which is one of the whole.
     fn split(
         &self,
         schema: &TableSchema,
@@ -271,7 +297,8 @@ impl<'a> OpenFile<'a> {
         let counts = row_counts(self.meta())?;
         let mut group = 0;
         while group < counts.len() {
-            if counts[group] >= 2 * split_rows && self.has_page_positions(group) {
+            let is_whole = self.is_summed || !self.has_page_positions(group);
+            if counts[group] >= 2 * split_rows && !is_whole {
                 let mut skip = 0;
                 while skip < counts[group] {
                     let rows = split_rows.min(counts[group] - skip);
