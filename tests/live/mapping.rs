@@ -213,6 +213,21 @@ fn collections_and_partitions_are_merged_and_keep_where_they_come_from() {
 }
 
 #[test]
+fn the_fields_of_merged_collections_may_come_in_any_order() {
+    let (lite, folder) = (Server::lite(), Folder::new());
+    let (one, other, target) = (lite.made("nulls", 3), lite.made("plain", 0), lite.name("ordered"));
+    lite.ask(&json!({ "do": "insert", "collection": other.name, "ids": [5, 6] }));
+    let into = format!("collection: {}", target.name);
+    let first = "leave_out: [maybe, text, often], fields: { word: z }, constants: { a: 1 }";
+    let second = "constants: { a: 2, z: other }";
+    let mapping = [(&one, format!("{into}, {first}")), (&other, format!("{into}, {second}"))];
+    let lines = [&*sources(&[&one, &other]), &*sink(&lite, &mapping, "")];
+    moved(&folder, &lines, &CONTENT);
+    let rows = rows(&target.tell());
+    assert_eq!((rows.len(), &rows["5"]["z"], &rows["5"]["a"]), (5, &json!("other"), &json!(2)));
+}
+
+#[test]
 fn constants_take_the_type_of_the_targets_field() {
     let (milvus, folder) = (Server::milvus(), Folder::new());
     let (scalars, target) = (milvus.made("scalars", 4), milvus.name("typed"));

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::mapping::There;
+use super::mapping::{Goal, There};
 use super::{Milvus, target};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
+use crate::sink::server::is_name;
 use crate::sink::{
     Granularity, Mode, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter, TargetPlan,
     WriteLoad,
@@ -63,6 +64,9 @@ impl Databases {
     async fn there(&self, table: &TableToWrite) -> Result<Option<There>> {
         // A name that can't be had is told with all other mistakes.
         let Ok(target) = target::target_of(&self.own.config, table) else { return Ok(None) };
+        if self.database(table).is_some_and(|database| !is_name(database)) {
+            return Ok(None);
+        }
         if self.own.config.mode == Mode::Overwrite && target.whole {
             return Ok(None);
         }
@@ -126,12 +130,19 @@ impl Sink for Databases {
         tables: &[TableToWrite],
     ) -> Result<Vec<Vec<Box<dyn TransformFactory>>>> {
         let mapping = &self.own.config.mapping;
-        let mut there = Vec::with_capacity(tables.len());
+        if mapping.is_empty() {
+            return Ok(tables.iter().map(|_| Vec::new()).collect());
+        }
+        let mut goals = Vec::with_capacity(tables.len());
         for table in tables {
             let asks = mapping.of(table).is_some_and(|mapping| !mapping.constants.is_empty());
-            there.push(if asks { self.there(table).await? } else { None });
+            goals.push(Goal {
+                database: self.database(table).map(str::to_owned),
+                collection: target::collection_of(&self.own.config, table).to_owned(),
+                there: if asks { self.there(table).await? } else { None },
+            });
         }
-        mapping.transforms(tables, &there)
+        mapping.transforms(tables, &goals)
     }
 
     fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {

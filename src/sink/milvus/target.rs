@@ -21,13 +21,17 @@ pub(super) fn target_of(config: &Config, table: &TableToWrite) -> Result<Target>
 
 /// What the mapping says about a collection wins over what is said about all.
 fn named_target_of(config: &Config, table: &TableToWrite) -> Target {
-    let mapping = config.mapping.of(table);
-    let collection = mapping.and_then(|mapping| mapping.collection.as_deref());
-    let collection = collection.or(config.collection.as_deref());
-    match mapping.and_then(|mapping| mapping.part(&table.part)) {
-        Some(part) => Target::at(collection.unwrap_or(&table.collection), &part),
-        None => Target::of(collection, config.partition.as_deref(), table),
+    let collection = collection_of(config, table);
+    match config.mapping.of(table).and_then(|mapping| mapping.part(&table.part)) {
+        Some(part) => Target::at(collection, &part),
+        None => Target::of(Some(collection), config.partition.as_deref(), table),
     }
+}
+
+/// The collection that a table goes to, whether or not a server takes such a name.
+pub(super) fn collection_of<'a>(config: &'a Config, table: &'a TableToWrite) -> &'a str {
+    let mapped = config.mapping.of(table).and_then(|mapping| mapping.collection.as_deref());
+    mapped.or(config.collection.as_deref()).unwrap_or(&table.collection)
 }
 
 /// The names of a table's target that come from the source, and that a Milvus does not take.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::There;
+use super::rows::{Goal, There};
 use super::{CollectionMapping, Mapping, partition_of};
 use crate::error::{Error, Result};
 use crate::milvus::v2::definition::{Definition, FunctionDefinition};
@@ -13,13 +13,13 @@ use crate::table::Role;
 use crate::words::{plural, suggest};
 
 impl Mapping {
-    pub(super) fn check(&self, tables: &[TableToWrite], there: &[Option<There>]) -> Result<()> {
+    pub(super) fn check(&self, tables: &[TableToWrite], goals: &[Goal]) -> Result<()> {
         let mut all = Mistakes::default();
         for (key, mapping) in &self.0 {
             all.within = key.clone();
             let of: Vec<_> = tables
                 .iter()
-                .zip(there)
+                .zip(goals)
                 .filter(|(table, _)| self.of(table).is_some_and(|of| std::ptr::eq(of, mapping)))
                 .collect();
             if of.is_empty() {
@@ -28,8 +28,8 @@ impl Mapping {
                 continue;
             }
             mapping.check_names(&of, &mut all);
-            for (table, there) in of {
-                mapping.check_fields(table, there.as_ref(), &mut all);
+            for (table, goal) in of {
+                mapping.check_fields(table, goal.there.as_ref(), &mut all);
             }
         }
         all.into_result()
@@ -45,7 +45,7 @@ fn name_of(table: &TableToWrite) -> String {
 }
 
 impl CollectionMapping {
-    fn check_names(&self, of: &[(&TableToWrite, &Option<There>)], all: &mut Mistakes) {
+    fn check_names(&self, of: &[(&TableToWrite, &Goal)], all: &mut Mistakes) {
         let partitions: Vec<_> =
             of.iter().map(|(table, _)| partition_of(&table.part).to_owned()).collect();
         for (setting, name) in [("collection", &self.collection), ("database", &self.database)] {

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use constant::Constant;
-pub(super) use rows::There;
+pub(super) use rows::{Goal, There};
 
 use crate::milvus::DEFAULT_PARTITION;
 use crate::sink::TableToWrite;

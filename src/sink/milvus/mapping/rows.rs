@@ -1,11 +1,23 @@
 //! The transforms that carry a mapping out, table by table.
 
+use std::collections::BTreeMap;
+
 use super::{CollectionMapping, Mapping};
 use crate::error::{Error, Result};
 use crate::milvus::v2::collection::Collection;
 use crate::sink::TableToWrite;
 use crate::transform::constants::{Constants, Value};
 use crate::transform::{TransformFactory, rename, select};
+
+/// Where the rows of a table go.
+#[derive(Debug, Clone)]
+pub(in crate::sink::milvus) struct Goal {
+    /// None for the sink's own.
+    pub database: Option<String>,
+    pub collection: String,
+    /// The collection, where it was asked for, exists and stays.
+    pub there: Option<There>,
+}
 
 /// A collection that rows are added to, and what depends on its server.
 #[derive(Debug, Clone)]
@@ -15,26 +27,53 @@ pub(in crate::sink::milvus) struct There {
 }
 
 impl Mapping {
-    /// The transforms of each table. `there` has the collection that a table goes to, where it
-    /// exists and stays.
+    /// The transforms of each table, whose rows go to the goal of the same number.
     ///
     /// # Errors
     /// All that is wrong with the mapping, at once.
     pub(in crate::sink::milvus) fn transforms(
         &self,
         tables: &[TableToWrite],
-        there: &[Option<There>],
+        goals: &[Goal],
     ) -> Result<Vec<Vec<Box<dyn TransformFactory>>>> {
-        self.check(tables, there)?;
-        let all = tables.iter().zip(there).map(|(table, there)| match self.of(table) {
-            Some(mapping) => mapping.transforms(table, there.as_ref()),
-            None => Ok(Vec::new()),
-        });
-        all.collect()
+        self.check(tables, goals)?;
+        // Fields in the order of the first table that goes there.
+        let mut orders: BTreeMap<(&Option<String>, &String), Vec<String>> = BTreeMap::new();
+        let mut all = Vec::with_capacity(tables.len());
+        for (table, goal) in tables.iter().zip(goals) {
+            let mapping = self.of(table).unwrap_or(&NOTHING);
+            let mut transforms = mapping.transforms(table, goal.there.as_ref())?;
+            let names = mapping.names_of(table);
+            let order = orders.entry((&goal.database, &goal.collection)).or_insert(names.clone());
+            let alike = names.len() == order.len() && names.iter().all(|name| order.contains(name));
+            if alike && names != *order {
+                transforms.push(Box::new(select::Config::of(order.clone())));
+            }
+            all.push(transforms);
+        }
+        Ok(all)
     }
 }
 
+/// What becomes of a collection about which nothing is said.
+static NOTHING: CollectionMapping = CollectionMapping {
+    collection: None,
+    database: None,
+    partitions: BTreeMap::new(),
+    fields: BTreeMap::new(),
+    leave_out: Vec::new(),
+    constants: BTreeMap::new(),
+};
+
 impl CollectionMapping {
+    /// The names of the fields that come out.
+    fn names_of(&self, table: &TableToWrite) -> Vec<String> {
+        let names = table.schema.arrow().fields().iter().map(|field| field.name());
+        let kept = names.filter(|name| !self.leave_out.contains(name));
+        let named = kept.map(|name| self.fields.get(name).unwrap_or(name));
+        named.chain(self.constants.keys()).cloned().collect()
+    }
+
     /// A constant with the type that it gets, or why it can't have it.
     pub(super) fn constant(
         &self,
