@@ -1,4 +1,5 @@
-//! What happens to rows on the way. One file per transform; the registry below names them all.
+//! What happens to rows on the way. One file per transform; the registry below names all that a
+//! configuration can ask for.
 
 use std::sync::Arc;
 

@@ -93,53 +93,51 @@ fn a_constant_is_a_plain_value() {
 
 #[test]
 fn fields_get_other_names_are_left_out_and_are_added() {
-    let (milvus, lite) = (Server::milvus(), Server::lite());
-    for (from, to) in [(&milvus, &lite), (&lite, &milvus)] {
-        let folder = Folder::new();
-        let (source, target) = (from.made("scalars", 12), to.name("mapped"));
-        let what = format!(
-            "collection: {}, fields: {{ v: vec, id: key, int8: int16, int16: int8 }}, \
-             leave_out: [json, bools], constants: {{ json: news, n: 7, ok: true, x: 0.5 }}",
-            target.name
-        );
-        // What is said about one collection wins.
-        let all = ", collection: other, schema: { id: elsewhere }, load: true";
-        let sink = sink(to, &[(&source, what)], all);
-        moved(&folder, &[&source.source(""), &sink], &CONTENT);
-        let (before, after) = (source.tell(), target.tell());
-        assert_eq!(after["indexes"]["vec"]["type"], "HNSW");
-        assert_eq!(after["indexes"]["vec"]["metric"], "COSINE");
-        let fields: Vec<_> = after["schema"]["fields"].as_array().unwrap().iter().collect();
-        let type_of = |name: &str| {
-            let field = fields.iter().find(|field| field["name"] == name);
-            field.map(|field| field["type"].as_str().unwrap())
-        };
-        for (name, data_type) in [
-            ("key", Some("INT64")),
-            ("int16", Some("INT8")),
-            ("int8", Some("INT16")),
-            ("json", Some("VARCHAR")),
-            ("n", Some("INT64")),
-            ("ok", Some("BOOL")),
-            ("x", Some("DOUBLE")),
-            ("bools", None),
-            ("v", None),
-        ] {
-            assert_eq!(type_of(name), data_type, "{name}");
-        }
-        let mut expected = rows(&before);
-        for row in expected.values_mut().map(|row| row.as_object_mut().unwrap()) {
-            row.remove("bools");
-            let mut moved = |old: &str| row.remove(old).unwrap();
-            let (v, id, int8, int16) = (moved("v"), moved("id"), moved("int8"), moved("int16"));
-            let new = [("vec", v), ("key", id), ("int16", int8), ("int8", int16)];
-            row.extend(new.map(|(name, value)| (name.to_owned(), value)));
-            row.insert("json".to_owned(), json!("news"));
-            row.extend([("n".to_owned(), json!(7)), ("ok".to_owned(), json!(true))]);
-            row.insert("x".to_owned(), json!(0.5));
-        }
-        assert_eq!(rows(&after), expected);
+    let (from, to) = (Server::milvus(), Server::lite());
+    let folder = Folder::new();
+    let (source, target) = (from.made("scalars", 12), to.name("mapped"));
+    let what = format!(
+        "collection: {}, fields: {{ v: vec, id: key, int8: int16, int16: int8 }}, \
+         leave_out: [json, bools], constants: {{ json: news, n: 7, ok: true, x: 0.5 }}",
+        target.name
+    );
+    // What is said about one collection wins.
+    let all = ", collection: other, schema: { id: elsewhere }, load: true";
+    let sink = sink(&to, &[(&source, what)], all);
+    moved(&folder, &[&source.source(""), &sink], &CONTENT);
+    let (before, after) = (source.tell(), target.tell());
+    assert_eq!(after["indexes"]["vec"]["type"], "HNSW");
+    assert_eq!(after["indexes"]["vec"]["metric"], "COSINE");
+    let fields: Vec<_> = after["schema"]["fields"].as_array().unwrap().iter().collect();
+    let type_of = |name: &str| {
+        let field = fields.iter().find(|field| field["name"] == name);
+        field.map(|field| field["type"].as_str().unwrap())
+    };
+    for (name, data_type) in [
+        ("key", Some("INT64")),
+        ("int16", Some("INT8")),
+        ("int8", Some("INT16")),
+        ("json", Some("VARCHAR")),
+        ("n", Some("INT64")),
+        ("ok", Some("BOOL")),
+        ("x", Some("DOUBLE")),
+        ("bools", None),
+        ("v", None),
+    ] {
+        assert_eq!(type_of(name), data_type, "{name}");
     }
+    let mut expected = rows(&before);
+    for row in expected.values_mut().map(|row| row.as_object_mut().unwrap()) {
+        row.remove("bools");
+        let mut moved = |old: &str| row.remove(old).unwrap();
+        let (v, id, int8, int16) = (moved("v"), moved("id"), moved("int8"), moved("int16"));
+        let new = [("vec", v), ("key", id), ("int16", int8), ("int8", int16)];
+        row.extend(new.map(|(name, value)| (name.to_owned(), value)));
+        row.insert("json".to_owned(), json!("news"));
+        row.extend([("n".to_owned(), json!(7)), ("ok".to_owned(), json!(true))]);
+        row.insert("x".to_owned(), json!(0.5));
+    }
+    assert_eq!(rows(&after), expected);
 }
 
 #[test]
@@ -173,43 +171,37 @@ fn a_vector_may_go_where_another_one_stays() {
 
 #[test]
 fn collections_and_partitions_are_merged_and_keep_where_they_come_from() {
-    let (milvus, lite) = (Server::milvus(), Server::lite());
-    for (from, to) in [(&milvus, &lite), (&lite, &milvus)] {
-        let folder = Folder::new();
-        let (parts, plain) = (from.made("parts", 90), from.made("plain", 0));
-        let ids: Vec<i64> = (0..50).map(|n| n * 7 + 1).collect();
-        from.ask(&json!({ "do": "insert", "collection": plain.name, "ids": ids }));
-        let target = to.name("merged");
-        let into = format!("collection: {}", target.name);
-        let one = format!(
-            "{into}, partitions: {{ _default: old, p1: old }}, constants: {{ origin: parts }}"
-        );
-        let two = "partitions: { _default: _default }, constants: { origin: plain }";
-        let two = format!("{into}, {two}");
-        let sink = sink(to, &[(&parts, one), (&plain, two)], ", load: true");
-        let lines = [&*sources(&[&parts, &plain]), &*sink];
-        moved(&folder, &lines, &CONTENT);
-        let told = target.tell();
-        assert_eq!(
-            told["counts"]["old"],
-            if to.lite { told["counts"]["old"].clone() } else { json!(60) }
-        );
-        let mut origins = std::collections::BTreeMap::new();
-        for row in rows(&told).values() {
-            *origins.entry(row["origin"].as_str().unwrap().to_owned()).or_insert(0) += 1;
-        }
-        assert_eq!(origins, [("parts".to_owned(), 90), ("plain".to_owned(), 50)].into());
-        // And once more into what is there: its field says what type the constant has.
-        let ids: Vec<i64> = (0..10).map(|n| n * 7 + 2).collect();
-        from.ask(&json!({ "do": "insert", "collection": plain.name, "ids": ids }));
-        let done = folder.pipeline(&["verify", "move.yaml"]);
-        assert_eq!(done.code, 5, "{}", done.stderr);
-        let more = lines[1].replace(", load", ", on_conflict: skip, load");
-        let done = moved(&folder, &[lines[0], &more], &[]);
-        let tables = done.report["tables"].as_array().unwrap();
-        let written = tables.iter().map(|table| table["rows_written"].as_u64().unwrap());
-        assert_eq!(written.sum::<u64>(), 10, "{}", done.report);
+    let (from, to) = (Server::lite(), Server::milvus());
+    let folder = Folder::new();
+    let (parts, plain) = (from.made("parts", 90), from.made("plain", 0));
+    let ids: Vec<i64> = (0..50).map(|n| n * 7 + 1).collect();
+    from.ask(&json!({ "do": "insert", "collection": plain.name, "ids": ids }));
+    let target = to.name("merged");
+    let into = format!("collection: {}", target.name);
+    let one =
+        format!("{into}, partitions: {{ _default: old, p1: old }}, constants: {{ origin: parts }}");
+    let two = "partitions: { _default: _default }, constants: { origin: plain }";
+    let two = format!("{into}, {two}");
+    let sink = sink(&to, &[(&parts, one), (&plain, two)], ", load: true");
+    let lines = [&*sources(&[&parts, &plain]), &*sink];
+    moved(&folder, &lines, &CONTENT);
+    let told = target.tell();
+    assert_eq!(told["counts"], json!({ "_default": 50, "old": 60, "p2": 30 }));
+    let mut origins = std::collections::BTreeMap::new();
+    for row in rows(&told).values() {
+        *origins.entry(row["origin"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
+    assert_eq!(origins, [("parts".to_owned(), 90), ("plain".to_owned(), 50)].into());
+    // And once more into what is there: its field says what type the constant has.
+    let ids: Vec<i64> = (0..10).map(|n| n * 7 + 2).collect();
+    from.ask(&json!({ "do": "insert", "collection": plain.name, "ids": ids }));
+    let done = folder.pipeline(&["verify", "move.yaml"]);
+    assert_eq!(done.code, 5, "{}", done.stderr);
+    let more = lines[1].replace(", load", ", on_conflict: skip, load");
+    let done = moved(&folder, &[lines[0], &more], &[]);
+    let tables = done.report["tables"].as_array().unwrap();
+    let written = tables.iter().map(|table| table["rows_written"].as_u64().unwrap());
+    assert_eq!(written.sum::<u64>(), 10, "{}", done.report);
 }
 
 #[test]

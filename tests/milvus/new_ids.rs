@@ -7,6 +7,8 @@ use arrow_array::RecordBatch;
 use serde_json::{Value, json};
 use vecpipe::error::{Kind, Retry};
 use vecpipe::flow::{Batch, Controls, Permit, SplitProgress, Totals};
+use vecpipe::milvus::v2::collection::NewCollection;
+use vecpipe::milvus::v2::proto::common::KeyValuePair;
 use vecpipe::sink::{Earlier, EarlierSplit, Start};
 use vecpipe::table::{Place, Split};
 
@@ -82,6 +84,33 @@ async fn ids_are_kept_or_made_as_the_target_has_it() {
         assert_eq!(ids, [(3, 3.0), (4, 4.0)]);
         server.remove(&auto).await;
         server.remove(&own).await;
+    }
+}
+
+/// Since 2.6 a collection may take ids although it makes them.
+#[tokio::test]
+async fn a_collection_may_say_that_it_takes_ids_all_the_same() {
+    let server = Server::milvus();
+    let name = server.fresh("takes_ids").await;
+    move_rows(&*sink(&server.uri, new_ids()), &table(&name), vec![]).await.unwrap();
+    let client = server.client().await;
+    let made = client.describe_collection(&name).await.unwrap().unwrap();
+    client.drop_collection(&name).await.unwrap();
+    let takes = |word: &str| KeyValuePair {
+        key: "allow_insert_auto_id".to_owned(),
+        value: word.to_owned(),
+    };
+    let proxy = Proxy::start(&server.uri, &[]).await;
+    for (version, word, taken) in
+        [("v2.6.1", "true", true), ("v2.6.1", "false", false), ("v2.5.4", "true", false)]
+    {
+        let (fields, properties) = (made.fields.clone(), vec![takes(word)]);
+        let new = NewCollection { fields, properties, ..NewCollection::default() };
+        client.create_collection(&name, new).await.unwrap();
+        proxy.pose_as(version);
+        let sink = sink(&proxy.uri, json!({ "on_conflict": "insert" }));
+        assert_eq!(sink.plan(&table(&name)).await.is_ok(), taken, "{version} {word}");
+        client.drop_collection(&name).await.unwrap();
     }
 }
 

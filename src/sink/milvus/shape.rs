@@ -109,7 +109,7 @@ impl Shape {
                 None if sent => misfit(column, field, version)?,
                 ids => ids,
             });
-            if field.name != *column.name() {
+            if sent && field.name != *column.name() {
                 notes.push(format!("column {} goes to field {}", column.name(), field.name));
             }
             fields.push(field.clone());
