@@ -12,6 +12,7 @@ use super::resume::{Memo, Resumed};
 use super::target::Found;
 use crate::error::{Error, Result, Retry};
 use crate::milvus::v2::Client;
+use crate::milvus::v2::load::Loaded;
 use crate::sink::server::Target;
 use crate::sink::{Decision, TableToWrite};
 use crate::words::{count, plural};
@@ -67,50 +68,15 @@ impl NewIds {
             exact: lite || by == CountBy::Query || intent.decision != Decision::Append,
             in_order: lite || found.collection.as_ref().is_some_and(|made| made.shards <= 1),
         };
-        let written = resumed.map_or(0, |resumed| resumed.written);
-        let in_doubt = resumed.map_or(0, |resumed| resumed.in_doubt);
-        let splits_in_doubt = resumed.map_or(&[][..], |resumed| &resumed.splits_in_doubt);
-        let known = memo.before.rows + written;
-        let arrived = match in_doubt {
-            0 => 0,
-            _ if !counting.exact => {
-                return Err(cannot_tell(
-                    table,
-                    &target,
-                    in_doubt,
-                    "its server does not count rows exactly unless it is loaded",
-                ));
+        let known = memo.before.rows + resumed.map_or(0, |resumed| resumed.written);
+        let arrived = match resumed.filter(|resumed| resumed.in_doubt > 0) {
+            Some(resumed) => {
+                let told = counting.told(client, &target, &found, (known, resumed)).await?;
+                told.map_err(|why| cannot_tell(table, &target, resumed.in_doubt, &why))?
             }
-            _ => {
-                let whole = target.partition.is_none();
-                let loaded = match by {
-                    CountBy::Query => Some(
-                        client
-                            .load_missing(&target.collection, &found.scope(&target), whole)
-                            .await?,
-                    ),
-                    _ => None,
-                };
-                let now = counting.count(client, &target).await;
-                if let Some(loaded) = loaded {
-                    client.release(&target.collection, loaded).await?;
-                }
-                let now = now?;
-                let several = splits_in_doubt.len() > 1;
-                match now.checked_sub(known) {
-                    Some(more) if more == 0 || more <= in_doubt && !several => more,
-                    _ => {
-                        let why = format!(
-                            "it holds {}, {} before and {} by that run",
-                            plural(now, "row"),
-                            count(memo.before.rows),
-                            count(written)
-                        );
-                        return Err(cannot_tell(table, &target, in_doubt, &why));
-                    }
-                }
-            }
+            None => 0,
         };
+        let splits_in_doubt = resumed.map_or(&[][..], |resumed| &resumed.splits_in_doubt);
         let turn: Arc<Mutex<()>> = Arc::default();
         let first = match splits_in_doubt {
             [number] => Some((*number, Arc::clone(&turn).lock_owned().await)),
@@ -196,6 +162,43 @@ impl NewIds {
 }
 
 impl Counting {
+    /// How many of the rows that an interrupted run may have sent are there, beside those that are
+    /// `known` to be; or why nobody can tell.
+    async fn told(
+        self,
+        client: &Client,
+        target: &Target,
+        found: &Found,
+        (known, resumed): (u64, &Resumed),
+    ) -> Result<Result<u64, String>> {
+        if !self.exact {
+            return Ok(Err(
+                "the server counts deleted rows, too, where nothing is loaded".to_owned()
+            ));
+        }
+        let loaded = match self.by {
+            CountBy::Query => {
+                let (partitions, whole) = (found.scope(target), target.partition.is_none());
+                client.load_missing(&target.collection, &partitions, whole).await?
+            }
+            _ => Loaded::Nothing,
+        };
+        let now = self.count(client, target).await;
+        client.release(&target.collection, loaded).await?;
+        let now = now?;
+        let one_split = resumed.splits_in_doubt.len() == 1;
+        Ok(match now.checked_sub(known) {
+            Some(0) => Ok(0),
+            Some(more) if more <= resumed.in_doubt && one_split => Ok(more),
+            _ => Err(format!(
+                "it holds {}, {} before and {} by that run",
+                plural(now, "row"),
+                count(known.saturating_sub(resumed.written)),
+                count(resumed.written)
+            )),
+        })
+    }
+
     async fn count(self, client: &Client, target: &Target) -> Result<u64> {
         if self.by != CountBy::Query && !client.version().is_lite() {
             // The first one waits for all requests that came before it; what these brought may be
