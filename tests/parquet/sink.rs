@@ -364,7 +364,7 @@ async fn a_file_that_is_not_what_the_manifest_says_is_refused() {
     assert!(error.contains("Cannot open the file: No such file"), "{error}");
     let append = sink(json!({ "dir": dir.path(), "mode": "append" }));
     let error = append.plan(&table).await.unwrap_err().to_string();
-    assert!(error.contains("Cannot open the part: No such file"), "{error}");
+    assert!(error.contains("Cannot open the file: No such file"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

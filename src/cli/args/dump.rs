@@ -12,7 +12,7 @@ pub struct DumpArgs {
     /// Address of the Milvus 2.x, like http://127.0.0.1:19530
     #[arg(value_name = "URI", value_hint = ValueHint::Url)]
     pub uri: String,
-    /// Folder that the dump goes to; must hold none yet
+    /// Folder that the dump goes to, or a place like s3://bucket/folder; must hold none yet
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: String,
     /// Dump this database; may be given several times [default: all]
@@ -36,7 +36,7 @@ pub struct DumpArgs {
 /// Flags of `pipeline restore`.
 #[derive(Debug, Clone, Args)]
 pub struct RestoreArgs {
-    /// Folder of the dump
+    /// Folder of the dump, or a place like s3://bucket/folder
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: String,
     /// Address of the Milvus 2.x, like http://127.0.0.1:19530

@@ -2,20 +2,17 @@
 //! written last, when all rows are there and counted, so a folder without it is no dump yet.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::folder::Folder;
-use super::manifest::{FORMAT, Manifest, Partition, TOOL, check_name, is_ours, now};
+use super::manifest::{FORMAT, LARGEST, Manifest, Partition, TOOL, check_name, is_ours, now};
 use crate::error::{Error, Result};
 use crate::milvus::v2::definition::DEFINITION;
 use crate::sink::TableToWrite;
-use crate::sink::files::disk;
 use crate::sink::files::names::{MANIFEST, encode};
+use crate::store::Place;
 use crate::table::Checksum;
 
 /// Tells the manifest of a dump from that of a table.
@@ -86,12 +83,11 @@ impl Dump {
     ///
     /// # Errors
     /// When it is one, but not understood in all its parts, or at odds with itself.
-    pub fn read(folder: &Path) -> Result<Option<Dump>> {
+    pub fn read(folder: &Place) -> Result<Option<Dump>> {
         let path = folder.join(MANIFEST);
-        match fs::read(&path) {
-            Ok(text) => Dump::parse(&text).map_err(|error| error.at(path.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(disk::io_error("read the manifest", &path, error)),
+        match path.read(LARGEST)? {
+            Some(text) => Dump::parse(&text).map_err(|error| error.at(&path)),
+            None => Ok(None),
         }
     }
 
@@ -161,7 +157,7 @@ impl Dump {
                 manifest.and_then(|manifest| manifest.partition(&folder.partition).cloned());
             let partition = partition.ok_or_else(|| {
                 Error::target("A table of the dump is not there any more")
-                    .at(folder.path().display())
+                    .at(folder.path())
                     .help("something else works on this folder; dump into another one")
             })?;
             let collections = databases.entry(table.database.as_deref()).or_default();
@@ -205,11 +201,11 @@ impl Dump {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, folder: &Place) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::internal("The manifest does not serialise").because(error))?;
         text.push(b'\n');
-        disk::replace(&folder.join(MANIFEST), &text)
+        folder.join(MANIFEST).replace(&text)
     }
 }
 

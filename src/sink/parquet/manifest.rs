@@ -1,8 +1,6 @@
 //! `manifest.json`: what a table's folder holds. It is written last, so what it lists is complete;
 //! a part that it does not list does not count.
 
-use std::fs;
-use std::io;
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +9,15 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
-use crate::sink::files::disk;
 use crate::sink::files::names::MANIFEST;
+use crate::store::Place;
 use crate::table::{Checksum, Metric, ROLE, TableSchema, VECTOR_TYPE};
 
 /// The version of the manifest's form that this program writes and reads.
 pub(super) const FORMAT: u32 = 1;
+
+/// Bytes that a manifest may have, which are some hundred for each part.
+pub(super) const LARGEST: u64 = 256 << 20;
 
 /// What a manifest calls this program.
 pub(super) const TOOL: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
@@ -103,16 +104,12 @@ impl Manifest {
     ///
     /// # Errors
     /// When it is ours but damaged, of a newer form, or names files outside the folder.
-    pub fn read(folder: &Path) -> Result<Option<Manifest>> {
+    pub fn read(folder: &Place) -> Result<Option<Manifest>> {
         let path = folder.join(MANIFEST);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(disk::io_error("read the manifest", &path, error)),
-        };
+        let Some(text) = path.read(LARGEST)? else { return Ok(None) };
         let Ok(value) = serde_json::from_slice::<Value>(&text) else {
             return Err(Error::source("The manifest is not valid JSON")
-                .at(path.display())
+                .at(&path)
                 .help("it is damaged, or another program's; move it away"));
         };
         // That of a dump is of another kind.
@@ -125,13 +122,12 @@ impl Manifest {
                 value["format"],
                 env!("CARGO_PKG_NAME")
             ))
-            .at(path.display())
+            .at(&path)
             .help("use the version that wrote it, or a later one"));
         }
-        let manifest = Manifest::deserialize(value).map_err(|error| {
-            Error::source("The manifest is damaged").because(error).at(path.display())
-        })?;
-        manifest.check_names().map_err(|error| error.at(path.display()))?;
+        let manifest = Manifest::deserialize(value)
+            .map_err(|error| Error::source("The manifest is damaged").because(error).at(&path))?;
+        manifest.check_names().map_err(|error| error.at(&path))?;
         Ok(Some(manifest))
     }
 
@@ -139,11 +135,11 @@ impl Manifest {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, folder: &Place) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::internal("The manifest does not serialise").because(error))?;
         text.push(b'\n');
-        disk::replace(&folder.join(MANIFEST), &text)
+        folder.join(MANIFEST).replace(&text)
     }
 
     /// The entry of a partition's folder.
@@ -218,14 +214,14 @@ mod tests {
 
     fn read_text(text: &str) -> Result<Option<Manifest>> {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(MANIFEST), text).unwrap();
-        Manifest::read(dir.path())
+        std::fs::write(dir.path().join(MANIFEST), text).unwrap();
+        Manifest::read(&Place::Local(dir.path().into()))
     }
 
     #[test]
     fn another_programs_manifest_is_not_ours() {
         assert!(read_text(r#"{"tool": "other", "format": 7}"#).unwrap().is_none());
-        assert!(Manifest::read(Path::new("/nowhere")).unwrap().is_none());
+        assert!(Manifest::read(&Place::Local("/nowhere".into())).unwrap().is_none());
     }
 
     #[test]

@@ -13,7 +13,6 @@ mod resume;
 pub mod sums;
 mod table;
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, SchemaRef};
@@ -23,12 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
-use crate::sink::files::disk;
-use crate::sink::files::names::{MANIFEST, folder_of};
+use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, Publish, ReadBack, Sink, SinkContext,
     SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
+use crate::store::{Place, Storage, Stores};
 use crate::table::RowRules;
 use crate::words::count;
 use dump::{Dump, Dumped};
@@ -40,8 +39,8 @@ use resume::Memo;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The folder.
-    pub dir: PathBuf,
+    /// The folder; or a place in an object store, like `s3://bucket/folder`.
+    pub dir: String,
     /// What happens to a table that is there already (default: overwrite).
     #[serde(default = "default_mode")]
     pub mode: Mode,
@@ -52,6 +51,10 @@ pub struct Config {
     /// them. Each run needs a folder of its own.
     #[serde(default)]
     pub dump: bool,
+    /// Options of the object store that `dir` is in, like `aws_region`, beside what the environment
+    /// says (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
+    #[serde(default, skip_serializing_if = "Storage::is_empty")]
+    pub storage: Storage,
 }
 
 /// What all tables of a dump are published as.
@@ -76,7 +79,7 @@ pub enum Compression {
 
 impl SinkFactory for Config {
     fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
-        if self.dir.as_os_str().is_empty() {
+        if self.dir.is_empty() {
             return Err(Error::config("The Parquet sink's `dir` is empty")
                 .help("name the folder that the files go to"));
         }
@@ -86,8 +89,11 @@ impl SinkFactory for Config {
             )
             .help("leave out sink.parquet.mode"));
         }
+        let stores = Stores::new(self.storage.clone());
+        stores.check("the Parquet sink's `dir`", &[&self.dir])?;
         Ok(Box::new(Parquet {
             config: self.clone(),
+            dir: stores.place(&self.dir)?,
             dry_run: cx.dry_run,
             manifest_lock: Arc::default(),
             dumped: Mutex::default(),
@@ -101,6 +107,7 @@ impl SinkFactory for Config {
 
 struct Parquet {
     config: Config,
+    dir: Place,
     /// True when nothing will be written.
     dry_run: bool,
     manifest_lock: Arc<Mutex<()>>,
@@ -116,9 +123,9 @@ impl Sink for Parquet {
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let folder = self.folder(table)?;
-        let target = folder.path().display().to_string();
+        let target = folder.path().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
-        let (dir, dry_run) = (self.config.dir.clone(), self.dry_run);
+        let (dir, dry_run) = (self.dir.clone(), self.dry_run);
         let ((decision, rows_before), notes) = blocking(move || {
             let notes = match in_dump(&dir)? {
                 Some(error) if !dry_run => return Err(error),
@@ -139,7 +146,7 @@ impl Sink for Parquet {
             rows: RowRules::default(),
             publish: self.config.dump.then(|| Publish {
                 what: DUMP.to_owned(),
-                from: format!("folder {}, which has no {MANIFEST} yet", self.config.dir.display()),
+                from: format!("folder {}, which has no {MANIFEST} yet", self.dir),
                 run: String::new(),
             }),
         })
@@ -147,7 +154,7 @@ impl Sink for Parquet {
 
     async fn publish(&self, _: &str, rows: u64) -> Result<()> {
         let dumped = self.dumped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let dir = self.config.dir.clone();
+        let dir = self.dir.clone();
         blocking(move || {
             let dump = Dump::of(&dumped)?;
             if dump.rows != rows {
@@ -156,10 +163,10 @@ impl Sink for Parquet {
                     count(rows),
                     count(dump.rows)
                 ))
-                .at(dir.display()));
+                .at(dir));
             }
             dump.write(&dir)?;
-            tracing::info!("The dump is complete: {}", dir.join(MANIFEST).display());
+            tracing::info!("The dump is complete: {}", dir.join(MANIFEST));
             Ok(())
         })
         .await
@@ -171,7 +178,8 @@ impl Sink for Parquet {
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
         let folder = self.folder(table)?;
-        blocking(move || read_back::read_back(&folder)).await
+        let storage = self.config.storage.clone();
+        blocking(move || read_back::read_back(&folder, storage)).await
     }
 
     fn granularity(&self) -> Granularity {
@@ -226,12 +234,12 @@ impl Sink for Parquet {
             let (now, rows_before) = decide(mode, &folder, table.schema.arrow())?;
             if now != decision || decision == Decision::Skip {
                 return Err(Error::target("The target changed since the plan was made")
-                    .at(folder.path().display())
+                    .at(folder.path())
                     .help("make sure that nothing else writes there, then run again"));
             }
             let path = folder.path();
-            std::fs::create_dir_all(&path)
-                .map_err(|error| disk::io_error("create the folder", &path, error))?;
+            path.make_folder()?;
+            let content = folder.look()?;
             {
                 // From now on what counts is what a manifest lists: parts that become visible just
                 // before a crash are not taken for the table.
@@ -240,11 +248,8 @@ impl Sink for Parquet {
                     Manifest::new(&table.collection).write(&folder.table)?;
                 }
             }
-            let content = folder.look()?;
             for name in &content.stale {
-                let stale = path.join(name);
-                std::fs::remove_file(&stale)
-                    .map_err(|error| disk::io_error("remove the unfinished part", &stale, error))?;
+                path.join(name).remove()?;
             }
             let Content { listed, unlisted, next_part, .. } = content;
             let listed = listed.map(|partition| partition.files).unwrap_or_default();
@@ -266,16 +271,19 @@ impl Sink for Parquet {
 
 impl Parquet {
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
-        let dir = folder_of(&self.config.dir, table.database.as_deref())?;
+        let dir = match &table.database {
+            Some(database) => self.dir.join(&encode(database)?),
+            None => self.dir.clone(),
+        };
         Folder::of(&dir, &table.collection, table.part.partition())
     }
 }
 
 /// The error of writing to a folder that holds a dump: what it lists must stay as it is.
-fn in_dump(dir: &Path) -> Result<Option<Error>> {
+fn in_dump(dir: &Place) -> Result<Option<Error>> {
     Ok(Dump::read(dir)?.map(|dump| {
         Error::config("There is a dump in this folder already")
-            .at(format!("{}, complete since {}", dir.display(), dump.created))
+            .at(format!("{dir}, complete since {}", dump.created))
             .help("name another folder, or remove this one")
     }))
 }
@@ -289,7 +297,7 @@ fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, 
             "{} files, {first} for one, are parts that no manifest lists",
             unlisted.len()
         ))
-        .at(path.display())
+        .at(&path)
         .help("a run that was cut off may have left them, so they may be incomplete; remove them, or use `mode: overwrite`"));
     }
     match (listed, mode) {
@@ -304,7 +312,7 @@ fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, 
         (Some(partition), Mode::Append) => {
             if let Some(file) = partition.files.first() {
                 same_columns(&footer(&path.join(&file.name))?.schema, schema)
-                    .map_err(|error| error.at(path.display()))?;
+                    .map_err(|error| error.at(&path))?;
             }
             Ok((Decision::Append, count_rows(&path, &partition)?))
         }

@@ -1,7 +1,6 @@
 //! An open table: its splits become parts, its completion makes them visible all at once.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +9,6 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
 use crate::flow::{Batch, blocking};
-use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::parquet::folder::{Folder, Part, count_rows};
 use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns, now};
 use crate::sink::parquet::part::{FinishedPart, PartWriter};
@@ -58,7 +56,7 @@ impl TableWriter for Table {
 impl Open {
     fn create_part(&self, number: u64) -> Result<PartWriter> {
         let (schema, properties) = (&self.table.schema, self.properties.clone());
-        PartWriter::create(&self.folder.path(), number, schema, properties)
+        PartWriter::create(&self.folder, number, schema, properties)
     }
 
     fn add(&self, part: FinishedPart) {
@@ -77,29 +75,15 @@ impl Open {
         }
         let path = self.folder.path();
         for number in parts.keys() {
-            let [from, to] =
-                [Part::Finished, Part::Complete].map(|part| path.join(part.name(*number)));
-            match fs::rename(from, &to) {
-                // An interrupted run came as far as this.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && to.exists() => {}
-                done => {
-                    done.map_err(|error| io_error("rename the finished part", &to, error))?;
-                }
-            }
+            path.show(&self.folder.finished(*number), &Part::Complete.name(*number))?;
         }
-        sync_folder(&path)?;
+        path.make_durable()?;
         let files: Vec<_> = self.memo.kept.iter().cloned().chain(parts.into_values()).collect();
         let partition = self.partition(files)?;
         let rows_after = count_rows(&path, &partition)?;
         self.list(partition)?;
         for name in &self.memo.replaced {
-            let old = path.join(name);
-            match fs::remove_file(&old) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io_error("remove the replaced part", &old, error));
-                }
-                _ => {}
-            }
+            path.join(name).remove()?;
         }
         Ok(Completion { rows_before: self.memo.rows_before, rows_after })
     }

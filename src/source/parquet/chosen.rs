@@ -23,7 +23,7 @@ pub fn chosen(config: &Config, found: Vec<Found>) -> Result<Vec<Found>> {
         return Err(Error::config(
             "Only collections that a manifest names can be chosen or renamed",
         )
-        .at(plain.files[0].path.display())
+        .at(&plain.files[0].path)
         .help("name just the folders to read in source.parquet.paths"));
     }
     let (offers, mut tables) = offers(found);

@@ -10,7 +10,8 @@ mod read;
 mod sums;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
 use crate::source::choice::Collections;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
+use crate::store::{Storage, Stores};
 use crate::table::{Metric, Place, Split};
 
 pub use inspect::inspect;
@@ -29,7 +31,8 @@ pub use inspect::inspect;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Files, folders, or patterns like `data/*.parquet`.
+    /// Files, folders, or patterns like `data/*.parquet`; or places in an object store, like
+    /// `s3://bucket/folder`.
     pub paths: Vec<String>,
     /// True to read dumps only: a folder without the manifest of one is refused.
     #[serde(default)]
@@ -55,6 +58,10 @@ pub struct Config {
     /// The metric of the vectors, for the index at the target.
     #[serde(default)]
     pub metric: Option<Metric>,
+    /// Options of the object store that `paths` are in, like `aws_region`, beside what the environment
+    /// says (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
+    #[serde(default, skip_serializing_if = "Storage::is_empty")]
+    pub storage: Storage,
 }
 
 impl SourceFactory for Config {
@@ -63,7 +70,11 @@ impl SourceFactory for Config {
             return Err(Error::config("source.parquet.paths is empty")
                 .help("name files, folders, or patterns like `data/*.parquet`"));
         }
-        Ok(Box::new(Parquet { config: self.clone() }))
+        let stores = Stores::new(self.storage.clone());
+        let paths: Vec<_> = self.paths.iter().map(String::as_str).collect();
+        stores.check("source.parquet.paths", &paths)?;
+        paths.iter().try_for_each(|path| stores.place(path).map(drop))?;
+        Ok(Box::new(Parquet { config: self.clone(), stores: Arc::new(stores) }))
     }
 
     fn place(&self) -> String {
@@ -77,6 +88,7 @@ impl SourceFactory for Config {
 
 struct Parquet {
     config: Config,
+    stores: Arc<Stores>,
 }
 
 #[async_trait]
@@ -86,17 +98,29 @@ impl Source for Parquet {
     }
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
-        let config = self.config.clone();
+        let (config, stores) = (self.config.clone(), Arc::clone(&self.stores));
         blocking(move || {
-            let found = chosen::chosen(&config, paths::find(&config.paths, config.dump)?)?;
+            let found = paths::find(&stores, &config.paths, config.dump)?;
+            let found = chosen::chosen(&config, found)?;
             found.into_iter().map(|found| tables::table(&config, found)).collect()
         })
         .await
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
-        let file = |location: &tables::Location| [location.path.clone().into()];
-        Fingerprint::of_files(table, file).await
+        let mut all = BTreeSet::new();
+        for split in &table.splits {
+            all.insert(split.location::<tables::Location>()?.path);
+        }
+        let stores = Arc::clone(&self.stores);
+        blocking(move || {
+            let looks = all.into_iter().map(|path| {
+                let look = Fingerprint::of_one(&stores.place(&path)?)?;
+                Ok((path, look))
+            });
+            Ok(Fingerprint::of_things(looks.collect::<Result<Vec<_>>>()?))
+        })
+        .await
     }
 
     fn suspects(&self, table: &SourceTable) -> Vec<usize> {
@@ -116,6 +140,7 @@ impl Source for Parquet {
     ) -> Result<BatchStream> {
         let reading = read::Reading {
             config: self.config.clone(),
+            stores: Arc::clone(&self.stores),
             schema: table.schema.clone(),
             location: split.location()?,
             split: split.clone(),

@@ -1,6 +1,7 @@
 //! Reading one split, batch by batch, on a reader thread.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use parquet::arrow::ProjectionMask;
@@ -9,22 +10,26 @@ use parquet::arrow::arrow_reader::{
     RowSelectionPolicy,
 };
 use parquet::basic::Type;
+use parquet::file::reader::Length;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::Columns;
 use crate::source::parquet::Config;
 use crate::source::parquet::convert::{self, Unfit};
-use crate::source::parquet::footer::{self, damaged};
+use crate::source::parquet::footer::{self, unreadable};
 use crate::source::parquet::layout::Layout;
 use crate::source::parquet::sums::Summing;
 use crate::source::parquet::tables::{Location, list_len_of, row_counts};
+use crate::store::{Place, Reader, Stores};
 use crate::table::{Split, TableSchema};
 
 /// What is to be read.
 pub struct Reading {
     /// The source's configuration.
     pub config: Config,
+    /// The stores that its files may be in.
+    pub stores: Arc<Stores>,
     /// The table's schema.
     pub schema: TableSchema,
     /// The split.
@@ -49,19 +54,18 @@ impl Reading {
     /// # Errors
     /// Names the file, and the row where there is one.
     pub fn run(&self, outlet: &mut Outlet) -> Result<()> {
-        let path = Path::new(&self.location.path);
-        self.read(path, outlet).map_err(|error| match error.kind() {
+        let place = self.stores.place(&self.location.path)?;
+        self.read(&place, outlet).map_err(|error| match error.kind() {
             crate::error::Kind::Interrupted => error,
-            _ => error.at(path.display()),
+            _ => error.at(place),
         })
     }
 
-    fn read(&self, path: &Path, outlet: &mut Outlet) -> Result<()> {
-        let (file, footer) = footer::open(path)?;
-        let file_bytes = file.metadata().map(|meta| meta.len()).unwrap_or(0);
+    fn read(&self, place: &Place, outlet: &mut Outlet) -> Result<()> {
+        let (file, footer) = footer::open(place)?;
         let layout = Layout::resolve(&self.config, footer.schema())?;
         let schema = layout.schema(list_len_of(&self.schema))?;
-        if file_bytes != self.location.file_bytes
+        if file.len() != self.location.file_bytes
             || schema.arrow().fields() != self.schema.arrow().fields()
         {
             return Err(Error::source("The file changed since the plan was made")
@@ -73,11 +77,12 @@ impl Reading {
         let row_bytes = self.row_bytes(&footer, &layout);
         let batch_rows = self.batch_size.rows_of(row_bytes);
         let (mut next, mut summing) = self.summing(&footer)?;
-        let mut rows = self.rows(path, file, footer, &layout, (next, batch_rows))?;
+        let mut rows = self.rows(place, &file, footer, &layout, (next, batch_rows))?;
         while next < self.split.rows {
             let wanted = usize::try_from(self.split.rows - next).unwrap_or(usize::MAX);
             let permit = outlet.reserve(wanted.min(batch_rows).saturating_mul(row_bytes))?;
-            let Some(batch) = rows.next().transpose().map_err(|error| damaged(path, error))? else {
+            let batch = rows.next().transpose();
+            let Some(batch) = batch.map_err(|error| unreadable(&file, place, error))? else {
                 return Err(Error::source(format!(
                     "The file ends {} rows before its footer says so",
                     self.split.rows - next
@@ -126,8 +131,8 @@ impl Reading {
     /// A reader of the rows from a row on; whole row groups before it are not touched.
     fn rows(
         &self,
-        path: &Path,
-        file: std::fs::File,
+        place: &Place,
+        file: &Reader,
         footer: ArrowReaderMetadata,
         layout: &Layout,
         (from_row, batch_rows): (u64, usize),
@@ -148,7 +153,7 @@ impl Reading {
             _ => ProjectionMask::all(),
         };
         let limit = self.split.rows - from_row;
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer)
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer)
             .with_row_groups(groups)
             .with_projection(mask)
             .with_batch_size(batch_rows)
@@ -157,7 +162,7 @@ impl Reading {
             .with_offset(usize::try_from(skip).unwrap_or(usize::MAX))
             .with_limit(usize::try_from(limit).unwrap_or(usize::MAX))
             .build()
-            .map_err(|error| damaged(path, error))
+            .map_err(|error| unreadable(file, place, error))
     }
 
     fn convert(
