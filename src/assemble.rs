@@ -38,7 +38,8 @@ pub enum Purpose {
 /// Builds every component of `config` from its factory.
 ///
 /// # Errors
-/// [`Kind::Config`](crate::error::Kind::Config) when a component's settings contradict each other.
+/// [`Kind::Config`](crate::error::Kind::Config) when a component's settings contradict each other, or
+/// the purpose.
 pub fn assemble(config: &Config, purpose: Purpose) -> Result<Pipeline> {
     let source = config.source.clone().into_factory().build()?;
     let parallelism = config.run.parallelism.unwrap_or_else(cores);
@@ -61,7 +62,11 @@ pub fn assemble(config: &Config, purpose: Purpose) -> Result<Pipeline> {
     };
     let budget = MemoryBudget::new(settings.memory);
     let identity = identity(config)?;
-    Ok(Pipeline { source, transforms, sink, stage, budget, settings, identity })
+    let pipeline = Pipeline { source, transforms, sink, stage, budget, settings, identity };
+    if purpose == Purpose::Run(Verify::Content) {
+        pipeline.check_comparable()?;
+    }
+    Ok(pipeline)
 }
 
 /// What makes another run of `config` the same one: its journal is found by this.

@@ -9,8 +9,8 @@ use crate::transform::dedupe::Keep;
 use crate::transform::{IdEffect, NewIds, SplitContext, Transform, TransformFactory};
 
 /// The transforms of one table, prepared for its schema. Cloning shares them.
-#[derive(Clone)]
-pub struct Chain(Arc<Vec<Box<dyn Transform>>>);
+#[derive(Clone, Default)]
+pub struct Chain(Vec<Arc<dyn Transform>>);
 
 impl Chain {
     /// Prepares transforms for a table of this schema; gives the schema that comes out too.
@@ -21,8 +21,20 @@ impl Chain {
         factories: &[Box<dyn TransformFactory>],
         input: &TableSchema,
     ) -> Result<(Chain, TableSchema)> {
-        let mut transforms: Vec<Box<dyn Transform>> = Vec::new();
-        let mut schema = input.clone();
+        Chain::default().followed_by(factories, input)
+    }
+
+    /// The same with more of them behind these, which give tables of this schema.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn followed_by(
+        self,
+        factories: &[Box<dyn TransformFactory>],
+        schema: &TableSchema,
+    ) -> Result<(Chain, TableSchema)> {
+        let Chain(mut transforms) = self;
+        let mut schema = schema.clone();
         for factory in factories {
             let at = |error: Error| error.at(format!("transform {}", factory.kind()));
             let transform = factory.plan(&schema).map_err(at)?;
@@ -32,9 +44,9 @@ impl Chain {
                 return Err(at(Error::config(twice).help("once is enough: leave one of them out")));
             }
             schema = transform.output().clone();
-            transforms.push(transform);
+            transforms.push(Arc::from(transform));
         }
-        Ok((Chain(Arc::new(transforms)), schema))
+        Ok((Chain(transforms), schema))
     }
 
     /// How many there are.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Identity, MemoryBudget, OnBadRow, ReadContext};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -42,6 +42,20 @@ impl Pipeline {
         };
         if tokio::time::timeout(CLOSE_WITHIN, close).await.is_err() {
             tracing::warn!("A server did not take back in time what was loaded to be asked");
+        }
+    }
+
+    /// That rows can be compared with those of the source once they have moved.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) when the sink's settings rule it out.
+    pub fn check_comparable(&self) -> Result<()> {
+        match self.sink.gives_ids() {
+            false => Ok(()),
+            true => Err(Error::config(
+                "Content can't be compared: the target gives rows new ids (keep_ids: false), and nothing else tells which row is which",
+            )
+            .help("compare counts, as every run does (--verify count), or keep the source's ids")),
         }
     }
 

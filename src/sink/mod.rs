@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter, SplitProgress};
 use crate::registry::registry;
 use crate::table::{Metric, Part, RowRules, Split, TableSchema};
+use crate::transform::TransformFactory;
 
 pub mod files;
 mod read_back;
@@ -281,6 +282,20 @@ pub trait Sink: Send + Sync {
     /// The config key of this kind of sink.
     fn kind(&self) -> &'static str;
 
+    /// What the sink's own settings make of the rows of each of `tables`: transforms that follow the
+    /// pipeline's. Asked for all tables at once, before anything else, so that one error can tell
+    /// all that is wrong with these settings; changes nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Config`](crate::error::Kind::Config) when they don't fit the tables, and when the
+    /// target can't be asked.
+    async fn transforms(
+        &self,
+        tables: &[TableToWrite],
+    ) -> Result<Vec<Vec<Box<dyn TransformFactory>>>> {
+        Ok(tables.iter().map(|_| Vec::new()).collect())
+    }
+
     /// The names of a table's target that come from the source and that the sink can't have. Asked
     /// for all tables before the first is planned.
     fn refused_names(&self, _: &TableToWrite) -> Vec<RefusedName> {
@@ -305,6 +320,12 @@ pub trait Sink: Send + Sync {
     /// Learns, before any target is prepared, what an interrupted run noted of the targets that it
     /// had prepared ([`TableWriter::memo`]): a collection that it made is nobody else's.
     async fn resume(&self, _memos: &[&serde_json::Value]) {}
+
+    /// True when the target gives rows ids of its own, so that those of the source are left behind:
+    /// they may be what they are, and rows can't be compared by them.
+    fn gives_ids(&self) -> bool {
+        false
+    }
 
     /// What stays when the program is killed.
     fn granularity(&self) -> Granularity;

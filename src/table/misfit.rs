@@ -76,10 +76,19 @@ impl Misfit {
     /// The id of the row, for people; none where it is what is wrong.
     pub fn id(&self, rows: &RecordBatch, n: usize) -> Option<String> {
         let schema = rows.schema();
-        let (index, field) =
-            schema.fields().iter().enumerate().find(|(_, field)| Role::of(field) == Role::Id)?;
-        (!self.lost.contains(field.name())).then(|| shown(rows.column(index), n))
+        let field = schema.fields().iter().find(|field| Role::of(field) == Role::Id)?;
+        if self.lost.contains(field.name()) {
+            return None;
+        }
+        shown_id(rows, n)
     }
+}
+
+/// The id of row `n`, for people.
+pub fn shown_id(rows: &RecordBatch, n: usize) -> Option<String> {
+    let schema = rows.schema();
+    let index = schema.fields().iter().position(|field| Role::of(field) == Role::Id)?;
+    Some(shown(rows.column(index), n))
 }
 
 /// A column with whatever lies where it was null: for rows that are marked.

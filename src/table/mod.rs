@@ -16,7 +16,7 @@ mod vector;
 pub use checksum::{Checksum, RowHasher};
 pub use json::{EXTENSION_NAME, JSON, is_json};
 pub use metric::Metric;
-pub use misfit::{Misfit, Misfits, shown, without_nulls};
+pub use misfit::{Misfit, Misfits, shown, shown_id, without_nulls};
 pub use part::Part;
 pub use rules::{ColumnRule, RowRules};
 pub use schema::{ROLE, Role, TableSchema, VECTOR_TYPE, id_field, vector_column, vector_field};

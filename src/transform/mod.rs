@@ -1,4 +1,5 @@
-//! What happens to rows on the way. One file per transform; the registry below names them all.
+//! What happens to rows on the way. One file per transform; the registry below names all that a
+//! configuration can ask for.
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ registry! {
     /// Keeps some columns.
     select => Select,
 }
+
+pub mod constants;
 
 /// Maps an input schema to an output schema at plan time, and gives the transform for a table.
 pub trait TransformFactory: Send + Sync {

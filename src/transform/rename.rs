@@ -18,6 +18,13 @@ use crate::transform::{SplitContext, Transform, TransformFactory};
 #[serde(transparent)]
 pub struct Config(BTreeMap<String, String>);
 
+impl Config {
+    /// These names, old ones to new ones.
+    pub fn of(names: BTreeMap<String, String>) -> Config {
+        Config(names)
+    }
+}
+
 impl TransformFactory for Config {
     fn kind(&self) -> &'static str {
         "rename"

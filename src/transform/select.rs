@@ -7,13 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::Batch;
-use crate::table::TableSchema;
+use crate::table::{Role, TableSchema};
 use crate::transform::{SplitContext, Transform, TransformFactory};
 
-/// The columns to keep, in this order. The id and the vector are among them.
+/// The columns to keep, in this order. The id and a vector are among them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Config(Vec<String>);
+
+impl Config {
+    /// These columns.
+    pub fn of(columns: Vec<String>) -> Config {
+        Config(columns)
+    }
+}
 
 impl TransformFactory for Config {
     fn kind(&self) -> &'static str {
@@ -34,8 +41,12 @@ impl TransformFactory for Config {
             }
             indices.push(index);
         }
-        for (role, needed) in [("id", input.id_index()), ("vector", input.vector_index())] {
-            if !indices.contains(&needed) {
+        let has_vector = indices.iter().any(|i| Role::of(input.arrow().field(*i)) == Role::Vector);
+        for (role, needed, there) in [
+            ("id", input.id_index(), indices.contains(&input.id_index())),
+            ("vector", input.vector_index(), has_vector),
+        ] {
+            if !there {
                 let name = input.arrow().field(needed).name();
                 return Err(Error::config(format!(
                     "The {role} column `{name}` is not selected, but no table is without one"

@@ -7,5 +7,7 @@
 mod common;
 mod errors;
 mod kinds;
+mod mapping;
+mod new_ids;
 mod rows;
 mod support;

@@ -200,7 +200,9 @@ async fn one_row_that_is_too_large_is_an_error() {
     proxy.limit(20);
     let sink = sink(&proxy.uri, json!({}));
     let error = move_rows(&*sink, &table(&name), vec![rows(0..2, 1.0)]).await.unwrap_err();
-    assert!(error.to_string().contains("larger than max"), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("A row alone is") && words.contains("larger than max"), "{words}");
+    assert!(words.contains("row 0 (id 0)"), "{words}");
     server.client().await.drop_collection(&name).await.unwrap();
 }
 

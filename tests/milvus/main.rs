@@ -11,6 +11,7 @@ mod counts;
 mod faults;
 mod frames;
 mod load;
+mod new_ids;
 mod overwrite;
 #[path = "../common/proxy.rs"]
 mod proxy;
@@ -18,3 +19,4 @@ mod resume;
 mod sink;
 mod support;
 mod types;
+mod wide;

@@ -23,6 +23,13 @@ pub struct SplitProgress {
     pub totals: Totals,
 }
 
+impl SplitProgress {
+    /// True when rows may be in the target or not.
+    pub fn in_doubt(&self) -> bool {
+        !self.finished && self.sent > self.settled
+    }
+}
+
 /// How far a target is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TargetProgress {

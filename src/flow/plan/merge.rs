@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::datatypes::Field;
+
 use super::{Alone, TargetTable};
 use crate::error::{Error, Result};
 use crate::sink::TableToWrite;
-use crate::table::Part;
+use crate::table::{EXTENSION_NAME, Part, ROLE, VECTOR_TYPE};
 
 /// The tables of each target, by their numbers; of targets that are left alone only where `all` are
 /// wanted.
@@ -45,14 +47,23 @@ pub(super) fn merged(tables: &[&Alone]) -> Result<TableToWrite> {
         }
     }
     let names: Vec<_> = tables.iter().map(|table| table.write.name.as_str()).collect();
-    let partition = |table: &Alone| table.write.part.partition().map(str::to_owned);
-    let same_partition = others.iter().all(|other| partition(other) == partition(first));
     Ok(TableToWrite {
         name: joined(&names, 3),
-        part: if same_partition { first.write.part.clone() } else { Part::Whole },
         rows: tables.iter().map(|table| table.write.rows).sum(),
         ..first.write.clone()
     })
+}
+
+/// The table of a target as a stage sees it, which lays out tables as the source has them: several
+/// partitions are none of them.
+pub(super) fn as_staged(tables: &[&Alone], write: &TableToWrite) -> TableToWrite {
+    let mut partitions = tables.iter().map(|table| table.write.part.partition());
+    let first = partitions.next().flatten();
+    let part = match partitions.all(|partition| partition == first) {
+        true => write.part.clone(),
+        false => Part::Whole,
+    };
+    TableToWrite { part, ..write.clone() }
 }
 
 /// What keeps two tables from being one: `their vectors have 4 and 8 dimensions`.
@@ -71,12 +82,21 @@ fn difference(one: &TableToWrite, other: &TableToWrite) -> Option<String> {
     if a.len() != b.len() {
         return Some(format!("they have {} and {} columns", a.len(), b.len()));
     }
-    let (a, b) = a.iter().zip(b.iter()).find(|(a, b)| a != b)?;
-    let words = |field: &arrow::datatypes::Field| {
+    let (a, b) = a.iter().zip(b.iter()).find(|(a, b)| !alike(a, b))?;
+    let words = |field: &Field| {
         let null = if field.is_nullable() { ", perhaps null" } else { "" };
         format!("`{}` ({}{null})", field.name(), field.data_type())
     };
     Some(format!("their columns {} and {} differ", words(a), words(b)))
+}
+
+/// True when the values of one column can stand in the other. Where they come from may differ.
+fn alike(one: &Field, other: &Field) -> bool {
+    let same = |key| one.metadata().get(key) == other.metadata().get(key);
+    one.name() == other.name()
+        && one.data_type() == other.data_type()
+        && one.is_nullable() == other.is_nullable()
+        && [ROLE, VECTOR_TYPE, EXTENSION_NAME].into_iter().all(same)
 }
 
 /// Makes sure that what goes to two targets is not staged in one place.

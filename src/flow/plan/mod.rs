@@ -63,20 +63,13 @@ impl Plan {
     }
 
     async fn make_with(pipeline: &Pipeline, merge_all: bool) -> Result<Plan> {
-        let mut chains = Vec::new();
-        let mut tables = Vec::new();
-        for source in pipeline.source.tables().await? {
-            let (chain, write) = to_write(pipeline, &source)
-                .map_err(|error| error.at(format!("table {}", source.name)))?;
-            chains.push(chain);
-            tables.push((source, write));
-        }
+        let tables = ToWrite::all(pipeline, pipeline.source.tables().await?).await?;
         names::check(&*pipeline.sink, &tables)?;
-        for (source, _) in &tables {
-            suspects::refuse(pipeline, source).await?;
+        for table in &tables {
+            suspects::refuse(pipeline, &table.source).await?;
         }
         let mut alone = Vec::new();
-        for ((source, write), transforms) in tables.into_iter().zip(chains) {
+        for ToWrite { source, transforms, write } in tables {
             let target = pipeline.sink.plan(&write).await;
             let target = target.map_err(|error| error.at(format!("table {}", source.name)))?;
             alone.push(Alone { source, transforms, write, target });
@@ -121,27 +114,44 @@ impl TablePlan {
 }
 
 impl Alone {
-    fn planned(pipeline: &Pipeline, source: SourceTable, target: TargetPlan) -> Result<Alone> {
-        let (transforms, write) = to_write(pipeline, &source)?;
-        Ok(Alone { source, transforms, write, target })
-    }
-
     fn moves(&self) -> bool {
         self.target.decision != Decision::Skip
     }
 }
 
 /// A table as the sink sees it, and the transforms that make it so.
-fn to_write(pipeline: &Pipeline, source: &SourceTable) -> Result<(Chain, TableToWrite)> {
-    let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)?;
-    let write = TableToWrite {
-        name: source.name.clone(),
-        database: source.database.clone(),
-        collection: source.collection.clone(),
-        part: source.part.clone(),
-        schema,
-        metric: source.metric,
-        rows: source.rows,
-    };
-    Ok((transforms, write))
+struct ToWrite {
+    source: SourceTable,
+    transforms: Chain,
+    write: TableToWrite,
+}
+
+impl ToWrite {
+    /// All tables of the source, behind the pipeline's transforms and the sink's own.
+    async fn all(pipeline: &Pipeline, sources: Vec<SourceTable>) -> Result<Vec<ToWrite>> {
+        let mut tables = Vec::with_capacity(sources.len());
+        for source in sources {
+            let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)
+                .map_err(|error| error.at(format!("table {}", source.name)))?;
+            let write = TableToWrite {
+                name: source.name.clone(),
+                database: source.database.clone(),
+                collection: source.collection.clone(),
+                part: source.part.clone(),
+                schema,
+                metric: source.metric,
+                rows: source.rows,
+            };
+            tables.push(ToWrite { source, transforms, write });
+        }
+        let writes: Vec<_> = tables.iter().map(|table| table.write.clone()).collect();
+        let more = pipeline.sink.transforms(&writes).await?;
+        for (table, factories) in tables.iter_mut().zip(more) {
+            let transforms = std::mem::take(&mut table.transforms);
+            (table.transforms, table.write.schema) = transforms
+                .followed_by(&factories, &table.write.schema)
+                .map_err(|error| error.at(format!("table {}", table.source.name)))?;
+        }
+        Ok(tables)
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ToWrite;
 use crate::error::{Error, Result};
 use crate::sink::{NameOf, RefusedName, Sink, TableToWrite};
-use crate::source::{Renaming, SourceTable};
+use crate::source::Renaming;
 use crate::words::{count, plural};
 
 /// Names that are listed, at most.
@@ -20,7 +21,7 @@ struct Refused {
 }
 
 /// Refuses all names that the sink can't have, before any table is planned.
-pub(super) fn check(sink: &dyn Sink, tables: &[(SourceTable, TableToWrite)]) -> Result<()> {
+pub(super) fn check(sink: &dyn Sink, tables: &[ToWrite]) -> Result<()> {
     let refused = all_refused(sink, tables);
     let Some(first) = refused.first() else { return Ok(()) };
     let names = plural(refused.len() as u64, "name");
@@ -33,11 +34,11 @@ pub(super) fn check(sink: &dyn Sink, tables: &[(SourceTable, TableToWrite)]) -> 
         )))
 }
 
-fn all_refused(sink: &dyn Sink, tables: &[(SourceTable, TableToWrite)]) -> Vec<Refused> {
+fn all_refused(sink: &dyn Sink, tables: &[ToWrite]) -> Vec<Refused> {
     let mut taken = Taken::of(sink, tables);
     let mut known = BTreeSet::new();
     let mut all = Vec::new();
-    for (source, write) in tables {
+    for ToWrite { source, write, .. } in tables {
         for name in sink.refused_names(write) {
             let space = space_of(name.of, write);
             if !known.insert((space.clone(), name.name.clone())) {
@@ -75,9 +76,9 @@ fn space_of(of: NameOf, write: &TableToWrite) -> Space {
 struct Taken(BTreeMap<Space, BTreeSet<String>>);
 
 impl Taken {
-    fn of(sink: &dyn Sink, tables: &[(SourceTable, TableToWrite)]) -> Taken {
+    fn of(sink: &dyn Sink, tables: &[ToWrite]) -> Taken {
         let mut taken = Taken(BTreeMap::new());
-        for (_, write) in tables {
+        for ToWrite { write, .. } in tables {
             let refused = sink.refused_names(write);
             let mut note = |of, name: &str| {
                 if !refused.iter().any(|refused| refused.of == of) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Alone, Plan, TargetTable};
+use super::{Alone, Plan, TargetTable, ToWrite};
 use crate::error::{Error, Result};
 use crate::flow::{EarlierRun, Pipeline, SavedTable};
 use crate::source::{Source, SourceTable};
@@ -38,11 +38,15 @@ impl Plan {
                 *target_of.get_mut(*table).ok_or_else(broken)? = t;
             }
         }
-        for ((source, table), target) in sources.into_iter().zip(&saved.tables).zip(&target_of) {
-            let source = SourceTable { splits: table.splits.clone(), ..source };
-            pipeline.source.resume(&source.splits)?;
-            let plan = saved.targets.get(*target).ok_or_else(broken)?.plan.clone();
-            alone.push(Alone::planned(pipeline, source, plan)?);
+        let as_saved = sources.into_iter().zip(&saved.tables).map(|(source, table)| {
+            pipeline.source.resume(&table.splits)?;
+            Ok(SourceTable { splits: table.splits.clone(), ..source })
+        });
+        let sources = as_saved.collect::<Result<Vec<_>>>()?;
+        let tables = ToWrite::all(pipeline, sources).await?;
+        for (ToWrite { source, transforms, write }, target) in tables.into_iter().zip(&target_of) {
+            let target = saved.targets.get(*target).ok_or_else(broken)?.plan.clone();
+            alone.push(Alone { source, transforms, write, target });
         }
         let mut targets = Vec::new();
         for (target, progress) in saved.targets.iter().zip(&earlier.targets) {

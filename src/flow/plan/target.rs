@@ -15,6 +15,8 @@ use crate::table::Split;
 pub struct TargetTable {
     /// The table as the sink sees it, after all transforms.
     pub write: TableToWrite,
+    /// The same as the stage sees it.
+    pub staged: TableToWrite,
     /// What the sink would do.
     pub plan: TargetPlan,
     /// What the stage would do.
@@ -71,7 +73,7 @@ impl TargetTable {
             }
         };
         let stage = match &pipeline.stage {
-            Some(stage) => Some(stage.plan(&write).await?),
+            Some(stage) => Some(stage.plan(&merge::as_staged(&members, &write)).await?),
             None => None,
         };
         Ok(TargetTable::of(all, tables, write, plan, stage))
@@ -85,9 +87,12 @@ impl TargetTable {
         stage: Option<TargetPlan>,
     ) -> TargetTable {
         let splits = splits_of(all, &tables);
+        let members: Vec<_> = tables.iter().map(|table| &all[*table]).collect();
+        let staged = merge::as_staged(&members, &write);
         let progress = TargetProgress::none(splits.len());
         TargetTable {
             write,
+            staged,
             plan,
             stage,
             tables,
@@ -116,16 +121,17 @@ impl TargetTable {
             return Ok(target);
         }
         let Some(memo) = target.progress.memo.clone() else { return Ok(target) };
-        let TargetTable { write, plan, stage, .. } = &target;
+        let TargetTable { write, staged, plan, stage, .. } = &target;
         let kept = pipeline.sink.kept(write, plan, &target.earlier(memo.sink)).await?;
-        let staged = match (&pipeline.stage, stage) {
+        let kept_in_stage = match (&pipeline.stage, stage) {
             (Some(sink), Some(plan)) if plan.decision != Decision::Skip => {
-                sink.kept(write, plan, &target.earlier(memo.stage)).await?
+                sink.kept(staged, plan, &target.earlier(memo.stage)).await?
             }
             _ => vec![true; kept.len()],
         };
         let by_rows = pipeline.sink.granularity() == Granularity::Rows;
-        for ((split, kept), staged) in target.progress.splits.iter_mut().zip(kept).zip(staged) {
+        let kept = kept.into_iter().zip(kept_in_stage);
+        for (split, (kept, staged)) in target.progress.splits.iter_mut().zip(kept) {
             if split.finished && !kept || !split.finished && !by_rows {
                 *split = SplitProgress::default();
             }

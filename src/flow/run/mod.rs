@@ -148,7 +148,10 @@ fn work_of(targets: &[Arc<TargetRun>]) -> Vec<(usize, Option<usize>)> {
     for (t, target) in targets.iter().enumerate().filter(|(_, target)| to_do(target)) {
         let splits = target.plan.progress.splits.iter().enumerate();
         let before = work.len();
-        work.extend(splits.filter(|(_, split)| !split.finished).map(|(s, _)| (t, Some(s))));
+        let mut left: Vec<_> = splits.filter(|(_, split)| !split.finished).collect();
+        // Sooner than that more rows are in doubt, it is settled what became of those that are.
+        left.sort_by_key(|(_, split)| !split.in_doubt());
+        work.extend(left.into_iter().map(|(s, _)| (t, Some(s))));
         if work.len() == before {
             work.push((t, None));
         }
@@ -241,7 +244,7 @@ impl Run {
     }
 
     async fn prepare(&self, number: usize, target: &TargetRun) -> Result<Opened> {
-        let TargetTable { write, plan, stage, progress, .. } = &*target.plan;
+        let TargetTable { write, staged, plan, stage, progress, .. } = &*target.plan;
         let resumed = target.plan.resumed;
         let start = |note: fn(&Memo) -> &Value| match &progress.memo {
             Some(memo) => Start::GoOn(target.plan.earlier(note(memo).clone())),
@@ -265,7 +268,7 @@ impl Run {
         let stage = match beside {
             Some((stage, plan)) => {
                 let start = start(|memo| &memo.stage);
-                Some(stage.prepare(write, plan, &start, Arc::default()).await?)
+                Some(stage.prepare(staged, plan, &start, Arc::default()).await?)
             }
             None => None,
         };

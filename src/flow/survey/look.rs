@@ -14,6 +14,7 @@ use super::pass::{Depth, Pass};
 use crate::error::Result;
 use crate::flow::blocking;
 use crate::flow::plan::{Plan, TargetTable};
+use crate::sink::Sink;
 use crate::transform::NewIds;
 
 /// What is to be found out about a target's ids.
@@ -28,8 +29,12 @@ pub struct Asked {
 
 impl Asked {
     /// The sink's rules hold for ids as they leave the transforms. Where tables are merged, and
-    /// where ids are hashed, two of a kind are never what was meant.
-    pub fn of(plan: &Plan, target: &TargetTable) -> Option<Asked> {
+    /// where ids are hashed, two of a kind are never what was meant. Nobody minds ids that are left
+    /// behind.
+    pub fn of(sink: &dyn Sink, plan: &Plan, target: &TargetTable) -> Option<Asked> {
+        if sink.gives_ids() {
+            return None;
+        }
         let chain = &plan.tables[*target.tables.first()?].transforms;
         let by = if target.is_merged() {
             Some(Surplus::Merged)

@@ -65,7 +65,7 @@ async fn survey_target(
     }
     // Of rows that an interrupted run wrote, the target holds the ids by now.
     let untouched = at_work && target.progress.memo.is_none();
-    match Asked::of(plan, target).filter(|_| untouched) {
+    match Asked::of(&*pipeline.sink, plan, target).filter(|_| untouched) {
         Some(asked) => look::look(&Pass::new(pipeline, plan, target, controls)?, asked).await,
         None => Ok(IdFindings::default()),
     }

@@ -46,6 +46,7 @@ pub async fn verify(
     pipeline: &Arc<Pipeline>,
     controls: &Controls,
 ) -> Result<(Plan, Vec<Comparison>)> {
+    pipeline.check_comparable()?;
     pipeline.source.ready().await?;
     let (plan, before) = earlier::plan(pipeline).await?;
     let tables: Vec<_> = plan.tables.iter().collect();

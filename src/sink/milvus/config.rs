@@ -8,6 +8,7 @@ use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::mapping::Mapping;
 use crate::config::Secret;
 use crate::error::{Error, Result};
 use crate::milvus::Options;
@@ -47,12 +48,19 @@ pub struct Config {
     /// Partition to write to (default: the server's default partition).
     #[serde(default)]
     pub partition: Option<String>,
+    /// What becomes of single collections of the source: other names, fields that are left out or get
+    /// the same value in every row. Wins over `database`, `collection` and `partition`.
+    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// Description of a collection that is created (default: where its rows came from).
     #[serde(default)]
     pub description: Option<String>,
     /// What happens to a collection, or a partition where one is named, that exists already.
     #[serde(default)]
     pub mode: Mode,
+    /// True to keep the source's ids. False gives rows new ids, made by the server (auto-id).
+    #[serde(default = "yes")]
+    pub keep_ids: bool,
     /// What happens to a row whose id the target holds already.
     #[serde(default)]
     pub on_conflict: OnConflict,
@@ -89,6 +97,10 @@ pub struct Config {
     /// in the order in which it took them (default: none).
     #[serde(default)]
     pub ids_file: Option<PathBuf>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The schema of a collection that is created.
@@ -187,7 +199,33 @@ impl Config {
             )
             .help("give one of them"));
         }
+        self.check_new_ids()?;
         self.on_conflict.check_with(self.on_duplicate_id)
+    }
+
+    /// Settings about ids that nobody keeps.
+    fn check_new_ids(&self) -> Result<()> {
+        if self.keep_ids {
+            return Ok(());
+        }
+        let word = match self.on_conflict {
+            OnConflict::Skip => Some("skip"),
+            OnConflict::Upsert => Some("upsert"),
+            OnConflict::Fail | OnConflict::Insert => None,
+        };
+        if let Some(word) = word {
+            return Err(Error::config(format!(
+                "sink.milvus.keep_ids: false gives each row a new id, so that on_conflict: {word} never comes about"
+            ))
+            .help("leave out one of them"));
+        }
+        if self.ids_file.is_some() {
+            return Err(Error::config(
+                "sink.milvus.ids_file lists the source's ids, which rows do not have with keep_ids: false",
+            )
+            .help("leave out one of them"));
+        }
+        Ok(())
     }
 
     /// The client's options; reads the files of TLS and of secrets.

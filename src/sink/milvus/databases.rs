@@ -9,13 +9,19 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::mapping::{Goal, There};
 use super::{Milvus, target};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
+use crate::sink::server::is_name;
 use crate::sink::{
-    Granularity, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter, TargetPlan,
+    Granularity, Mode, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter, TargetPlan,
     WriteLoad,
 };
+use crate::transform::TransformFactory;
+
+/// The database of a server that none is asked of.
+const DEFAULT: &str = "default";
 
 /// What comes between a database and a collection in the name of what is published.
 const IN: char = '/';
@@ -40,8 +46,40 @@ impl Databases {
     }
 
     /// The database that a table goes to, where it is not the configured one.
-    fn database<'a>(&self, table: &'a TableToWrite) -> Option<&'a str> {
-        table.database.as_deref().filter(|_| self.own.config.database.is_none())
+    fn database<'a>(&'a self, table: &'a TableToWrite) -> Option<&'a str> {
+        let config = &self.own.config;
+        let mapped = config.mapping.of(table).and_then(|mapping| mapping.database.as_deref());
+        match (mapped, config.database.as_deref(), table.database.as_deref()) {
+            (Some(mapped), Some(own), _) => Some(mapped).filter(|mapped| *mapped != own),
+            // Tables that bring along a database all do.
+            (Some(DEFAULT), None, None) => None,
+            (Some(mapped), None, _) => Some(mapped),
+            (None, Some(_), _) => None,
+            (None, None, brought) => brought,
+        }
+    }
+
+    /// The collection that a table goes to, where it exists and its rows or those of other
+    /// partitions stay.
+    async fn there(&self, table: &TableToWrite) -> Result<Option<There>> {
+        // A name that can't be had is told with all other mistakes.
+        let Ok(target) = target::target_of(&self.own.config, table) else { return Ok(None) };
+        if self.database(table).is_some_and(|database| !is_name(database)) {
+            return Ok(None);
+        }
+        if self.own.config.mode == Mode::Overwrite && target.whole {
+            return Ok(None);
+        }
+        let sink = self.of(table).await?;
+        let client = sink.client().await?;
+        if let Some(database) = self.database(table)
+            && !client.has_database(database).await?
+        {
+            return Ok(None);
+        }
+        let found = client.describe_collection(&target.collection).await?;
+        let lite = client.version().is_lite();
+        Ok(found.map(|collection| There { collection, lite }))
     }
 
     async fn of(&self, table: &TableToWrite) -> Result<Arc<Milvus>> {
@@ -87,6 +125,26 @@ impl Sink for Databases {
         "milvus"
     }
 
+    async fn transforms(
+        &self,
+        tables: &[TableToWrite],
+    ) -> Result<Vec<Vec<Box<dyn TransformFactory>>>> {
+        let mapping = &self.own.config.mapping;
+        if mapping.is_empty() {
+            return Ok(tables.iter().map(|_| Vec::new()).collect());
+        }
+        let mut goals = Vec::with_capacity(tables.len());
+        for table in tables {
+            let asks = mapping.of(table).is_some_and(|mapping| !mapping.constants.is_empty());
+            goals.push(Goal {
+                database: self.database(table).map(str::to_owned),
+                collection: target::collection_of(&self.own.config, table).to_owned(),
+                there: if asks { self.there(table).await? } else { None },
+            });
+        }
+        mapping.transforms(tables, &goals)
+    }
+
     fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
         target::refused_names(&self.own.config, table)
     }
@@ -107,6 +165,10 @@ impl Sink for Databases {
     async fn resume(&self, memos: &[&Value]) {
         self.own.resume(memos).await;
         self.others.lock().await.memos = memos.iter().map(|memo| (*memo).clone()).collect();
+    }
+
+    fn gives_ids(&self) -> bool {
+        self.own.gives_ids()
     }
 
     fn granularity(&self) -> Granularity {

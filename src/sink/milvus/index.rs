@@ -3,6 +3,7 @@
 use serde_json::Map;
 
 use super::config::{Config, IndexChoice, IndexConfig};
+use super::origin::Origin;
 use super::target::Found;
 use crate::error::{Error, Result};
 use crate::milvus::v2::definition::IndexDefinition;
@@ -45,7 +46,7 @@ fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
     if let Some(metric) = given.or(config.schema.metric) {
         return (metric, "as configured");
     }
-    match (table.metric, table.schema.column().vector_type) {
+    match (Origin::of(table).metric(table), table.schema.column().vector_type) {
         // Tanimoto's distance is a rising function of Jaccard's.
         (Some(Metric::Tanimoto), VectorType::Binary) => {
             (Metric::Jaccard, "in place of TANIMOTO, which Milvus 2.x lacks; both rank the same")

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `config` | what the user writes |
+//! | `mapping` | what becomes of single collections of the source |
 //! | `databases` | tables that bring along the database that they go to |
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
@@ -18,6 +19,7 @@
 //! | `lookup` | which ids the target holds already |
 //! | `read_back` | reading rows back by their ids |
 //! | `count` | counting the target's rows the same way before and after |
+//! | `new_ids` | rows that get new ids: telling by counts what arrived |
 //! | `rules` | which rows a collection takes |
 //! | `finish` | indexes that are waited for, loading, aliases |
 //! | `write` | batches to requests, and what to do when one fails |
@@ -32,6 +34,8 @@ mod index;
 mod loads;
 mod lookup;
 mod make;
+mod mapping;
+mod new_ids;
 mod notes;
 mod origin;
 mod plan;
@@ -54,6 +58,8 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
 use databases::Databases;
+
+pub use mapping::{CollectionMapping, Constant, Mapping};
 
 pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 
@@ -83,8 +89,9 @@ impl SinkFactory for Config {
     }
 
     fn place(&self) -> String {
-        let Config { uri, database, collection, partition, .. } = self;
-        format!("milvus {uri} {database:?} {collection:?} {partition:?}")
+        let Config { uri, database, collection, partition, mapping, .. } = self;
+        let mapping = mapping.place();
+        format!("milvus {uri} {database:?} {collection:?} {partition:?}{mapping}")
     }
 }
 
@@ -194,6 +201,10 @@ impl Sink for Milvus {
 
     fn write_load(&self) -> Option<WriteLoad> {
         Some(self.intake.load())
+    }
+
+    fn gives_ids(&self) -> bool {
+        !self.config.keep_ids
     }
 
     fn granularity(&self) -> Granularity {

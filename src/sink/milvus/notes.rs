@@ -77,6 +77,12 @@ impl Milvus {
             notes.push(format!("new collection with {}", fields_words(&shape.fields)));
             notes.extend(intent.origin.notes(table, shape, client.version()));
         }
+        if !self.config.keep_ids {
+            notes.push(format!(
+                "the server makes new ids ({}): rows are verified by their number alone, and sent split by split",
+                shape.key
+            ));
+        }
         notes.extend(shape.notes.iter().cloned());
         notes.push(index_note.clone());
         if !loaded && !client.version().is_lite() {
@@ -89,7 +95,7 @@ impl Milvus {
         let sends_twice = self.config.on_conflict == OnConflict::Insert
             && intent.ids_can_be_there(client)
             || self.config.on_duplicate_id == OnDuplicateId::Allow;
-        if sends_twice && client.version().is_lite() {
+        if sends_twice && intent.keeps_ids && client.version().is_lite() {
             notes.push("Milvus Lite keeps one row per id, the last that comes".to_owned());
         }
         notes

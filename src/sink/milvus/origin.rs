@@ -9,10 +9,13 @@ use crate::milvus::v2::collection::NewCollection;
 use crate::milvus::v2::definition::{
     Definition, FIELD, FieldDefinition, FunctionDefinition, IndexDefinition,
 };
-use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, limits_of, pair, parameter};
+use crate::milvus::v2::field::{
+    DYNAMIC, arrow_field, dynamic_field, is_vector, limits_of, pair, parameter,
+};
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
 use crate::milvus::v2::proto::schema::FieldSchema;
 use crate::sink::TableToWrite;
+use crate::table::Metric;
 
 /// Properties that vecpipe gives collections for itself.
 const OURS: &str = "vecpipe.";
@@ -35,6 +38,22 @@ impl Origin {
         };
         let same = arrow_field(&schema)?.data_type() == column.data_type();
         same.then_some(schema)
+    }
+
+    /// The metric that the source states. Where its first vector is left out, that of the one that is
+    /// first now.
+    pub(super) fn metric(&self, table: &TableToWrite) -> Option<Metric> {
+        let here = table.schema.vector().metadata().get(FIELD);
+        let (Some(definition), Some(here)) = (&self.0, here) else { return table.metric };
+        let mut fields = definition.fields.iter().filter(|field| !field.function_output);
+        let is_first = |field: &&FieldDefinition| {
+            field.schema().is_some_and(|schema| is_vector(schema.data_type()))
+        };
+        if fields.find(is_first).is_none_or(|first| first.name == *here) {
+            return table.metric;
+        }
+        let index = definition.indexes.iter().find(|index| index.field == *here);
+        index?.metric_type.parse().ok()
     }
 
     /// The collection to make: what it is beyond its fields, as far as this server can have it.
@@ -136,7 +155,9 @@ impl Origin {
     ) -> Vec<String> {
         let Some(definition) = &self.0 else { return Vec::new() };
         let mut notes = Vec::new();
-        if let Some(key) = definition.fields.iter().find(|field| field.primary_key && field.auto_id)
+        let made = |field: &&FieldDefinition| field.primary_key && field.auto_id;
+        if let Some(key) = definition.fields.iter().find(made)
+            && shape.fields.iter().all(|field| !field.auto_id)
         {
             notes.push(format!(
                 "{} keeps its ids, so the new collection does not make them itself (auto_id)",

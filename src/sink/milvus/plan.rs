@@ -23,6 +23,8 @@ pub(super) struct Intent {
     pub shape: Shape,
     /// What a collection that is made has from the one that its rows come from.
     pub origin: Origin,
+    /// True when rows keep the source's ids.
+    pub keeps_ids: bool,
     /// Indexes that are made.
     pub indexes: Vec<IndexDefinition>,
     pub index_note: String,
@@ -54,6 +56,7 @@ impl Intent {
     /// True when ids of the table can be there already.
     pub(super) fn ids_can_be_there(&self, client: &Client) -> bool {
         match self.decision {
+            _ if !self.keeps_ids => false,
             Decision::Append => true,
             Decision::Skip => false,
             // Milvus Lite keeps one row per id and collection: a row that goes to a new partition
@@ -104,7 +107,17 @@ impl Intent {
                 (shape, indexes)
             }
         };
-        let intent = Intent { target, found, decision, shape, origin, indexes, index_note, beside };
+        let intent = Intent {
+            target,
+            found,
+            decision,
+            shape,
+            origin,
+            keeps_ids: config.keep_ids,
+            indexes,
+            index_note,
+            beside,
+        };
         intent.check_upsert(config, client)?;
         intent.check_partition_key()?;
         Ok(intent)
@@ -243,7 +256,7 @@ impl Milvus {
             rows_before,
             notes,
             ids: IdRules {
-                unique: self.config.on_duplicate_id == OnDuplicateId::Fail,
+                unique: intent.keeps_ids && self.config.on_duplicate_id == OnDuplicateId::Fail,
                 absent: ids_can_be_there
                     && self.config.on_conflict == OnConflict::Fail
                     && (rows_before != Some(0) || intent.shares_ids(client)),

@@ -9,6 +9,7 @@ use super::Milvus;
 use super::count::{Before, CountBy};
 use super::finish::Finish;
 use super::lookup::Lookup;
+use super::new_ids::NewIds;
 use super::plan::Intent;
 use super::resume::{Memo, Resumed};
 use super::target::Found;
@@ -83,20 +84,26 @@ impl Milvus {
         let ids_file = state.ids_file.clone();
         drop(state);
         // Rows that a repetition replaces can be told apart only by a query.
-        let repeat_as = self.repeat_as(client, clash, intent.decision).filter(|_| {
+        let repeat_as = self.repeat_as(client, clash, &intent).filter(|_| {
             let by_query = before.exactly.is_some() || before.count_by == CountBy::Query;
             client.version().is_lite() || by_query
         });
         let in_doubt = resumed.as_ref().map_or(0, |resumed| resumed.in_doubt);
         let lookup = match lookup {
             // The rows in doubt can be looked for, if they can be nobody else's.
-            None if in_doubt > 0 && repeat_as.is_none() => {
+            None if in_doubt > 0 && repeat_as.is_none() && intent.keeps_ids => {
                 if !self.ids_are_ours(intent.decision) {
                     return Err(cannot_tell(table, &target, in_doubt));
                 }
                 Some(Lookup::open(client, &intent, &self.loads, false).await?)
             }
             lookup => lookup,
+        };
+        let database = self.config.database.clone();
+        let memo = Memo { before, database, created };
+        let new_ids = match intent.keeps_ids {
+            true => None,
+            false => Some(NewIds::open(client, table, &intent, &memo, resumed.as_ref()).await?),
         };
         let found = Found::ask(client, &target).await?;
         let scope = (found.scope(&target), target.partition.is_none());
@@ -118,12 +125,11 @@ impl Milvus {
             loads: self.loads.clone(),
             intake: Arc::clone(&self.intake),
             // An interrupted run may have.
-            upserted: AtomicBool::new(resumed.is_some()),
+            upserted: AtomicBool::new(resumed.is_some() && intent.keeps_ids),
+            new_ids,
             ids_file,
             meter,
         };
-        let database = self.config.database.clone();
-        let memo = Memo { before, database, created };
         let finish = Finish::of(&self.config, &intent);
         Ok(Arc::new(Table { shared: Arc::new(shared), memo, scope, finish }))
     }
@@ -140,7 +146,10 @@ impl Milvus {
 
     /// How a request is repeated when nobody knows whether it was carried out; `None` where any
     /// repetition could double rows or take others away.
-    fn repeat_as(&self, client: &Client, clash: Clash, decision: Decision) -> Option<Verb> {
+    fn repeat_as(&self, client: &Client, clash: Clash, intent: &Intent) -> Option<Verb> {
+        if !intent.keeps_ids {
+            return None;
+        }
         // Milvus Lite replaces by itself.
         if client.version().is_lite() {
             return Some(if clash == Clash::Replace { Verb::Upsert } else { Verb::Insert });
@@ -152,7 +161,7 @@ impl Milvus {
             return None;
         }
         // An upsert of rows whose ids nobody else has is an insert that can be done twice.
-        self.ids_are_ours(decision).then_some(Verb::Upsert)
+        self.ids_are_ours(intent.decision).then_some(Verb::Upsert)
     }
 
     /// True when a row that has the id of one that is inserted can only be that row.

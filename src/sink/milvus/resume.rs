@@ -29,14 +29,25 @@ pub(super) struct Memo {
 /// What the server looked like to the interrupted run, and how far that came.
 pub(super) struct Resumed {
     pub memo: Memo,
+    /// Rows that it wrote for certain.
+    pub written: u64,
     /// Rows that may be there.
     pub in_doubt: u64,
+    /// Splits that have some of them, by their numbers.
+    pub splits_in_doubt: Vec<usize>,
 }
 
 impl Resumed {
     pub(super) fn of(start: &Start) -> Result<Option<Resumed>> {
         let Start::GoOn(earlier) = start else { return Ok(None) };
-        Ok(Some(Resumed { memo: earlier.memo()?, in_doubt: earlier.rows_in_doubt() }))
+        let splits = earlier.splits.iter().map(|split| split.progress);
+        let in_doubt = splits.clone().enumerate().filter(|(_, split)| split.in_doubt());
+        Ok(Some(Resumed {
+            memo: earlier.memo()?,
+            written: splits.map(|split| split.totals.rows_written).sum(),
+            in_doubt: earlier.rows_in_doubt(),
+            splits_in_doubt: in_doubt.map(|(number, _)| number).collect(),
+        }))
     }
 }
 

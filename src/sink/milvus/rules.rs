@@ -13,7 +13,11 @@ use crate::table::{ColumnRule, Place, RowRules};
 impl Shape {
     /// Which rows the fields take.
     pub(super) fn rules(&self, version: &ServerVersion) -> RowRules {
-        let columns = self.fields.iter().map(|field| {
+        let sent = |index| self.columns.iter().any(|column| column.index == index);
+        let columns = self.fields.iter().enumerate().map(|(index, field)| {
+            if !sent(index) {
+                return ColumnRule::any(&field.name);
+            }
             let data_type = field.data_type();
             ColumnRule {
                 name: field.name.clone(),

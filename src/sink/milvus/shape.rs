@@ -25,9 +25,9 @@ const MAX_FIELDS: usize = 64;
 /// How a table's columns fit a collection.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
-    /// All fields that are sent.
+    /// The fields of the table's columns, in the order of these.
     pub fields: Vec<FieldSchema>,
-    /// The column of each.
+    /// Those that are sent: all, but for ids that the server makes.
     pub columns: Vec<InsertColumn>,
     /// Name of the primary key.
     pub key: String,
@@ -56,14 +56,16 @@ impl Shape {
                 continue;
             }
             check_name("field", name, "sink.milvus.schema (id, vector), or the transform rename")?;
-            fields.push(match known {
+            let field = match known {
                 Some(field) => adapted(field, name, version),
                 None => {
                     let schema = field_schema(column, version.takes_nulls())
                         .ok_or_else(|| no_such_type(column, version))?;
                     FieldSchema { name: name.to_owned(), ..schema }
                 }
-            });
+            };
+            let makes_ids = index == table.schema.id_index() && !config.keep_ids;
+            fields.push(if makes_ids { made_by_server(field, version) } else { field });
         }
         if fields.len() > MAX_FIELDS {
             return Err(Error::config(format!(
@@ -77,7 +79,7 @@ impl Shape {
                 "The table has {vectors} vector columns, {version} takes one"
             )));
         }
-        Ok(Shape::pair(table, fields, Vec::new()))
+        Ok(Shape::pair(config, table, fields, Vec::new()))
     }
 
     /// How the table fits a collection that is there.
@@ -98,8 +100,16 @@ impl Shape {
                     continue;
                 }
             };
-            misfits.extend(misfit(column, field, version)?);
-            if field.name != *column.name() {
+            let ids = match index == table.schema.id_index() {
+                true => misfit_of_ids(config, field, collection, version),
+                false => None,
+            };
+            let sent = config.keep_ids || index != table.schema.id_index();
+            misfits.extend(match ids {
+                None if sent => misfit(column, field, version)?,
+                ids => ids,
+            });
+            if sent && field.name != *column.name() {
                 notes.push(format!("column {} goes to field {}", column.name(), field.name));
             }
             fields.push(field.clone());
@@ -126,15 +136,22 @@ impl Shape {
                 fields_words(&collection.fields)
             )));
         }
-        Ok(Shape::pair(table, fields, notes))
+        Ok(Shape::pair(config, table, fields, notes))
     }
 
     /// `fields` are in the order of the table's columns.
-    fn pair(table: &TableToWrite, fields: Vec<FieldSchema>, notes: Vec<String>) -> Shape {
+    fn pair(
+        config: &Config,
+        table: &TableToWrite,
+        fields: Vec<FieldSchema>,
+        notes: Vec<String>,
+    ) -> Shape {
+        let is_sent = |index: usize| config.keep_ids || index != table.schema.id_index();
         let name = |index: usize| fields.get(index).map(|f| f.name.clone()).unwrap_or_default();
         let columns = fields
             .iter()
             .enumerate()
+            .filter(|(index, _)| is_sent(*index))
             .map(|(index, field)| InsertColumn {
                 index,
                 name: field.name.clone(),
@@ -152,14 +169,17 @@ impl Shape {
 
 /// The field name that the user, or the source, wants for a column.
 fn wanted_name<'a>(config: &'a Config, table: &'a TableToWrite, index: usize) -> &'a str {
-    let given = if index == table.schema.id_index() {
+    let column = table.schema.arrow().field(index).name();
+    let given = if config.mapping.of(table).is_some_and(|mapping| mapping.names(column)) {
+        None
+    } else if index == table.schema.id_index() {
         config.schema.id.as_deref()
     } else if index == table.schema.vector_index() {
         config.schema.vector.as_deref()
     } else {
         None
     };
-    given.unwrap_or_else(|| table.schema.arrow().field(index).name())
+    given.unwrap_or(column)
 }
 
 /// The collection's field for a column: by name, or where there is only one that can be meant; or
@@ -200,14 +220,44 @@ fn field_for<'a>(
     Err(format!("it has no {what} `{wanted}`"))
 }
 
+/// A primary key whose values the server makes.
+fn made_by_server(field: FieldSchema, version: &ServerVersion) -> FieldSchema {
+    // Milvus Lite makes no others.
+    let numbers = FieldSchema {
+        data_type: DataType::Int64.into(),
+        type_params: Vec::new(),
+        auto_id: true,
+        ..field.clone()
+    };
+    if version.is_lite() { numbers } else { FieldSchema { auto_id: true, ..field } }
+}
+
+/// What keeps a collection's primary key from taking ids, or from making them, whichever is asked
+/// for.
+fn misfit_of_ids(
+    config: &Config,
+    key: &FieldSchema,
+    collection: &Collection,
+    version: &ServerVersion,
+) -> Option<String> {
+    // Milvus 2.6 brought it; Milvus Lite has it as a note without meaning.
+    let takes_ids =
+        version.at_least(2, 6, 0) && collection.property("allow_insert_auto_id") == Some("true");
+    match (config.keep_ids, key.auto_id) {
+        (true, true) if !takes_ids => Some(format!(
+            "it makes its ids itself ({} is auto_id), so the source's ids can't be kept: set sink.milvus.keep_ids: false for new ids, or overwrite it (mode: overwrite) to make it anew with the source's",
+            key.name
+        )),
+        (false, false) => Some(format!(
+            "it does not make its ids itself ({} is not auto_id), as sink.milvus.keep_ids: false wants it",
+            key.name
+        )),
+        _ => None,
+    }
+}
+
 /// How a column differs from its field.
 fn misfit(column: &Field, field: &FieldSchema, version: &ServerVersion) -> Result<Option<String>> {
-    if field.auto_id {
-        return Ok(Some(format!(
-            "it makes its ids itself ({} is auto_id), so the source's ids can't be kept",
-            field.name
-        )));
-    }
     let data_type = sendable_type(column, version)?;
     let target = field.data_type();
     // Text is what JSON is written as.

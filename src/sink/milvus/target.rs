@@ -11,7 +11,7 @@ use crate::sink::{NameOf, RefusedName, TableToWrite};
 
 /// Where a table goes.
 pub(super) fn target_of(config: &Config, table: &TableToWrite) -> Result<Target> {
-    let target = Target::of(config.collection.as_deref(), config.partition.as_deref(), table);
+    let target = named_target_of(config, table);
     check_name("collection", &target.collection, "sink.milvus.collection")?;
     if let Some(partition) = &target.partition {
         check_name("partition", partition, "sink.milvus.partition")?;
@@ -19,10 +19,30 @@ pub(super) fn target_of(config: &Config, table: &TableToWrite) -> Result<Target>
     Ok(target)
 }
 
+/// What the mapping says about a collection wins over what is said about all.
+fn named_target_of(config: &Config, table: &TableToWrite) -> Target {
+    let collection = collection_of(config, table);
+    match config.mapping.of(table).and_then(|mapping| mapping.part(&table.part)) {
+        Some(part) => Target::at(collection, &part),
+        None => Target::of(Some(collection), config.partition.as_deref(), table),
+    }
+}
+
+/// The collection that a table goes to, whether or not a server takes such a name.
+pub(super) fn collection_of<'a>(config: &'a Config, table: &'a TableToWrite) -> &'a str {
+    let mapped = config.mapping.of(table).and_then(|mapping| mapping.collection.as_deref());
+    mapped.or(config.collection.as_deref()).unwrap_or(&table.collection)
+}
+
 /// The names of a table's target that come from the source, and that a Milvus does not take.
 pub(super) fn refused_names(config: &Config, table: &TableToWrite) -> Vec<RefusedName> {
-    let collection = config.collection.is_none().then_some(table.collection.as_str());
-    let partition = table.part.partition().filter(|_| config.partition.is_none());
+    let mapping = config.mapping.of(table);
+    let given = mapping.is_some_and(|mapping| mapping.collection.is_some());
+    let own = config.collection.is_none() && !given;
+    let collection = own.then_some(table.collection.as_str());
+    let given = mapping.is_some_and(|mapping| mapping.part(&table.part).is_some());
+    let own = config.partition.is_none() && !given;
+    let partition = table.part.partition().filter(|_| own);
     let collection =
         collection.and_then(|name| refused(NameOf::Collection, name, "sink.milvus.collection"));
     let partition =

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::count::CountBy;
 use super::finish::Finish;
 use super::loads::Loads;
 use super::lookup::Lookup;
+use super::new_ids::{Fate, NewIds, in_doubt};
 use super::resume::Memo;
 use super::rules::tell_of_largest_id;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::milvus::MilvusError;
 use crate::milvus::connection::frames::Frames;
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     /// Everything that was loaded for lookups.
     pub loads: Loads,
     pub intake: Arc<Intake>,
+    /// What is known of a target whose rows get new ids; none where they keep theirs.
+    pub new_ids: Option<NewIds>,
     /// Set when an insert was repeated as an upsert.
     pub upserted: AtomicBool,
     /// Where the ids of inserted rows are added, if anywhere.
@@ -61,13 +64,24 @@ impl TableWriter for Table {
         serde_json::to_value(&self.memo).unwrap_or_default()
     }
 
-    async fn open_split(&self, _: &Split) -> Result<Box<dyn SplitWriter>> {
+    async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
+        // Nothing is read for a split that waits for its turn, so no memory waits with it.
+        let turn = match &self.shared.new_ids {
+            Some(new_ids) => Some(new_ids.turn(split.index as usize).await),
+            None => None,
+        };
         let lookup = self.shared.lookup.lock().await.clone();
-        Ok(Box::new(Writer { shared: Arc::clone(&self.shared), lookup }))
+        Ok(Box::new(Writer {
+            shared: Arc::clone(&self.shared),
+            lookup,
+            repeats: false,
+            _turn: turn,
+        }))
     }
 
     async fn complete(&self) -> Result<Completion> {
-        let Shared { client, target, lookup, .. } = &*self.shared;
+        let Shared { client, target, lookup, new_ids, .. } = &*self.shared;
+        new_ids.as_ref().map_or(Ok(()), |new_ids| new_ids.check_all_seen(target))?;
         let settling = client.settle().await;
         client.flush(&target.collection).await?;
         let completion = match self.memo.before.exactly {
@@ -100,31 +114,69 @@ impl TableWriter for Table {
 struct Writer {
     shared: Arc<Shared>,
     lookup: Option<Lookup>,
+    /// True while rows come that an interrupted run may have sent.
+    repeats: bool,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 #[async_trait]
 impl SplitWriter for Writer {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
+        self.end_repeating()?;
         let verb = if self.shared.clash == Clash::Replace { Verb::Upsert } else { Verb::Insert };
         self.send(batch, verb, false).await
     }
 
     async fn repeat(&mut self, batch: Batch) -> Result<Written> {
+        self.repeats = true;
+        if let Some(new_ids) = &self.shared.new_ids {
+            return self.send_rest(new_ids, batch).await;
+        }
         // Where no repetition is safe, a look tells which rows are there.
         self.send(batch, self.shared.repeat_as.unwrap_or(Verb::Insert), true).await
     }
 
-    async fn finish(self: Box<Self>) -> Result<()> {
-        Ok(())
+    async fn finish(mut self: Box<Self>) -> Result<()> {
+        self.end_repeating()
     }
 }
 
 impl Writer {
+    fn end_repeating(&mut self) -> Result<()> {
+        match &self.shared.new_ids {
+            Some(new_ids) if std::mem::take(&mut self.repeats) => {
+                new_ids.check_all_seen(&self.shared.target)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends those of a batch's rows that have not arrived, which get new ids.
+    async fn send_rest(&self, new_ids: &NewIds, batch: Batch) -> Result<Written> {
+        let rows = batch.rows.num_rows();
+        let there = match new_ids.fate(rows) {
+            Fate::There(there) => there,
+            Fate::Unknown => {
+                let error =
+                    Error::target("A request of the interrupted run was carried out in part");
+                return Err(in_doubt(error.at(&batch.place), &self.shared.target, rows));
+            }
+        };
+        let mut written = Written { rows: there as u64, ..Written::default() };
+        if there < rows {
+            let rest = batch.split_at(there as u64).1;
+            written.rows += self.send(rest, Verb::Insert, true).await?.rows;
+        }
+        Ok(written)
+    }
+
     /// Sends a batch; `again` when an interrupted run may have sent it.
     async fn send(&self, batch: Batch, verb: Verb, again: bool) -> Result<Written> {
         let shared = &self.shared;
-        let ids = batch.rows.column(shared.id);
-        tell_of_largest_id(shared.client.version(), ids, &batch.place);
+        if shared.new_ids.is_none() {
+            let ids = batch.rows.column(shared.id);
+            tell_of_largest_id(shared.client.version(), ids, &batch.place);
+        }
         let mut written = Written::default();
         let mut rows = batch.rows.clone();
         let there = match &self.lookup {
@@ -181,10 +233,30 @@ impl TakesRows for Sending<'_> {
         if in_doubt && verb == Verb::Upsert {
             shared.upserted.store(true, Ordering::Relaxed);
         }
-        shared.client.send_rows(verb, request).await.map(drop)
+        let taken = shared.client.send_rows(verb, request).await?;
+        if let Some(new_ids) = &shared.new_ids {
+            new_ids.took(taken);
+        }
+        Ok(())
     }
 
     fn can_repeat(&self) -> bool {
-        self.shared.repeat_as.is_some()
+        let by_number = self.shared.new_ids.as_ref().is_some_and(NewIds::can_tell);
+        by_number || self.shared.repeat_as.is_some()
+    }
+
+    async fn arrived(&self, rows: &RecordBatch) -> Result<bool> {
+        let Shared { client, target, new_ids, .. } = self.shared;
+        match new_ids {
+            Some(new_ids) => new_ids.arrived(client, target, rows.num_rows() as u64).await,
+            None => Ok(false),
+        }
+    }
+
+    fn in_doubt(&self, error: Error, target: &Target, rows: usize) -> Error {
+        match self.shared.new_ids {
+            Some(_) => in_doubt(error, target, rows),
+            None => target.in_doubt(error, rows),
+        }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use conflict::Clash;
 pub use conflict::{OnConflict, OnDuplicateId};
 pub(crate) use ids::without;
 pub(crate) use ids_file::IdsFile;
-pub(crate) use names::{MAX_NAME, check_name, refused};
+pub(crate) use names::{MAX_NAME, NAME_RULE, check_name, is_name, refused};
 pub(crate) use requests::{Intake, TakesRows};
 pub(crate) use resume::{cannot_tell, is_gone};
 pub(crate) use target::{Claims, Target};

@@ -8,7 +8,8 @@ use crate::sink::{NameOf, RefusedName};
 /// Longest name of a collection, partition or field.
 pub(crate) const MAX_NAME: usize = 255;
 
-const RULE: &str =
+/// Which names there are.
+pub(crate) const NAME_RULE: &str =
     "letters, digits and underscores, not beginning with a digit, at most 255 characters";
 
 /// Refuses what can't be the name of a `what`; `key` is where another one is given.
@@ -17,10 +18,11 @@ pub(crate) fn check_name(what: &str, name: &str, key: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(format!("`{name}` can't be the name of a Milvus {what}"))
-        .help(format!("give another name with {key}: {RULE}")))
+        .help(format!("give another name with {key}: {NAME_RULE}")))
 }
 
-fn is_name(name: &str) -> bool {
+/// True for what can be the name of a collection, partition or field.
+pub(crate) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= MAX_NAME
@@ -39,7 +41,7 @@ pub(crate) fn refused(of: NameOf, name: &str, setting: &'static str) -> Option<R
         (NameOf::Partition, None) => "partition".to_owned(),
         (NameOf::Collection, None) => "collection".to_owned(),
     };
-    Some(RefusedName { of, name: name.to_owned(), instead, setting, rule: RULE })
+    Some(RefusedName { of, name: name.to_owned(), instead, setting, rule: NAME_RULE })
 }
 
 /// Letters with marks, and those without.

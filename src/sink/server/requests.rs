@@ -16,7 +16,8 @@ use crate::milvus::connection::frames::Frames;
 use crate::milvus::error::{MilvusError, Strain};
 use crate::milvus::retry::Pauses;
 use crate::sink::WriteLoad;
-use crate::table::Place;
+use crate::table::{Place, shown_id};
+use crate::words;
 
 /// A server that takes rows in requests.
 #[async_trait]
@@ -34,6 +35,11 @@ pub(crate) trait TakesRows: Sync {
     /// are there.
     async fn arrived(&self, _rows: &RecordBatch) -> Result<bool> {
         Ok(false)
+    }
+
+    /// Adds to an error of sending that many rows to `target` that they may have arrived all the same.
+    fn in_doubt(&self, error: Error, target: &Target, rows: usize) -> Error {
+        target.in_doubt(error, rows)
     }
 
     /// The error for people.
@@ -73,7 +79,7 @@ impl Intake {
         let mut left = even_parts(rows, self.size.now());
         left.reverse();
         while let Some(range) = left.pop() {
-            let at = |error: Error| error.at(place_of(&range, place)).at(target);
+            let at = |error: Error| error.at(place_of(&range, rows, place)).at(target);
             let part = rows.slice(range.start, range.len());
             let request = server.request(&part).map_err(at)?;
             let bytes = request.message_len();
@@ -88,7 +94,7 @@ impl Intake {
                         meter.retries.add(1);
                         Sent::TooLarge
                     }
-                    sent => sent.map(|()| Sent::Whole).map_err(at)?,
+                    sent => sent.map(|()| Sent::Whole).map_err(|e| at(of_one_row(e, bytes)))?,
                 },
             };
             match sent {
@@ -136,7 +142,7 @@ impl Intake {
                 Retry::No | Retry::SmallerBatch => false,
             };
             let doubtful = |error| match in_doubt {
-                true => target.in_doubt(error, request.rows()),
+                true => server.in_doubt(error, target, request.rows()),
                 false => error,
             };
             if !again || !pauses.pause(&error).await {
@@ -189,8 +195,25 @@ fn even_parts(rows: &RecordBatch, limit: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-fn place_of(range: &Range<usize>, place: &Place) -> String {
+fn place_of(range: &Range<usize>, rows: &RecordBatch, place: &Place) -> String {
     let first = place.row(range.start as u64);
-    let last = place.row(range.end as u64);
-    format!("table {}, split {}, rows {first} to {last}", place.table, place.split)
+    let Place { table, split, .. } = place;
+    match (range.len(), shown_id(rows, range.start)) {
+        (1, Some(id)) => format!("table {table}, split {split}, row {first} (id {id})"),
+        _ => {
+            let last = place.row(range.end as u64);
+            format!("table {table}, split {split}, rows {first} to {last}")
+        }
+    }
+}
+
+/// A request that is refused for its size although it can't be smaller has one row.
+fn of_one_row(error: Error, bytes: usize) -> Error {
+    if error.retry_advice() != Retry::SmallerBatch {
+        return error;
+    }
+    let bytes = words::bytes(bytes as f64);
+    Error::target(format!("A row alone is {bytes}, and the server refuses it for its size"))
+        .because(error)
+        .help("leave the row or its largest field out, or raise the server's limit (proxy.grpc.serverMaxRecvSize of a Milvus)")
 }

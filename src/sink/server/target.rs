@@ -30,8 +30,13 @@ impl Target {
             Some(name) => Part::Named(name.to_owned()),
             None => table.part.clone(),
         };
+        Target::at(collection.unwrap_or(&table.collection), &part)
+    }
+
+    /// A part of a collection.
+    pub(crate) fn at(collection: &str, part: &Part) -> Target {
         Target {
-            collection: collection.unwrap_or(&table.collection).to_owned(),
+            collection: collection.to_owned(),
             partition: part.partition().map(str::to_owned),
             whole: !matches!(part, Part::Named(_)),
         }
@@ -123,7 +128,10 @@ impl Claims {
         }
         if let Some(taken) = self.0.iter().find(|taken| taken.overlaps(target)) {
             return Err(Error::config(format!("One table would go to {taken}, another to {target}"))
-                .help(format!("set {key}.partition: \"\" sends both to the collection as a whole, a name sends both there")));
+                .help(format!("set {key}.partition: \"\" sends both to the collection as a whole, a name sends both there{}", match key {
+                    "sink.milvus" => "; sink.milvus.mapping can name a partition for each (partitions: { _default: name })",
+                    _ => "",
+                })));
         }
         if !self.0.contains(target) {
             self.0.push(target.clone());
