@@ -3,6 +3,7 @@
 # answer, gone with the script. Sourced after install.sh.
 #
 #   start_lite                     Milvus Lite
+#   start_lite251                  Milvus Lite 2.5.1, as it was before version 3
 #   start_milvus235 [NAME=VALUE…]  Milvus 2.3.5; the words go to its environment, as in
 #                                  COMMON_SECURITY_AUTHORIZATIONENABLED=true
 #
@@ -11,7 +12,7 @@
 #
 # Each sets SERVER_URI. Several may run side by side.
 #
-# Milvus Lite listens on loopback. Milvus 2.3.5 has no way to say so, and listens on every interface
+# Both Milvus Lite listen on loopback. Milvus 2.3.5 has no way to say so, and listens on every interface
 # while it runs.
 
 RUN_DIR=$CACHE/run
@@ -103,6 +104,16 @@ launch_lite() {
     launch "$dir" "$CACHE/python/bin/milvus-lite" server --data-dir "$dir/data" --host 127.0.0.1 --port "$port"
 }
 
+# Without its Python, which offers a socket file alone.
+launch_lite251() {
+    local dir=$1 port lib
+    port=$("$PYTHON" "$LIB/free_ports.py" 1)
+    SERVER_URI=http://127.0.0.1:$port
+    lib=$(echo "$CACHE"/lite251/lib/python*/site-packages/milvus_lite/lib)
+    chmod +x "$lib/milvus"
+    launch "$dir" env LD_LIBRARY_PATH="$lib" "$lib/milvus" "$dir/data.db" "127.0.0.1:$port" ERROR
+}
+
 # All ports are given: the wrapper would look for free ones beside its defaults, in a race with any other.
 # The embedded etcd takes its ports from a file alone, else 2379 and 2380, one server per machine.
 launch_milvus235() {
@@ -129,6 +140,7 @@ launch_milvus235() {
 }
 
 start_lite() { start_server "Milvus Lite" launch_lite; }
+start_lite251() { start_server "Milvus Lite 2.5.1" launch_lite251; }
 start_milvus235() { start_server "Milvus 2.3.5" launch_milvus235 "$@"; }
 
 # make_certificate DIR: an authority, ca.pem, and a certificate that it signed for 127.0.0.1, server.pem

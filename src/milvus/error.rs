@@ -159,6 +159,12 @@ impl MilvusError {
         matches!(self, MilvusError::Refused { missing: true, .. })
     }
 
+    /// True when the server does not know the call.
+    pub fn is_unknown_call(&self) -> bool {
+        let unknown = Code::Unimplemented as i32;
+        matches!(self, MilvusError::Refused { code, retry: Retry::No, .. } if *code == unknown)
+    }
+
     /// A failure of gRPC or below it.
     pub(crate) fn of_grpc(rpc: &'static str, endpoint: &str, status: &tonic::Status) -> Self {
         let words = words_of(status);

@@ -27,11 +27,13 @@ import struct
 import sys
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pyarrow.parquet as pq
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
-logging.disable(logging.WARNING)
+# What goes wrong is answered.
+logging.disable(logging.CRITICAL)
 CLIENT = MilvusClient(sys.argv[1])
 VECTORS = {
     DataType.FLOAT_VECTOR: "FloatVector",
@@ -41,6 +43,12 @@ VECTORS = {
     DataType.SPARSE_FLOAT_VECTOR: "SparseFloatVector",
 }
 MOST = 16384  # rows of an answer
+try:
+    CLIENT.get_server_version()
+    EARLY_LITE = False
+except grpc.RpcError:
+    # Milvus Lite 2.x: one partition, no aliases, and few kinds of indexes.
+    EARLY_LITE = True
 ODD = ['', 'a"b', "c\\d", "e\nf", "tab\there", "日本語", "𝄞", "'single'", "{}", "% or true"]
 
 
@@ -55,8 +63,8 @@ def schema(**more):
 def plain(s, index, dim=8):
     s.add_field("id", DataType.INT64, is_primary=True, description="the key")
     s.add_field("v", DataType.FLOAT_VECTOR, dim=dim, description="what is searched")
-    index.add_index("v", index_type="HNSW", metric_type="COSINE", index_name="v",
-                    params={"M": 8, "efConstruction": 64})
+    kind, params = ("IVF_FLAT", {"nlist": 8}) if EARLY_LITE else ("HNSW", {"M": 8, "efConstruction": 64})
+    index.add_index("v", index_type=kind, metric_type="COSINE", index_name="v", params=params)
     return lambda n: {"id": n * 7 - 1000, "v": floats(n, dim)}
 
 
@@ -249,6 +257,10 @@ def shown(name, everything, key, options):
     return rows
 
 
+def aliases(name):
+    return [] if EARLY_LITE else sorted(CLIENT.list_aliases(name).get("aliases", []))
+
+
 def tell(request):
     name = request["collection"]
     told = CLIENT.describe_collection(name)
@@ -260,7 +272,8 @@ def tell(request):
     everything = f'{key} >= ""' if kinds[key] == DataType.VARCHAR else f"{key} <= 0 or {key} > 0"
     rows, counts = {}, {}
     keyed = any(f.get("is_partition_key") for f in fields)
-    for part in [None] if keyed else CLIENT.list_partitions(name):
+    parts = ["_default"] if EARLY_LITE else CLIENT.list_partitions(name)
+    for part in [None] if keyed else parts:
         where = {} if keyed else {"partition_names": [part]}
         count = CLIENT.query(name, everything, output_fields=["count(*)"],
                              consistency_level="Strong", **where)
@@ -292,7 +305,7 @@ def tell(request):
             ],
         },
         "indexes": indexes,
-        "aliases": sorted(CLIENT.list_aliases(name)["aliases"]),
+        "aliases": aliases(name),
         "rows": rows,
         "counts": counts,
     }
@@ -325,7 +338,7 @@ def call(request):
 def drop(request):
     for name in CLIENT.list_collections():
         if any(name.startswith(prefix) for prefix in request["collections"]):
-            for alias in CLIENT.list_aliases(name).get("aliases", []):
+            for alias in aliases(name):
                 CLIENT.drop_alias(alias)
             CLIENT.drop_collection(name)
     return {}

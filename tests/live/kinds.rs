@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::common::folder::Folder;
-use crate::support::{Collection, Server, moved};
+use crate::support::{Collection, Server, moved, run};
 
 const ROWS: usize = 40;
 const CONTENT: [&str; 4] = ["--verify", "content", "--parallelism", "4"];
@@ -125,6 +125,43 @@ fn what_only_milvus_lite_holds() {
     for kind in ["sparse", "several", "nulls", "computed", "keyed", "auto"] {
         all_arrives(kind, &lite, &[&lite]);
     }
+}
+
+#[test]
+fn from_milvus_lite_2_and_back() {
+    // Only this one takes `bfloats`.
+    let kinds = ["bfloats", "scalars", "dynamic", "texts", "bits", "halves", "sparse"];
+    each_kind(&kinds, |kind| {
+        let (early, milvus, lite) = (Server::early_lite(), Server::milvus(), Server::lite());
+        match kind {
+            "bfloats" => all_arrives(kind, &early, &[&early]),
+            "scalars" => all_arrives(kind, &early, &[&early, &milvus, &lite]),
+            "bits" => all_arrives(kind, &milvus, &[&early]),
+            "halves" => all_arrives(kind, &early, &[&early, &milvus]),
+            "sparse" => {
+                all_arrives(kind, &lite, &[&early]);
+                all_arrives(kind, &early, &[&lite]);
+            }
+            _ => all_arrives(kind, &early, &[&early, &lite]),
+        }
+    });
+}
+
+#[test]
+fn a_partition_key_on_milvus_lite_2_is_left_out_and_not_read() {
+    let (early, lite, folder) = (Server::early_lite(), Server::lite(), Folder::new());
+    let (source, target) = (lite.made("keyed", ROWS), early.name("keyed"));
+    let sink = target.sink(", index: { type: AUTOINDEX }");
+    let done = moved(&folder, &[&source.source(""), &sink], &CONTENT);
+    let said = "has no partition keys with which rows can be found: tenant has none";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    assert_eq!(target.tell()["rows"]["_default"].as_object().unwrap().len(), ROWS);
+    let unread = early.made("keyed", 5);
+    let done = run(&folder, &[&unread.source(""), "sink: { parquet: { dir: out } }"], &[]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("answers no question about rows of a collection with a partition")
+    );
 }
 
 #[test]

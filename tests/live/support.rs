@@ -26,6 +26,11 @@ impl Server {
         Server::named("VECPIPE_TEST_LITE", true)
     }
 
+    /// Milvus Lite 2.5.1, which has little in common with later ones.
+    pub fn early_lite() -> Server {
+        Server::named("VECPIPE_TEST_LITE251", true)
+    }
+
     fn named(variable: &str, lite: bool) -> Server {
         let uri = std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
-use crate::milvus::v2::proto::milvus::{GetVersionRequest, ListDatabasesRequest};
+use crate::milvus::v2::proto::milvus::{ConnectRequest, GetVersionRequest, ListDatabasesRequest};
 use crate::milvus::v2::rpc;
 use crate::milvus::v2::version::ServerVersion;
 use crate::milvus::{Generation, MilvusError, Result, generation};
@@ -33,6 +33,15 @@ pub(in crate::milvus) async fn ask_version(connection: &Connection) -> Result<St
             Ok(answer) => return Ok(answer.version),
             Err(error) => error,
         };
+        if error.is_unknown_call() {
+            // Milvus Lite 2.x greets, and says nothing of itself.
+            return match rpc::call_within(connection, ConnectRequest::default(), limit).await {
+                Ok(answer) if answer.server_info.is_none() => {
+                    Ok(ServerVersion::EARLY_LITE.to_owned())
+                }
+                _ => Err(error),
+            };
+        }
         // A server that is just starting refuses for a moment.
         let starting = matches!(error, MilvusError::Refused { code: 1 | 2, .. });
         if !starting || !pauses.pause(&error).await {

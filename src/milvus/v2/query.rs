@@ -128,10 +128,19 @@ impl Client {
             query_params.extend(flags.map(|flag| pair(flag, "True")));
         }
         let partition_names = question.partitions.to_vec();
+        let expr = match self.version().is_early_lite() {
+            false => question.expr,
+            true => for_early_lite(&question.expr).ok_or_else(|| {
+                MilvusError::Settings(format!(
+                    "{} can't be asked for texts with a carriage return",
+                    self.version()
+                ))
+            })?,
+        };
         let request = QueryRequest {
             db_name: self.db_name(),
             collection_name: question.collection.to_owned(),
-            expr: question.expr,
+            expr,
             output_fields: question.fields,
             partition_names,
             guarantee_timestamp: question.moment,
@@ -185,11 +194,29 @@ pub(super) fn put_literal(out: &mut String, text: &str) {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
             c => out.push(c),
         }
     }
     out.push('"');
+}
+
+/// A condition as Milvus Lite 2.x reads it. Of escapes it drops the backslash and keeps what follows,
+/// which may be a line break, but not the other character that ends lines (measured on 2.5.1): `None`
+/// where that is in a text.
+fn for_early_lite(condition: &str) -> Option<String> {
+    let mut out = String::with_capacity(condition.len());
+    let mut rest = condition.chars();
+    while let Some(c) = rest.next() {
+        out.push(c);
+        if c == '\\' {
+            match rest.next()? {
+                'n' => out.push('\n'),
+                'r' => return None,
+                escaped => out.push(escaped),
+            }
+        }
+    }
+    Some(out)
 }
 
 #[cfg(test)]
@@ -201,6 +228,11 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, -1, 7]));
         assert_eq!(is_one_of("k", &numbers).unwrap(), "k in [-1,7] or k < -9223372036854775807");
         let texts: ArrayRef = Arc::new(StringArray::from(vec!["a\"b", "c\\d", "e\nf", "日本"]));
-        assert_eq!(is_one_of("k", &texts).unwrap(), r#"k in ["a\"b","c\\d","e\nf","日本"]"#);
+        let condition = is_one_of("k", &texts).unwrap();
+        assert_eq!(condition, r#"k in ["a\"b","c\\d","e\nf","日本"]"#);
+        let early = for_early_lite(&condition).unwrap();
+        assert_eq!(early, "k in [\"a\\\"b\",\"c\\\\d\",\"e\\\nf\",\"日本\"]");
+        assert_eq!(for_early_lite(r#"k > "\\r""#).unwrap(), r#"k > "\\r""#);
+        assert!(for_early_lite(r#"k > "a\r""#).is_none());
     }
 }

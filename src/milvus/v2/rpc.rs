@@ -55,6 +55,7 @@ macro_rules! answers {
 
 calls! {
     "AlterAlias": AlterAliasRequest => Status,
+    "Connect": ConnectRequest => ConnectResponse,
     "CreateAlias": CreateAliasRequest => Status,
     "CreateCollection": CreateCollectionRequest => Status,
     "CreateDatabase": CreateDatabaseRequest => Status,
@@ -84,6 +85,7 @@ calls! {
 }
 
 answers! {
+    ConnectResponse,
     DescribeCollectionResponse,
     DescribeIndexResponse,
     FlushResponse,

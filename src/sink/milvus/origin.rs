@@ -158,11 +158,13 @@ impl Origin {
             let fields = definition.fields.iter().filter(|field| what(field));
             fields.map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
         };
-        for (names, what) in [
-            (these(|f| f.nullable), "nulls"),
-            (these(|f| f.default_value.is_some()), "default values that are safe"),
+        let (nulls, keys) = (version.takes_nulls(), version.reads_partition_keys());
+        for (names, what, has) in [
+            (these(|f| f.nullable), "nulls", nulls),
+            (these(|f| f.default_value.is_some()), "default values that are safe", nulls),
+            (these(|f| f.partition_key), "partition keys with which rows can be found", keys),
         ] {
-            if !names.is_empty() && !version.takes_nulls() {
+            if !names.is_empty() && !has {
                 notes.push(format!(
                     "{version} has no {what}: {names} has none in the new collection"
                 ));
@@ -206,6 +208,7 @@ pub(super) fn adapted(field: FieldSchema, name: &str, version: &ServerVersion) -
         nullable: field.nullable && nulls,
         // 2.3.5 falls over when a client leaves such a field out.
         default_value: field.default_value.filter(|_| nulls),
+        is_partition_key: field.is_partition_key && version.reads_partition_keys(),
         // Ids are kept.
         auto_id: false,
         ..field

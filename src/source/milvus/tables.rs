@@ -61,6 +61,13 @@ pub(super) async fn table(
 ) -> Result<SourceTable> {
     let collection = &wanted.collection;
     let whole = wanted.has_partition_key();
+    if whole && !client.version().reads_partition_keys() {
+        return Err(Error::source(format!(
+            "{} answers no question about rows of a collection with a partition key, so it can't be read",
+            client.version()
+        ))
+        .help("name the other collections by source.milvus.collections"));
+    }
     let partitions = match whole {
         true => Vec::new(),
         false => vec![wanted.partitions[chosen.partition].clone()],
