@@ -1,6 +1,6 @@
 """Makes collections of every kind with pymilvus, and tells all that they hold.
 
-usage: live.py URI
+usage: live.py URI [DATABASE], which is made if it is missing
 
 A request is one line of JSON on standard input, an answer one line of JSON on standard output:
 
@@ -35,6 +35,10 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 # What goes wrong is answered.
 logging.disable(logging.CRITICAL)
 CLIENT = MilvusClient(sys.argv[1])
+for database in sys.argv[2:]:
+    if database not in CLIENT.list_databases():
+        CLIENT.create_database(database)
+    CLIENT = MilvusClient(sys.argv[1], db_name=database)
 VECTORS = {
     DataType.FLOAT_VECTOR: "FloatVector",
     DataType.BINARY_VECTOR: "BinaryVector",
@@ -258,7 +262,10 @@ def shown(name, everything, key, options):
 
 
 def aliases(name):
-    return [] if EARLY_LITE else sorted(CLIENT.list_aliases(name).get("aliases", []))
+    # pymilvus asks for those of the default database, whatever it is connected to.
+    if EARLY_LITE or sys.argv[2:]:
+        return []
+    return sorted(CLIENT.list_aliases(name).get("aliases", []))
 
 
 def tell(request):

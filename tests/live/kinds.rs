@@ -165,6 +165,17 @@ fn a_partition_key_on_milvus_lite_2_is_left_out_and_not_read() {
 }
 
 #[test]
+fn into_another_database_and_back() {
+    each_kind(&["scalars", "parts"], |kind| {
+        let (milvus, other) = (Server::milvus(), Server::milvus().database("vecpipe_live"));
+        let (from, to) = if kind == "scalars" { (&milvus, &other) } else { (&other, &milvus) };
+        let (folder, source, target) = (Folder::new(), from.made(kind, ROWS), to.name(kind));
+        moved(&folder, &[&source.source(""), &target.sink(SINK)], &CONTENT);
+        same(kind, &source.tell(), &target, false);
+    });
+}
+
+#[test]
 fn aliases_come_along_where_they_are_asked_for() {
     let (milvus, lite, folder) = (Server::milvus(), Server::lite(), Folder::new());
     let source = milvus.made("plain", ROWS);

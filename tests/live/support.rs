@@ -12,6 +12,8 @@ use crate::common::judge::Judge;
 pub struct Server {
     pub uri: String,
     pub lite: bool,
+    /// Other than the default one.
+    database: Option<&'static str>,
     judge: Judge,
 }
 
@@ -41,7 +43,19 @@ impl Server {
     /// The server at this address.
     pub fn at(uri: String, lite: bool) -> Server {
         let judge = Judge::start("tests/judges/live.py", [uri.as_str()]);
-        Server { uri, lite, judge }
+        Server { uri, lite, database: None, judge }
+    }
+
+    /// A database of the server, made if it is missing.
+    pub fn database(self, name: &'static str) -> Server {
+        let judge = Judge::start("tests/judges/live.py", [&*self.uri, name]);
+        Server { database: Some(name), judge, ..self }
+    }
+
+    /// What a configuration says of it.
+    fn place(&self) -> String {
+        let database = self.database.map(|name| format!(", database: {name}"));
+        format!("uri: '{}'{}", self.uri, database.unwrap_or_default())
     }
 
     #[track_caller]
@@ -109,16 +123,13 @@ impl Collection<'_> {
     /// The `source` of a configuration, with more settings.
     pub fn source(&self, more: &str) -> String {
         let Collection { server, name } = self;
-        format!(
-            "source: {{ milvus: {{ uri: '{}', collections: {{ {name}: }}{more} }} }}",
-            server.uri
-        )
+        format!("source: {{ milvus: {{ {}, collections: {{ {name}: }}{more} }} }}", server.place())
     }
 
     /// The `sink` of a configuration, with more settings.
     pub fn sink(&self, more: &str) -> String {
         let Collection { server, name } = self;
-        format!("sink: {{ milvus: {{ uri: '{}', collection: {name}{more} }} }}", server.uri)
+        format!("sink: {{ milvus: {{ {}, collection: {name}{more} }} }}", server.place())
     }
 }
 

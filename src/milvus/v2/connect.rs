@@ -74,7 +74,8 @@ impl Client {
     /// A missing database would otherwise show only as missing collections.
     async fn check_database(&self) -> Result<()> {
         let Some(database) = self.database() else { return Ok(()) };
-        let names = self.call(ListDatabasesRequest {}).await?.db_names;
+        let mut names = self.call(ListDatabasesRequest {}).await?.db_names;
+        names.sort_unstable();
         if names.iter().any(|name| name == database) {
             return Ok(());
         }
