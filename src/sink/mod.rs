@@ -75,6 +75,9 @@ pub trait SinkFactory {
 pub struct TableToWrite {
     /// The source table's name; `a + b` for several.
     pub name: String,
+    /// The database that its collection would be in, when the sink's config names none; none for
+    /// the sink's default.
+    pub database: Option<String>,
     /// The collection it would be, when the sink's config names none.
     pub collection: String,
     /// Which part of that collection it is.

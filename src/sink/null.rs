@@ -53,7 +53,10 @@ impl Sink for Null {
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         Ok(TargetPlan {
-            target: format!("nowhere ({})", table.collection),
+            target: match &table.database {
+                Some(database) => format!("nowhere ({database}/{})", table.collection),
+                None => format!("nowhere ({})", table.collection),
+            },
             decision: Decision::Create,
             rows_before: None,
             notes: Vec::new(),

@@ -52,6 +52,8 @@ pub trait SourceFactory {
 pub struct SourceTable {
     /// Name for people, reports and the journal; unique within the source.
     pub name: String,
+    /// The database that its collection is in, where the source reads several.
+    pub database: Option<String>,
     /// The collection this table would be, when the sink's config names none.
     pub collection: String,
     /// Which part of that collection it is.

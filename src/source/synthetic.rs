@@ -115,6 +115,7 @@ impl Source for Synthetic {
             })
             .collect();
         Ok(vec![SourceTable {
+            database: None,
             name: table.clone(),
             collection: table,
             part: Part::Whole,

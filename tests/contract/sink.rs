@@ -83,6 +83,7 @@ impl Rows {
 
     fn to_write(&self) -> TableToWrite {
         TableToWrite {
+            database: None,
             name: self.table.name.clone(),
             collection: "contract".to_owned(),
             part: Part::Whole,

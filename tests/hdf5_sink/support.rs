@@ -58,6 +58,7 @@ pub fn sink(settings: Value) -> Box<dyn Sink> {
 pub fn to_write(schema: &TableSchema, collection: &str, partition: Option<&str>) -> TableToWrite {
     let binary = schema.column().vector_type == VectorType::Binary;
     TableToWrite {
+        database: None,
         name: format!("{collection} of {partition:?}"),
         collection: collection.to_owned(),
         part: partition.map_or(table::Part::Whole, |name| table::Part::Named(name.to_owned())),

@@ -122,6 +122,7 @@ fn describe(table: &Table) -> SourceTable {
     let column = VectorColumn { vector_type: VectorType::Float32, dim: table.dim };
     let arrow = Schema::new(vec![id_field("id", ids), vector_field("v", column)]);
     SourceTable {
+        database: None,
         name: table.name.clone(),
         collection: table.name.clone(),
         part: Part::Whole,

@@ -238,6 +238,7 @@ async fn a_collection_that_is_not_ours_is_never_dropped() {
 
 fn part(name: &str, partition: &str) -> TableToWrite {
     TableToWrite {
+        database: None,
         name: format!("{name}/{partition}"),
         part: Part::OfWhole(partition.to_owned()),
         ..table(name)

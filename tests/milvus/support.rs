@@ -101,6 +101,7 @@ pub fn table(name: &str) -> TableToWrite {
 
 pub fn table_of(name: &str, schema: TableSchema) -> TableToWrite {
     TableToWrite {
+        database: None,
         name: name.to_owned(),
         collection: name.to_owned(),
         part: Part::Whole,

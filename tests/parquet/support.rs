@@ -51,6 +51,7 @@ pub fn sink(settings: Value) -> Box<dyn Sink> {
 /// A table to be written.
 pub fn to_write(schema: &TableSchema, collection: &str, partition: Option<&str>) -> TableToWrite {
     TableToWrite {
+        database: None,
         name: format!("{collection} of {partition:?}"),
         collection: collection.to_owned(),
         part: partition.map_or(Part::Whole, |name| Part::Named(name.to_owned())),

@@ -136,6 +136,7 @@ fn to_write(pipeline: &Pipeline, source: &SourceTable) -> Result<(Chain, TableTo
     let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)?;
     let write = TableToWrite {
         name: source.name.clone(),
+        database: source.database.clone(),
         collection: source.collection.clone(),
         part: source.part.clone(),
         schema,

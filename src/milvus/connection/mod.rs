@@ -120,6 +120,17 @@ impl Connection {
         &self.endpoint
     }
 
+    /// The same connection, for another database.
+    ///
+    /// # Errors
+    /// When the name can't be sent.
+    pub fn within(&self, database: &str) -> Result<Connection> {
+        let mut other = self.clone();
+        other.metadata.insert(DATABASE, database_value(database)?);
+        other.options.database = Some(database.to_owned());
+        Ok(other)
+    }
+
     /// How it was made.
     pub fn options(&self) -> &Options {
         &self.options
@@ -173,12 +184,18 @@ fn metadata(options: &Options, in_address: Option<&str>) -> Result<MetadataMap> 
         metadata.insert("authorization", value);
     }
     if let Some(database) = &options.database {
-        let value = database.parse().map_err(|_| {
-            MilvusError::Settings(format!("`{database}` can't be the name of a database"))
-        })?;
-        metadata.insert("dbname", value);
+        metadata.insert(DATABASE, database_value(database)?);
     }
     Ok(metadata)
+}
+
+/// The metadata key of the database.
+const DATABASE: &str = "dbname";
+
+fn database_value(database: &str) -> Result<MetadataValue<Ascii>> {
+    database
+        .parse()
+        .map_err(|_| MilvusError::Settings(format!("`{database}` can't be the name of a database")))
 }
 
 /// An error's words and those of its causes, each said once.

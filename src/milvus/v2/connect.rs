@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
-use crate::milvus::v2::proto::milvus::{ConnectRequest, GetVersionRequest, ListDatabasesRequest};
+use crate::milvus::v2::proto::milvus::{ConnectRequest, GetVersionRequest};
 use crate::milvus::v2::rpc;
 use crate::milvus::v2::version::ServerVersion;
 use crate::milvus::{Generation, MilvusError, Result, generation};
@@ -15,11 +15,11 @@ use crate::milvus::{Generation, MilvusError, Result, generation};
 /// A connection to one server and database. Cloning shares it.
 #[derive(Clone)]
 pub struct Client {
+    connection: Connection,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    connection: Connection,
     version: ServerVersion,
     settling: Mutex<()>,
 }
@@ -65,17 +65,25 @@ impl Client {
                 return Err(generation::explain(&connection, Generation::Two, error).await);
             }
         };
-        let client =
-            Client { shared: Arc::new(Shared { connection, version, settling: Mutex::default() }) };
+        let shared = Arc::new(Shared { version, settling: Mutex::default() });
+        let client = Client { connection, shared };
         client.check_database().await?;
         Ok(client)
+    }
+
+    /// The same connection, for another database. Nobody has looked whether that exists.
+    ///
+    /// # Errors
+    /// When the name can't be sent.
+    pub fn within(&self, database: &str) -> Result<Client> {
+        let connection = self.connection.within(database)?;
+        Ok(Client { connection, shared: Arc::clone(&self.shared) })
     }
 
     /// A missing database would otherwise show only as missing collections.
     async fn check_database(&self) -> Result<()> {
         let Some(database) = self.database() else { return Ok(()) };
-        let mut names = self.call(ListDatabasesRequest {}).await?.db_names;
-        names.sort_unstable();
+        let names = self.databases().await?;
         if names.iter().any(|name| name == database) {
             return Ok(());
         }
@@ -116,7 +124,7 @@ impl Client {
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        &self.shared.connection
+        &self.connection
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {

@@ -6,7 +6,7 @@
 //! | [`rpc`] | one call: metadata, deadline, status check, repetition |
 //! | `status` | the status that every answer carries |
 //! | [`version`] | which server it is, and what it can take |
-//! | [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
+//! | [`database`], [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`definition`] | what a collection is beyond its rows, in a form that travels |
 //! | [`field`] | Milvus types and Arrow types |
 //! | [`insert`] | record batches to insert requests, without copying vectors |
@@ -22,6 +22,7 @@ pub mod alias;
 pub mod by_id;
 pub mod collection;
 pub mod connect;
+pub mod database;
 pub mod definition;
 pub mod field;
 pub mod flush;

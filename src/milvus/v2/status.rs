@@ -29,11 +29,13 @@ fn is_being_loaded(reason: &str) -> bool {
     reason.contains("delegator") && reason.contains("partition not loaded")
 }
 
-/// `old`: the code is an `error_code`, whose numbers mean other things.
+/// True when a collection, or what it is in or has, does not exist. `old`: the code is an `error_code`, whose numbers mean other things.
 fn is_missing(code: i32, old: bool, reason: &str) -> bool {
     match code {
-        // Collection, partition, index.
-        100 | 200 | 700 => true,
+        // Collection, partition, index, database.
+        100 | 200 | 700 | 800 => true,
+        // Milvus Lite's number for whatever is not as it should be.
+        6 => reason.starts_with("database ") && reason.ends_with("does not exist"),
         // As a code, 4 is "too many requests".
         4 | 25 => old,
         // Version 2.2 and earlier, on DescribeCollection.

@@ -1,5 +1,7 @@
 //! Names of tables and partitions as names of files and folders, and back.
 
+use std::path::{Path, PathBuf};
+
 use crate::error::{Error, Result};
 
 /// Longest name of a file or folder, in bytes, on the file systems in common use.
@@ -48,6 +50,17 @@ pub fn encode(name: &str) -> Result<String> {
     Ok(encoded)
 }
 
+/// The folder that tables of a database lie in, below that of all.
+///
+/// # Errors
+/// When the name is too long for a file system.
+pub fn folder_of(dir: &Path, database: Option<&str>) -> Result<PathBuf> {
+    Ok(match database {
+        Some(database) => dir.join(encode(database)?),
+        None => dir.to_owned(),
+    })
+}
+
 /// Names that Windows takes for a device, whatever comes after a dot.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
@@ -83,7 +96,7 @@ pub fn decode(folder: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Component, Path};
+    use std::path::Component;
 
     use proptest::prelude::*;
 

@@ -32,6 +32,7 @@ use self::table::{Open, Table};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::sink::files::disk::io_error;
+use crate::sink::files::names::folder_of;
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
@@ -163,7 +164,8 @@ impl Hdf5 {
     }
 
     fn names(&self, table: &TableToWrite) -> Result<Names> {
-        Names::of(&self.config.dir, &table.collection, table.part.partition())
+        let dir = folder_of(&self.config.dir, table.database.as_deref())?;
+        Names::of(&dir, &table.collection, table.part.partition())
     }
 }
 

@@ -74,6 +74,7 @@ impl Source for Files {
             }
         }
         Ok(vec![SourceTable {
+            database: None,
             name: self.table.name.clone(),
             collection: self.table.collection.clone(),
             part: self.table.part.clone(),

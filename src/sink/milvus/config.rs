@@ -37,7 +37,8 @@ pub struct Config {
     /// A file that holds the password, instead.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// Database (default: the server's default).
+    /// Database (default: the one that a table brings along, from a source that reads several, and
+    /// which is made if it is missing; else the server's default).
     #[serde(default)]
     pub database: Option<String>,
     /// Collection to write to (default: the name of the source's table).

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `config` | what the user writes |
+//! | `databases` | tables that bring along the database that they go to |
 //! | `target` | the collection or partition a table goes to, and its state on the server |
 //! | `decide` | what happens to it, by mode |
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
@@ -24,6 +25,7 @@
 mod beside;
 mod config;
 mod count;
+mod databases;
 mod decide;
 mod finish;
 mod index;
@@ -51,6 +53,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
+use databases::Databases;
+
 pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 
 use crate::error::{Error, Result};
@@ -65,7 +69,7 @@ use crate::sink::{
 impl SinkFactory for Config {
     fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
         self.check()?;
-        Ok(Box::new(Milvus {
+        let own = Milvus {
             config: self.clone(),
             source_kind: cx.source_kind,
             client: OnceCell::new(),
@@ -74,7 +78,8 @@ impl SinkFactory for Config {
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             loads: loads::Loads::default(),
             state: Mutex::default(),
-        }))
+        };
+        Ok(Box::new(Databases::new(own)))
     }
 
     fn place(&self) -> String {
@@ -83,7 +88,7 @@ impl SinkFactory for Config {
     }
 }
 
-/// The sink: one server, any number of target collections.
+/// The sink for one database: any number of target collections.
 struct Milvus {
     config: Config,
     source_kind: &'static str,
@@ -116,6 +121,21 @@ struct State {
 }
 
 impl Milvus {
+    /// The same for another database of the server.
+    async fn within(&self, database: &str) -> Result<Milvus> {
+        let client = self.client().await?.within(database)?;
+        Ok(Milvus {
+            config: Config { database: Some(database.to_owned()), ..self.config.clone() },
+            source_kind: self.source_kind,
+            client: OnceCell::new_with(Some(client)),
+            run: self.run.clone(),
+            dry_run: self.dry_run,
+            intake: Arc::clone(&self.intake),
+            loads: loads::Loads::default(),
+            state: Mutex::default(),
+        })
+    }
+
     /// The connection, made when it is first needed.
     async fn client(&self) -> Result<&Client> {
         self.client
@@ -157,6 +177,8 @@ impl Sink for Milvus {
 
     async fn resume(&self, memos: &[&Value]) {
         let memos = memos.iter().filter_map(|memo| resume::Memo::deserialize(*memo).ok());
+        let database = self.config.database.as_ref();
+        let memos = memos.filter(|memo| memo.database.as_ref() == database);
         self.state.lock().await.created.extend(memos.filter_map(|memo| memo.created));
     }
 

@@ -122,7 +122,8 @@ impl Milvus {
             ids_file,
             meter,
         };
-        let memo = Memo { before, created };
+        let database = self.config.database.clone();
+        let memo = Memo { before, database, created };
         let finish = Finish::of(&self.config, &intent);
         Ok(Arc::new(Table { shared: Arc::new(shared), memo, scope, finish }))
     }

@@ -19,6 +19,9 @@ use crate::sink::{Decision, Start, TableToWrite, TargetPlan};
 pub(super) struct Memo {
     /// What it held before the first write.
     pub before: Before,
+    /// The database, where it is not the server's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// The collection, where the run made it.
     pub created: Option<String>,
 }

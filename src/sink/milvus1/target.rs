@@ -9,6 +9,13 @@ use crate::sink::{NameOf, RefusedName, TableToWrite};
 
 /// Where a table goes.
 pub(super) fn target_of(config: &Config, table: &TableToWrite) -> Result<Target> {
+    if let Some(database) = table.database.as_deref().filter(|name| *name != "default") {
+        return Err(Error::config(format!(
+            "{} is of the database {database}, and a Milvus 1.x has no databases",
+            table.name
+        ))
+        .help("read one database only, by source.milvus.database"));
+    }
     let target = Target::of(config.collection.as_deref(), config.partition.as_deref(), table);
     check_name("collection", &target.collection, "sink.milvus1.collection")?;
     target.partition.as_deref().map_or(Ok(()), check_tag)?;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::sink::files::disk;
+use crate::sink::files::names::folder_of;
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
@@ -198,7 +199,8 @@ impl Sink for Parquet {
 
 impl Parquet {
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
-        Folder::of(&self.config.dir, &table.collection, table.part.partition())
+        let dir = folder_of(&self.config.dir, table.database.as_deref())?;
+        Folder::of(&dir, &table.collection, table.part.partition())
     }
 }
 

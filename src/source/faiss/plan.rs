@@ -125,6 +125,7 @@ pub fn plan(config: &Config) -> Result<SourceTable> {
     }
     let table = files::table_name(&paths, None).unwrap_or_else(|| "faiss".to_owned());
     Ok(SourceTable {
+        database: None,
         name: table.clone(),
         collection: table,
         part: Part::Whole,

@@ -86,6 +86,7 @@ pub fn plan(config: &Config, maps: &ChunkMaps) -> Result<SourceTable> {
         notes.push("no ids in the files: rows are numbered from 0 over all files".to_owned());
     }
     Ok(SourceTable {
+        database: None,
         name: name.clone(),
         collection: name,
         part: Part::Whole,

@@ -77,13 +77,16 @@ pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wante
         let aliases = client.aliases(name).await?;
         all.push(Wanted { collection, partitions, indexes, aliases, chosen });
     }
-    if all.is_empty() {
-        return Err(Error::source("There are no collections to read")
-            .at(client.database().map_or_else(
-                || client.endpoint().to_owned(),
-                |database| format!("{}, database {database}", client.endpoint()),
-            ))
-            .help("name the database by source.milvus.database"));
-    }
     Ok(all)
+}
+
+/// The error of a source without collections.
+pub(super) fn nothing_to_read(client: &Client) -> Error {
+    let place = match client.database() {
+        None => client.endpoint().to_owned(),
+        Some(database) => format!("{}, database {database}", client.endpoint()),
+    };
+    Error::source("There are no collections to read")
+        .at(place)
+        .help("name the database by source.milvus.database")
 }

@@ -1,10 +1,12 @@
 //! What the user writes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::Secret;
 use crate::error::{Error, Result};
@@ -35,6 +37,11 @@ pub struct Config {
     /// Database (default: the server's default).
     #[serde(default)]
     pub database: Option<String>,
+    /// Several databases: `all`, or a list of names. Each table then goes to the database of the
+    /// same name, unless the sink names one. Collections are written `database/collection` in
+    /// `collections` and `rename`.
+    #[serde(default)]
+    pub databases: Option<Databases>,
     /// Collections to read, each with its partitions (none named: all); left out: all collections
     /// of the database.
     #[serde(default)]
@@ -66,10 +73,65 @@ pub struct Config {
     pub retry_for: Wait,
 }
 
+/// Databases of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Databases {
+    /// All of them.
+    All(All),
+    /// Those of these names.
+    Named(Vec<String>),
+}
+
+/// The word for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// All of them.
+    All,
+}
+
+impl<'de> Deserialize<'de> for Databases {
+    // By hand, so that errors say what may stand here.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Databases;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("all, or a list of names")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> std::result::Result<Databases, E> {
+                match word {
+                    "all" => Ok(Databases::All(All::All)),
+                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(
+                self,
+                names: A,
+            ) -> std::result::Result<Databases, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(names)).map(Databases::Named)
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
 impl Config {
     /// Settings that contradict each other.
     pub(super) fn check(&self) -> Result<()> {
         self.access().check()?;
+        if self.database.is_some() && self.databases.is_some() {
+            return Err(Error::config("source.milvus has both database and databases")
+                .help("give one of them"));
+        }
+        if matches!(&self.databases, Some(Databases::Named(names)) if names.is_empty()) {
+            return Err(Error::config("source.milvus.databases is empty")
+                .help("name databases, or write all"));
+        }
         if self.filter.as_deref().is_some_and(|filter| filter.trim().is_empty()) {
             return Err(Error::config("source.milvus.filter is empty")
                 .help("write a condition, or leave it out"));

@@ -9,6 +9,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `config` | what the user writes |
+//! | `databases` | several databases as one source |
 //! | `catalog` | the collections that are read, with their definitions |
 //! | `readiness` | loading what is not loaded, and setting that back |
 //! | `tables` | a partition as a table, with its schema and splits |
@@ -18,6 +19,7 @@
 
 mod catalog;
 mod config;
+mod databases;
 mod middle;
 mod missing;
 mod ranges;
@@ -30,13 +32,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-pub use config::Config;
+pub use config::{All, Config, Databases};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
 use crate::milvus::v2::Client;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
+use databases::Several;
 use read::Reading;
 use readiness::Readiness;
 use tables::Location;
@@ -44,16 +47,15 @@ use tables::Location;
 impl SourceFactory for Config {
     fn build(&self) -> Result<Box<dyn Source>> {
         self.check()?;
-        Ok(Box::new(Milvus {
-            config: self.clone(),
-            client: OnceCell::new(),
-            readiness: Readiness::default(),
-        }))
+        Ok(match self.databases {
+            Some(_) => Box::new(Several::new(self.clone())),
+            None => Box::new(Milvus::new(self.clone(), None)),
+        })
     }
 
     fn place(&self) -> String {
-        let Config { uri, database, collections, filter, .. } = self;
-        format!("milvus {uri} {database:?} {collections:?} {filter:?}")
+        let Config { uri, database, databases, collections, filter, .. } = self;
+        format!("milvus {uri} {database:?} {databases:?} {collections:?} {filter:?}")
     }
 }
 
@@ -67,6 +69,26 @@ struct Milvus {
 }
 
 impl Milvus {
+    /// A source that makes its own connection, unless it gets one.
+    fn new(config: Config, client: Option<Client>) -> Milvus {
+        Milvus { config, client: OnceCell::new_with(client), readiness: Readiness::default() }
+    }
+
+    /// The tables there are; none in an empty database.
+    async fn find_tables(&self) -> Result<Vec<SourceTable>> {
+        let client = self.client().await?;
+        let mut tables = Vec::new();
+        for wanted in catalog::wanted(&self.config, client).await? {
+            for chosen in &wanted.chosen {
+                let readiness = &self.readiness;
+                let table = tables::table(&self.config, client, &wanted, chosen, readiness).await;
+                let name = || tables::name_of(&wanted, chosen);
+                tables.push(table.map_err(|error| error.at(format!("table {}", name())))?);
+            }
+        }
+        Ok(tables)
+    }
+
     /// The connection, made when it is first needed.
     async fn client(&self) -> Result<&Client> {
         let connect = async || {
@@ -108,17 +130,11 @@ impl Source for Milvus {
     }
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
-        let client = self.client().await?;
-        let mut tables = Vec::new();
-        for wanted in catalog::wanted(&self.config, client).await? {
-            for chosen in &wanted.chosen {
-                let readiness = &self.readiness;
-                let table = tables::table(&self.config, client, &wanted, chosen, readiness).await;
-                let name = || tables::name_of(&wanted, chosen);
-                tables.push(table.map_err(|error| error.at(format!("table {}", name())))?);
-            }
+        let tables = self.find_tables().await?;
+        match tables.is_empty() {
+            true => Err(catalog::nothing_to_read(self.client().await?)),
+            false => Ok(tables),
         }
-        Ok(tables)
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {

@@ -35,6 +35,9 @@ const SPLITS: u64 = 256;
 pub(super) struct Location {
     pub scan: Scan,
     pub range: KeyRange,
+    /// The database, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// The server's number for the collection.
     pub collection_id: i64,
     /// What was done to the collection so that it can be read.
@@ -117,6 +120,7 @@ pub(super) async fn table(
         let location = Location {
             scan: scan.clone(),
             range,
+            database: client.database().map(str::to_owned),
             collection_id: collection.id,
             readied: readied.clone().filter(|_| n == 0),
         };
@@ -129,6 +133,7 @@ pub(super) async fn table(
     });
     let splits = splits.collect();
     Ok(SourceTable {
+        database: None,
         name: name_of(wanted, chosen),
         collection: chosen.collection.clone(),
         part: if whole { Part::Whole } else { chosen.part.clone() },

@@ -105,6 +105,7 @@ fn table(config: &Config, wanted: Wanted<'_>, lost: Option<Unflushed>) -> Result
         ));
     }
     Ok(SourceTable {
+        database: None,
         collection: chosen.collection.clone(),
         part: chosen.part.clone(),
         renaming: Some(chosen.renaming.clone()),

@@ -83,6 +83,7 @@ pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
             .help("give files with rows, or with a fixed-size list column"));
     };
     Ok(SourceTable {
+        database: None,
         name: found.name,
         collection: found.collection,
         part: found.part,

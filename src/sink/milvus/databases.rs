@@ -1,0 +1,156 @@
+//! Tables that bring along the database that they go to: each database has a sink of its own, and
+//! they share the connection and what the server is known to take.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::{Milvus, target};
+use crate::error::{Error, Result};
+use crate::flow::Meter;
+use crate::sink::{
+    Granularity, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter, TargetPlan,
+    WriteLoad,
+};
+
+/// What comes between a database and a collection in the name of what is published.
+const IN: char = '/';
+
+/// The sink of one server.
+pub(super) struct Databases {
+    /// That of the database that was configured, or of the server's default.
+    own: Arc<Milvus>,
+    others: Mutex<Others>,
+}
+
+#[derive(Default)]
+struct Others {
+    each: BTreeMap<String, Arc<Milvus>>,
+    /// What an interrupted run noted of its targets.
+    memos: Vec<Value>,
+}
+
+impl Databases {
+    pub(super) fn new(own: Milvus) -> Databases {
+        Databases { own: Arc::new(own), others: Mutex::default() }
+    }
+
+    /// The database that a table goes to, where it is not the configured one.
+    fn database<'a>(&self, table: &'a TableToWrite) -> Option<&'a str> {
+        table.database.as_deref().filter(|_| self.own.config.database.is_none())
+    }
+
+    async fn of(&self, table: &TableToWrite) -> Result<Arc<Milvus>> {
+        match self.database(table) {
+            Some(database) => self.other(database).await,
+            None => Ok(Arc::clone(&self.own)),
+        }
+    }
+
+    async fn other(&self, database: &str) -> Result<Arc<Milvus>> {
+        let mut others = self.others.lock().await;
+        if let Some(known) = others.each.get(database) {
+            return Ok(Arc::clone(known));
+        }
+        let sink = Arc::new(self.own.within(database).await?);
+        sink.resume(&others.memos.iter().collect::<Vec<_>>()).await;
+        others.each.insert(database.to_owned(), Arc::clone(&sink));
+        Ok(sink)
+    }
+
+    async fn all(&self) -> Vec<Arc<Milvus>> {
+        let others = self.others.lock().await;
+        std::iter::once(&self.own).chain(others.each.values()).map(Arc::clone).collect()
+    }
+}
+
+/// A plan made within a database, as one of the whole server.
+fn of_server(database: &str, is_new: bool, mut plan: TargetPlan) -> TargetPlan {
+    plan.target = format!("database {database}, {}", plan.target);
+    if let Some(publish) = &mut plan.publish {
+        publish.what = format!("{database}{IN}{}", publish.what);
+        publish.from = format!("database {database}, {}", publish.from);
+    }
+    if is_new {
+        plan.notes.insert(0, format!("there is no database {database} yet: it is made"));
+    }
+    plan
+}
+
+#[async_trait]
+impl Sink for Databases {
+    fn kind(&self) -> &'static str {
+        "milvus"
+    }
+
+    fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
+        target::refused_names(&self.own.config, table)
+    }
+
+    async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
+        let Some(database) = self.database(table) else { return self.own.plan(table).await };
+        let sink = self.other(database).await?;
+        let is_there = sink.client().await?.has_database(database).await?;
+        let plan = sink.plan(table).await;
+        let plan = plan.map_err(|error| error.at(format!("database {database}")))?;
+        Ok(of_server(database, !is_there, plan))
+    }
+
+    async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
+        self.of(table).await?.existing_ids(table, ids).await
+    }
+
+    async fn resume(&self, memos: &[&Value]) {
+        self.own.resume(memos).await;
+        self.others.lock().await.memos = memos.iter().map(|memo| (*memo).clone()).collect();
+    }
+
+    fn granularity(&self) -> Granularity {
+        self.own.granularity()
+    }
+
+    async fn prepare(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+        start: &Start,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn TableWriter>> {
+        let sink = self.of(table).await?;
+        if let Some(database) = self.database(table) {
+            sink.client().await?.create_database(database).await.map_err(|error| {
+                Error::from(error).at(format!("making the database {database}"))
+            })?;
+        }
+        sink.prepare(table, plan, start, meter).await
+    }
+
+    async fn publish(&self, what: &str, rows: u64) -> Result<()> {
+        match what.split_once(IN) {
+            Some((database, what)) => self.other(database).await?.publish(what, rows).await,
+            None => self.own.publish(what, rows).await,
+        }
+    }
+
+    async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
+        self.of(table).await?.read_back(table).await
+    }
+
+    async fn read_back_waiting(&self, table: &TableToWrite) -> Result<ReadBack> {
+        self.of(table).await?.read_back_waiting(table).await
+    }
+
+    fn write_load(&self) -> Option<WriteLoad> {
+        self.own.write_load()
+    }
+
+    async fn close(&self) {
+        for sink in self.all().await {
+            sink.close().await;
+        }
+    }
+}
