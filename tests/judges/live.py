@@ -45,6 +45,7 @@ VECTORS = {
     DataType.FLOAT16_VECTOR: "Float16Vector",
     DataType.BFLOAT16_VECTOR: "BFloat16Vector",
     DataType.SPARSE_FLOAT_VECTOR: "SparseFloatVector",
+    DataType.INT8_VECTOR: "Int8Vector",
 }
 MOST = 16384  # rows of an answer
 try:
@@ -196,7 +197,26 @@ def computed(s, index):
     return lambda n: {**base(n), "text": f"row number {n} of many"}
 
 
+def int8s(s, index):
+    s.add_field("id", DataType.INT64, is_primary=True)
+    s.add_field("v", DataType.INT8_VECTOR, dim=5)
+    s.add_field("group", DataType.INT32, is_clustering_key=True)
+    index.add_index("v", index_type="HNSW", metric_type="COSINE", params={"M": 8, "efConstruction": 64})
+    all_of_them = np.arange(256, dtype=np.uint8).astype(np.int8)
+    return lambda n: {"id": n * 7 - 100, "v": np.roll(all_of_them, n * 5)[:5], "group": n % 3}
+
+
+def paths(s, index):
+    base = plain(s, index)
+    s.add_field("doc", DataType.JSON)
+    for path, cast in [("a", "double"), ("b", "varchar")]:
+        index.add_index("doc", index_name=f"doc_{path}", index_type="INVERTED",
+                        params={"json_path": f"doc['{path}']", "json_cast_type": cast})
+    return lambda n: {**base(n), "doc": {"a": n, "b": f"b{n}"}}
+
+
 KINDS = {
+    "int8s": int8s, "paths": paths,
     "plain": plain, "scalars": scalars, "dynamic": dynamic, "texts": texts, "bits": bits,
     "halves": halves, "sparse": sparse, "several": several, "nulls": nulls, "keyed": keyed,
     "auto": auto, "computed": computed, "empty": plain, "parts": plain,
@@ -293,8 +313,14 @@ def tell(request):
     indexes = {}
     for index in CLIENT.list_indexes(name):
         i = CLIENT.describe_index(name, index)
-        indexes[i["field_name"]] = {"type": i["index_type"], "metric": i.get("metric_type"),
-                                    "M": str(i.get("M")), "nlist": str(i.get("nlist"))}
+        # A field may have several, which tell apart by their names; else those are the servers' own.
+        one = indexes.setdefault(i["field_name"], {})
+        told_of = {"type": i["index_type"], "metric": i.get("metric_type"), "M": str(i.get("M")),
+                   "nlist": str(i.get("nlist"))}
+        if "json_path" in i:
+            one[index] = {**told_of, "path": i["json_path"], "cast": i["json_cast_type"]}
+        else:
+            one.update(told_of)
     return {
         "schema": {
             "description": told["description"],

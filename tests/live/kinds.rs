@@ -12,7 +12,7 @@ const SINK: &str = ", load: true, wait_for_index: true, aliases: false";
 
 /// Moves a collection of this kind to all servers of `to`, straight and through Parquet.
 #[track_caller]
-fn all_arrives(kind: &str, from: &Server, to: &[&Server]) {
+pub fn all_arrives(kind: &str, from: &Server, to: &[&Server]) {
     let folder = Folder::new();
     let source = from.made(kind, ROWS);
     let told = source.tell();

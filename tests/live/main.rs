@@ -7,5 +7,8 @@
 mod common;
 mod errors;
 mod kinds;
+#[path = "../milvus2_server/mod.rs"]
+mod milvus2_server;
+mod newest;
 mod rows;
 mod support;
