@@ -174,6 +174,16 @@ def nulls(s, index):
     return row
 
 
+def holes(s, index):
+    base = plain(s, index)
+    s.add_field("w", DataType.INT8_VECTOR, dim=2, nullable=True)
+    s.add_field("s", DataType.SPARSE_FLOAT_VECTOR, nullable=True)
+    index.add_index("w", index_type="FLAT", metric_type="L2")
+    index.add_index("s", index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
+    return lambda n: {**base(n), "w": None if n % 3 == 1 else np.array([n, -n], dtype=np.int8),
+                      "s": None if n % 2 else {n: 1.0}}
+
+
 def keyed(s, index):
     base = plain(s, index)
     s.add_field("tenant", DataType.VARCHAR, max_length=20, is_partition_key=True)
@@ -216,7 +226,7 @@ def paths(s, index):
 
 
 KINDS = {
-    "int8s": int8s, "paths": paths,
+    "int8s": int8s, "paths": paths, "holes": holes,
     "plain": plain, "scalars": scalars, "dynamic": dynamic, "texts": texts, "bits": bits,
     "halves": halves, "sparse": sparse, "several": several, "nulls": nulls, "keyed": keyed,
     "auto": auto, "computed": computed, "empty": plain, "parts": plain,

@@ -52,8 +52,8 @@ struct IndexesAsked {
 }
 
 impl Milvus2 {
-    /// Starts a server on a free port of loopback, on a thread of its own.
-    pub fn start() -> Milvus2 {
+    /// Starts a server of this version on a free port of loopback, on a thread of its own.
+    pub fn start(version: &'static str) -> Milvus2 {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
@@ -64,7 +64,7 @@ impl Milvus2 {
             runtime.unwrap().block_on(async {
                 let listener = TcpListener::from_std(listener).unwrap();
                 let answer = move |call: &str, message: &[u8]| {
-                    answer(&mut store.lock().unwrap(), call, message)
+                    answer(version, &mut store.lock().unwrap(), call, message)
                 };
                 let service = "milvus.proto.milvus.MilvusService";
                 grpc::serve(listener, service, CancellationToken::new(), answer).await;
@@ -100,7 +100,7 @@ macro_rules! answered {
     }};
 }
 
-fn answer(store: &mut Store, call: &str, message: &[u8]) -> Reply {
+fn answer(version: &str, store: &mut Store, call: &str, message: &[u8]) -> Reply {
     fn read<T: Message + Default>(message: &[u8]) -> T {
         T::decode(message).expect("a message of the protocol")
     }
@@ -110,11 +110,11 @@ fn answer(store: &mut Store, call: &str, message: &[u8]) -> Reply {
     match call {
         "Connect" => Reply::message(&ConnectResponse {
             status: Some(Status::default()),
-            server_info: Some(ServerInfo { build_tags: "v2.6.4".to_owned() }),
+            server_info: Some(ServerInfo { build_tags: version.to_owned() }),
         }),
         "GetVersion" => Reply::message(&GetVersionResponse {
             status: Some(Status::default()),
-            version: "v2.6.4".to_owned(),
+            version: version.to_owned(),
         }),
         "ListDatabases" => Reply::message(&ListDatabasesResponse {
             status: Some(Status::default()),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::milvus::v2::field::vector_type;
 use crate::milvus::v2::proto::schema::DataType;
 
 /// A server's version, as it says it, and what follows from it.
@@ -97,6 +98,20 @@ impl ServerVersion {
     /// True when a collection can be given another name.
     pub fn can_rename(&self) -> bool {
         self.is_lite() || self.at_least(2, 3, 0) && !self.is_early_lite()
+    }
+
+    /// True when vector fields can hold null, and show it. Milvus Lite takes nulls and gives back zeros
+    /// (measured on 3.2.2). Which Milvus is the first is not certain.
+    pub fn takes_null_vectors(&self) -> bool {
+        self.at_least(3, 0, 0)
+    }
+
+    /// True when a field of this type can hold null.
+    pub fn takes_nulls_of(&self, data_type: DataType) -> bool {
+        match vector_type(data_type) {
+            Some(_) => self.takes_null_vectors(),
+            None => self.takes_nulls(),
+        }
     }
 
     /// True when rows of a collection with a partition key can be asked for. Milvus Lite 2.5.1 calls

@@ -9,7 +9,9 @@ use crate::milvus::v2::collection::NewCollection;
 use crate::milvus::v2::definition::{
     Definition, FIELD, FieldDefinition, FunctionDefinition, IndexDefinition,
 };
-use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, limits_of, pair, parameter};
+use crate::milvus::v2::field::{
+    DYNAMIC, arrow_field, dynamic_field, is_vector, limits_of, pair, parameter,
+};
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
 use crate::milvus::v2::proto::schema::FieldSchema;
 use crate::sink::TableToWrite;
@@ -154,15 +156,21 @@ impl Origin {
             };
             notes.push(format!("{} and what they compute are left out: {why}", names.join(", ")));
         }
-        let these = |what: fn(&FieldDefinition) -> bool| {
+        let these = |what: &dyn Fn(&FieldDefinition) -> bool| {
             let fields = definition.fields.iter().filter(|field| what(field));
             fields.map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
         };
         let (nulls, keys) = (version.takes_nulls(), version.reads_partition_keys());
+        let is_vector = |f: &FieldDefinition| f.schema().is_some_and(|f| is_vector(f.data_type()));
         for (names, what, has) in [
-            (these(|f| f.nullable), "nulls", nulls),
-            (these(|f| f.default_value.is_some()), "default values that are safe", nulls),
-            (these(|f| f.partition_key), "partition keys with which rows can be found", keys),
+            (these(&|f| f.nullable && !is_vector(f)), "nulls", nulls),
+            (
+                these(&|f| f.nullable && is_vector(f)),
+                "vectors that are null",
+                version.takes_null_vectors(),
+            ),
+            (these(&|f| f.default_value.is_some()), "default values that are safe", nulls),
+            (these(&|f| f.partition_key), "partition keys with which rows can be found", keys),
         ] {
             if !names.is_empty() && !has {
                 notes.push(format!(
@@ -205,7 +213,7 @@ pub(super) fn adapted(field: FieldSchema, name: &str, version: &ServerVersion) -
     FieldSchema {
         type_params,
         name: name.to_owned(),
-        nullable: field.nullable && nulls,
+        nullable: field.nullable && version.takes_nulls_of(field.data_type()),
         // 2.3.5 falls over when a client leaves such a field out.
         default_value: field.default_value.filter(|_| nulls),
         is_partition_key: field.is_partition_key && version.reads_partition_keys(),

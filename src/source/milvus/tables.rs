@@ -15,7 +15,7 @@ use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD};
-use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, type_words};
+use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, is_vector, type_words};
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::page::{MAX_PAGE, Scan};
 use crate::milvus::v2::proto::schema::FieldSchema;
@@ -79,7 +79,7 @@ pub(super) async fn table(
     let loaded = client.is_loaded(&collection.name, scope).await?;
     let readied = readiness.of(&collection.name);
     let mut notes = Vec::new();
-    let schema = schema(config, wanted, &mut notes)?;
+    let schema = schema(config, client, wanted, &mut notes)?;
     let row_bytes = schema.row_bytes() as u64;
     let mut scan = Scan {
         collection: collection.name.clone(),
@@ -155,13 +155,25 @@ fn metric(wanted: &Wanted, field: &str) -> Option<Metric> {
 }
 
 /// The columns that are read, and the collection's definition in the metadata.
-fn schema(config: &Config, wanted: &Wanted, notes: &mut Vec<String>) -> Result<TableSchema> {
+fn schema(
+    config: &Config,
+    client: &Client,
+    wanted: &Wanted,
+    notes: &mut Vec<String>,
+) -> Result<TableSchema> {
     let collection = &wanted.collection;
     let asked = asked_fields(config, collection)?;
     let mut fields = Vec::new();
     let mut unknown = Vec::new();
     let mut computed = Vec::new();
     for field in asked {
+        if field.nullable && is_vector(field.data_type()) && client.version().is_lite() {
+            notes.push(format!(
+                "{} gives back zeros for vectors of {} that are null",
+                client.version(),
+                field.name
+            ));
+        }
         if field.is_function_output {
             computed.push(field.name.as_str());
         } else if let Some(arrow) = arrow_field(field) {
