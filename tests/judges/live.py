@@ -225,7 +225,15 @@ def paths(s, index):
     return lambda n: {**base(n), "doc": {"a": n, "b": f"b{n}"}}
 
 
+def ordered(s, index):
+    base = plain(s, index)
+    s.add_field("n", DataType.INT64)
+    index.add_index("n", index_type="STL_SORT")
+    return lambda n: {**base(n), "n": n}
+
+
 KINDS = {
+    "sorted": ordered,
     "int8s": int8s, "paths": paths, "holes": holes,
     "plain": plain, "scalars": scalars, "dynamic": dynamic, "texts": texts, "bits": bits,
     "halves": halves, "sparse": sparse, "several": several, "nulls": nulls, "keyed": keyed,

@@ -176,6 +176,24 @@ fn into_another_database_and_back() {
 }
 
 #[test]
+fn an_index_that_a_server_lacks_is_found_before_anything_is_made() {
+    let (early, milvus, lite) = (Server::early_lite(), Server::milvus(), Server::lite());
+    let (source, target, folder) = (milvus.made("plain", 5), early.name("plain"), Folder::new());
+    let done = run(&folder, &[&source.source(""), &target.sink("")], &[]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    let words = "Milvus Lite 2.4 or 2.5 has no index HNSW, which is what the source has on v";
+    assert!(done.stderr.contains(words), "{}", done.stderr);
+    let remedy = "index: { type: AUTOINDEX, metric: COSINE }";
+    assert!(done.stderr.contains(remedy), "{}", done.stderr);
+    moved(&folder, &[&source.source(""), &target.sink(&format!(", {remedy}"))], &CONTENT);
+    // What only makes conditions faster is left out, and that is said.
+    let (source, target) = (milvus.made("sorted", 5), lite.name("sorted"));
+    let done = moved(&folder, &[&source.source(""), &target.sink("")], &[]);
+    let left_out = "left out, as Milvus Lite 3.2.2 has no such index: STL_SORT on n";
+    assert!(done.stderr.contains(left_out), "{}", done.stderr);
+}
+
+#[test]
 fn aliases_come_along_where_they_are_asked_for() {
     let (milvus, lite, folder) = (Server::milvus(), Server::lite(), Folder::new());
     let source = milvus.made("plain", ROWS);

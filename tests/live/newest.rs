@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::common::folder::Folder;
 use crate::kinds::all_arrives;
 use crate::milvus2_server::Milvus2;
-use crate::support::{Server, run};
+use crate::support::{Server, moved, run};
 
 fn server() -> Server {
     Server::at(Milvus2::start("v2.6.4").uri, false)
@@ -63,4 +63,22 @@ fn functions_with_what_they_compute() {
 #[test]
 fn several_indexes_of_one_field() {
     all_arrives("paths", &server(), &[&server()]);
+}
+
+#[test]
+fn an_index_beside_others_of_its_field_is_made_by_the_run_that_goes_on() {
+    let (to, milvus2, folder) = {
+        let milvus2 = Milvus2::start("v2.6.4");
+        (Server::at(milvus2.uri.clone(), false), milvus2, Folder::new())
+    };
+    let from = server();
+    let (source, target) = (from.made("paths", 5), to.name("paths"));
+    milvus2.store(|store| store.refused_index = Some("doc_b".to_owned()));
+    let lines = [&*source.source(""), &*target.sink("")];
+    let done = run(&folder, &lines, &[]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.stderr.contains("no room for an index"), "{}", done.stderr);
+    milvus2.store(|store| store.refused_index = None);
+    moved(&folder, &lines, &[]);
+    assert_eq!(target.indexes(), json!(["v", "doc_a", "doc_b"]));
 }

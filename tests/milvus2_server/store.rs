@@ -23,6 +23,8 @@ pub struct Store {
     collections: BTreeMap<String, Collection>,
     /// Moments so far.
     clock: u64,
+    /// Name of an index that is not made.
+    pub refused_index: Option<String>,
 }
 
 #[derive(Clone)]
@@ -138,6 +140,9 @@ impl Store {
     }
 
     pub fn create_index(&mut self, asked: CreateIndexRequest) -> Result<(), Refusal> {
+        if self.refused_index.as_ref() == Some(&asked.index_name) {
+            return Err((65_535, "no room for an index".to_owned()));
+        }
         let collection = self.of(&asked.collection_name)?;
         let fields = &collection.schema.fields;
         let Some(field) = fields.iter().find(|field| field.name == asked.field_name) else {

@@ -5,7 +5,7 @@
 //! | [`connect`] | connecting: which server it is, and whether it has the database |
 //! | [`rpc`] | one call: metadata, deadline, status check, repetition |
 //! | `status` | the status that every answer carries |
-//! | [`version`] | which server it is, and what it can take |
+//! | [`version`], `index_types` | which server it is, and what it can take |
 //! | [`database`], [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`definition`] | what a collection is beyond its rows, in a form that travels |
 //! | [`field`] | Milvus types and Arrow types |
@@ -27,6 +27,7 @@ pub mod definition;
 pub mod field;
 pub mod flush;
 pub mod index;
+mod index_types;
 pub mod insert;
 pub mod keys;
 pub mod load;

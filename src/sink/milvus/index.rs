@@ -18,19 +18,19 @@ pub(super) async fn create(
 ) -> Result<()> {
     client.create_index(collection, index).await.map_err(|error| {
         Error::from(error)
-            .at(format!("index {} on {}", index.index_type, index.field))
-            .help("correct sink.milvus.index, or leave it out; none makes no index")
+            .at(format!("index {} on {}", index.index_type, index.place()))
+            .help("this is sink.milvus.index, or the source's index where that does not say which: write one that the server takes, such as sink.milvus.index: { type: AUTOINDEX }, or none")
     })
 }
 
-/// The same, unless the field has one.
+/// The same, unless it is there.
 pub(super) async fn create_if_missing(
     client: &Client,
     collection: &str,
     index: &IndexDefinition,
 ) -> Result<()> {
     let there = client.indexes(collection).await?;
-    match there.iter().any(|made| made.definition.field == index.field) {
+    match there.iter().any(|made| index.is(&made.definition)) {
         true => Ok(()),
         false => create(client, collection, index).await,
     }
