@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Retry;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::keys::KeyRange;
-use crate::milvus::v2::query::{IDS_PER_QUERY, Question, is_one_of, the_count};
+use crate::milvus::v2::query::{IDS_PER_QUERY, Question, is_one_of, portions, the_count};
 use crate::milvus::v2::rows::rows_of;
 use crate::milvus::{MilvusError, Result};
 
@@ -101,8 +101,7 @@ impl Client {
     /// When the collection is not loaded, or the server can't be asked.
     pub async fn count_of(&self, scan: &Scan, keys: &ArrayRef) -> Result<u64> {
         let mut count = 0;
-        for start in (0..keys.len()).step_by(IDS_PER_QUERY) {
-            let some = keys.slice(start, IDS_PER_QUERY.min(keys.len() - start));
+        for some in portions(keys, IDS_PER_QUERY) {
             let Some(condition) = is_one_of(&scan.key, &some) else {
                 let words = format!("keys that are {}", keys.data_type());
                 return Err(MilvusError::Malformed { rpc: "Query", words });

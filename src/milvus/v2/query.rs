@@ -17,6 +17,9 @@ use crate::milvus::v2::{Client, MilvusError, Result};
 /// Ids looked up by one query: below every limit on an answer's rows (16,384 on 2.3.5).
 pub(super) const IDS_PER_QUERY: usize = 8_192;
 
+/// Bytes of ids in one query, about. Texts may be of 64 KiB each, and servers take requests of 64 MiB.
+const BYTES_PER_QUERY: usize = 4 << 20;
+
 /// What a query asks.
 pub(super) struct Question<'a> {
     pub collection: &'a str,
@@ -67,8 +70,7 @@ impl Client {
         ids: &ArrayRef,
     ) -> Result<ArrayRef> {
         let (mut numbers, mut texts) = (Vec::new(), Vec::new());
-        for start in (0..ids.len()).step_by(IDS_PER_QUERY) {
-            let some = ids.slice(start, IDS_PER_QUERY.min(ids.len() - start));
+        for some in portions(ids, IDS_PER_QUERY) {
             let Some(expr) = is_one_of(key, &some) else {
                 return Err(MilvusError::Settings(format!("Ids can't be {}", ids.data_type())));
             };
@@ -164,6 +166,24 @@ pub(super) fn the_count(answer: &QueryResults) -> Result<u64> {
         .ok_or_else(|| MilvusError::Malformed { rpc: "Query", words: "no count".to_owned() })
 }
 
+/// Ids as many at once as a query takes: at most `most`, and fewer where they are long.
+pub(super) fn portions(ids: &ArrayRef, most: usize) -> impl Iterator<Item = ArrayRef> + use<'_> {
+    let texts = ids.as_string_opt::<i32>();
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let start = next;
+        let mut bytes = 0;
+        while next < ids.len() && next - start < most.max(1) {
+            bytes += texts.map_or(0, |texts| texts.value(next).len());
+            if next > start && bytes > BYTES_PER_QUERY {
+                break;
+            }
+            next += 1;
+        }
+        (next > start).then(|| ids.slice(start, next - start))
+    })
+}
+
 /// The condition that `key` is one of `ids`.
 pub(super) fn is_one_of(key: &str, ids: &ArrayRef) -> Option<String> {
     let mut list = String::with_capacity(ids.len() * 12);
@@ -222,6 +242,18 @@ fn for_early_lite(condition: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_ids_are_asked_for_a_few_at_once() {
+        let long = "x".repeat(60_000);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![&*long; 200]));
+        let lens: Vec<_> = portions(&texts, IDS_PER_QUERY).map(|some| some.len()).collect();
+        assert_eq!(lens, [69, 69, 62]);
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..20_000));
+        let lens: Vec<_> = portions(&numbers, IDS_PER_QUERY).map(|some| some.len()).collect();
+        assert_eq!(lens, [8_192, 8_192, 3_616]);
+        assert_eq!(portions(&numbers.slice(0, 0), 5).count(), 0);
+    }
 
     #[test]
     fn ids_become_literals_of_the_query_language() {
