@@ -125,6 +125,7 @@ impl Client {
             if !passing || !pauses.pause(&error).await {
                 return Err(error);
             }
+            self.count_repeat();
         }
     }
 
