@@ -1,12 +1,76 @@
 //! What no server holds that can be installed: against one of the test suite that stands in for a
 //! Milvus 2.6.
 
+use prost::Message;
 use serde_json::json;
+use vecpipe::milvus::v2::proto::common::KeyValuePair;
+use vecpipe::milvus::v2::proto::milvus::{
+    CreateCollectionRequest, CreateIndexRequest, InsertRequest,
+};
+use vecpipe::milvus::v2::proto::schema::{
+    CollectionSchema, DataType, FieldData, FieldSchema, ScalarField, StringArray, VectorField,
+    field_data::Field as Values, scalar_field::Data as Scalars, vector_field::Data as Vectors,
+};
+use vecpipe::source::SourceFactory;
 
 use crate::common::folder::Folder;
 use crate::kinds::all_arrives;
 use crate::milvus2_server::Milvus2;
 use crate::support::{Server, moved, run};
+
+/// A collection of text keys, made without pymilvus, which takes its time with many.
+fn many_texts(server: &Milvus2, name: &str, keys: &[String]) {
+    let pair = |key: &str, value: &str| KeyValuePair { key: key.into(), value: value.into() };
+    let field = |name: &str, data_type: DataType, param| FieldSchema {
+        name: name.to_owned(),
+        data_type: data_type.into(),
+        is_primary_key: name == "key",
+        type_params: vec![param],
+        ..FieldSchema::default()
+    };
+    let key = field("key", DataType::VarChar, pair("max_length", "200"));
+    let vector = field("v", DataType::Int8Vector, pair("dim", "2"));
+    let schema = CollectionSchema {
+        name: name.to_owned(),
+        fields: vec![key.clone(), vector.clone()],
+        ..CollectionSchema::default()
+    };
+    let data = Scalars::StringData(StringArray { data: keys.to_vec() });
+    let bytes = vec![7; keys.len() * 2].into();
+    let vectors = VectorField { dim: 2, data: Some(Vectors::Int8Vector(bytes)) };
+    let column = |field: &FieldSchema, values| FieldData {
+        r#type: field.data_type,
+        field_name: field.name.clone(),
+        field: Some(values),
+        ..FieldData::default()
+    };
+    let columns = vec![
+        column(&key, Values::Scalars(ScalarField { data: Some(data) })),
+        column(&vector, Values::Vectors(vectors)),
+    ];
+    let collection_name = name.to_owned();
+    server.store(|store| {
+        let schema = schema.encode_to_vec().into();
+        let made = CreateCollectionRequest {
+            collection_name: collection_name.clone(),
+            schema,
+            ..Default::default()
+        };
+        store.create(made).unwrap();
+        let field_name = "v".to_owned();
+        let index = CreateIndexRequest {
+            collection_name: collection_name.clone(),
+            field_name,
+            ..Default::default()
+        };
+        store.create_index(index).unwrap();
+        let num_rows = u32::try_from(keys.len()).unwrap();
+        let rows =
+            InsertRequest { collection_name, fields_data: columns, num_rows, ..Default::default() };
+        store.insert(rows, false).unwrap();
+        store.load(name, true).unwrap();
+    });
+}
 
 fn server() -> Server {
     Server::at(Milvus2::start("v2.6.4").uri, false)
@@ -81,4 +145,35 @@ fn an_index_beside_others_of_its_field_is_made_by_the_run_that_goes_on() {
     milvus2.store(|store| store.refused_index = None);
     moved(&folder, &lines, &[]);
     assert_eq!(target.indexes(), json!(["v", "doc_a", "doc_b"]));
+}
+
+#[tokio::test]
+async fn keys_with_a_long_common_beginning_are_divided_without_going_through_it() {
+    let server = Milvus2::start("v2.6.4");
+    let place = "https://documents.example.org/archive/2026/november/a/very/long/path/to/page";
+    let other = "https://documents.example.org/archive/2027/january/another/path/to/something";
+    let pages = (0..3000).map(|n| format!("{}/{n:06}", if n % 3 == 0 { place } else { other }));
+    many_texts(&server, "pages", &pages.collect::<Vec<_>>());
+    let settings = json!({ "uri": server.uri, "collections": { "pages": null } });
+    let mut config: vecpipe::source::milvus::Config = serde_json::from_value(settings).unwrap();
+    config.split_rows = Some(500);
+    let source = config.build().unwrap();
+    let tables = source.tables().await.unwrap();
+    let splits = &tables[0].splits;
+    assert!(splits.len() >= 6 && splits.iter().all(|split| split.rows <= 500), "{splits:?}");
+    assert_eq!(splits.iter().map(|split| split.rows).sum::<u64>(), 3000);
+    // Each character would take about seven.
+    let queries = server.store(|store| store.queries);
+    assert!(queries < 150, "{queries} questions");
+}
+
+#[test]
+fn questions_that_are_asked_again_while_rows_are_read_are_counted() {
+    let milvus2 = Milvus2::start("v2.6.4");
+    let (from, folder) = (Server::at(milvus2.uri.clone(), false), Folder::new());
+    let source = from.made("plain", 20);
+    milvus2.store(|store| store.busy = 2);
+    let done = moved(&folder, &[&source.source(""), "sink: { parquet: { dir: out } }"], &[]);
+    assert_eq!(done.report["tables"][0]["retries"], 2);
+    assert_eq!(done.report["retries"], 2);
 }

@@ -23,6 +23,10 @@ pub struct Store {
     collections: BTreeMap<String, Collection>,
     /// Moments so far.
     clock: u64,
+    /// Queries so far.
+    pub queries: usize,
+    /// How many questions for vectors are refused because there are too many at once.
+    pub busy: usize,
     /// Name of an index that is not made.
     pub refused_index: Option<String>,
 }
@@ -269,6 +273,11 @@ impl Store {
     /// Columns of rows, and the moment that they show.
     pub fn query(&mut self, asked: &QueryRequest) -> Result<(Vec<FieldData>, u64), Refusal> {
         let now = self.moment();
+        self.queries += 1;
+        if self.busy > 0 && asked.output_fields.iter().any(|field| field == "v") {
+            self.busy -= 1;
+            return Err((8, "rate limit exceeded[rate=1]".to_owned()));
+        }
         let collection = self.of(&asked.collection_name)?;
         if !collection.loaded {
             return Err((101, "collection not loaded".to_owned()));

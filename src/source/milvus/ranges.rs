@@ -3,18 +3,31 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::middle::middle;
+use super::probe::first_key;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
-use crate::milvus::v2::keys::KeyRange;
+use crate::milvus::v2::keys::{Key, KeyRange};
 use crate::milvus::v2::page::Scan;
 
 /// Counts asked for at once.
 const AT_ONCE: usize = 8;
 
-/// How often a stretch is halved. Keys that are numbers take 64 times at most, texts about seven
-/// for each character; a stretch that is still too large then, because most of its rows have one
-/// key, stays as it is.
+/// How often a stretch is halved. Keys that are numbers take 64 times at most, texts about seven for
+/// each character in which they differ; a stretch that is still too large then, because most of its
+/// rows have one key, stays as it is.
 const HALVINGS: usize = 2_000;
+
+/// After so many halvings in a row that left all rows in one half, it is looked for what the texts of a
+/// stretch have in common.
+const IN_VAIN: u32 = 8;
+
+/// Keys with as many rows.
+struct Piece {
+    range: KeyRange,
+    rows: u64,
+    /// Halvings in a row that left all rows in one half.
+    in_vain: u32,
+}
 
 /// Divides what a scan reads, `rows` in all, into stretches of at most `most` rows, by asking how
 /// many rows there are up to some key, again and again. Depends on nothing but the rows.
@@ -24,26 +37,28 @@ pub(super) async fn divide(
     rows: u64,
     most: u64,
 ) -> Result<Vec<(KeyRange, u64)>> {
-    let mut pieces = vec![(KeyRange::default(), rows)];
+    let mut pieces = vec![Piece { range: KeyRange::default(), rows, in_vain: 0 }];
     for _ in 0..HALVINGS {
-        if pieces.iter().all(|(range, rows)| *rows <= most || middle(range, scan.texts).is_none()) {
+        let is_small = |p: &Piece| p.rows <= most || middle(&p.range, scan.texts).is_none();
+        if pieces.iter().all(is_small) {
             break;
         }
         let halves = stream::iter(pieces).map(|piece| halve(client, scan, piece, most));
         let halves: Vec<_> = halves.buffered(AT_ONCE).try_collect().await?;
-        pieces = halves.into_iter().flatten().filter(|(_, rows)| *rows > 0).collect();
+        pieces = halves.into_iter().flatten().filter(|piece| piece.rows > 0).collect();
     }
-    Ok(join(pieces, most))
+    let pieces = pieces.into_iter().map(|piece| (piece.range, piece.rows));
+    Ok(join(pieces.collect(), most))
 }
 
-async fn halve(
-    client: &Client,
-    scan: &Scan,
-    (range, rows): (KeyRange, u64),
-    most: u64,
-) -> Result<Vec<(KeyRange, u64)>> {
+async fn halve(client: &Client, scan: &Scan, piece: Piece, most: u64) -> Result<Vec<Piece>> {
+    let Piece { mut range, rows, mut in_vain } = piece;
+    if rows > most && scan.texts && in_vain >= IN_VAIN {
+        range = narrow(client, scan, range, rows).await?;
+        in_vain = 0;
+    }
     let Some(key) = middle(&range, scan.texts).filter(|_| rows > most) else {
-        return Ok(vec![(range, rows)]);
+        return Ok(vec![Piece { range, rows, in_vain }]);
     };
     let (lower, upper) = (range.until(key.clone()), range.behind(key));
     let below = client.count_in(scan, &lower).await?;
@@ -51,7 +66,43 @@ async fn halve(
         return Err(Error::source("Rows came while they were counted")
             .help("writes to the source must rest while it is read; run again when they do"));
     };
-    Ok(vec![(lower, below), (upper, above)])
+    let in_vain = if below == 0 || above == 0 { in_vain + 1 } else { 0 };
+    let half = |range, rows| Piece { range, rows, in_vain };
+    Ok(vec![half(lower, below), half(upper, above)])
+}
+
+/// A stretch of texts without the room before its first key, and behind all that begin as that one does
+/// where they all do: halving would go through a common beginning character by character. It has
+/// the same rows.
+async fn narrow(client: &Client, scan: &Scan, range: KeyRange, rows: u64) -> Result<KeyRange> {
+    let Some(Key::Text(first)) = first_key(client, scan, &range).await? else { return Ok(range) };
+    let ends: Vec<usize> = first.char_indices().map(|(at, c)| at + c.len_utf8()).collect();
+    let mut narrowed = range;
+    // The first key without its end is before it, and no key is between.
+    if let [.., before, _] = ends.as_slice() {
+        let before = Key::Text(first[..*before].to_owned());
+        if narrowed.after.as_ref().is_none_or(|after| *after < before) {
+            narrowed = narrowed.behind(before);
+        }
+    }
+    // The most characters that all keys begin with.
+    let (mut all, mut not_all) = (0, ends.len() + 1);
+    while not_all - all > 1 {
+        let middle = all.midpoint(not_all);
+        let bound = Key::Text(format!("{}{}", &first[..ends[middle - 1]], char::MAX));
+        let within = narrowed.up_to.as_ref().is_none_or(|up_to| bound < *up_to);
+        let bounded = narrowed.until(bound);
+        match within {
+            true if client.count_in(scan, &bounded).await? == rows => {
+                narrowed = bounded;
+                all = middle;
+            }
+            true => not_all = middle,
+            // What bounds it already begins with more.
+            false => all = middle,
+        }
+    }
+    Ok(narrowed)
 }
 
 /// Joins neighbours that are small together: halving leaves many that are half as large as they

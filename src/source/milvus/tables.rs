@@ -94,6 +94,7 @@ pub(super) async fn table(
         let rows = client.count_in(&scan, &KeyRange::default()).await?;
         let bytes = split_bytes(rows.saturating_mul(row_bytes));
         let most = (bytes / row_bytes.max(1)).clamp(MAX_PAGE as u64, (rows / SPLITS).max(LARGE));
+        let most = config.split_rows.unwrap_or(most);
         let pieces = if rows == 0 { Vec::new() } else { divide(client, &scan, rows, most).await? };
         (rows, pieces)
     } else {
