@@ -194,6 +194,20 @@ fn an_index_that_a_server_lacks_is_found_before_anything_is_made() {
 }
 
 #[test]
+fn the_dynamic_field_by_another_name_is_a_field_of_json() {
+    let (lite, folder) = (Server::lite(), Folder::new());
+    let (source, target) = (lite.made("dynamic", 8), lite.name("renamed"));
+    let rename = "transforms: [ rename: { $meta: rest } ]";
+    moved(&folder, &[&source.source(""), rename, &target.sink("")], &CONTENT);
+    let told = target.tell();
+    assert_eq!(told["schema"]["dynamic"], false);
+    let fields = told["schema"]["fields"].as_array().unwrap();
+    let rest = fields.iter().find(|field| field["name"] == "rest").expect("a field");
+    assert_eq!(rest["type"], "JSON");
+    assert_eq!(told["rows"]["_default"]["-993"]["rest"], json!({ "extra": 1 }));
+}
+
+#[test]
 fn aliases_come_along_where_they_are_asked_for() {
     let (milvus, lite, folder) = (Server::milvus(), Server::lite(), Folder::new());
     let source = milvus.made("plain", ROWS);
