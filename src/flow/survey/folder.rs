@@ -12,9 +12,6 @@ use crate::private;
 /// What the names of such folders begin with.
 const PREFIX: &str = "ids-";
 
-/// The file in a folder that its owner has locked.
-const OWNED: &str = "owned";
-
 /// A folder of temporary files, made with the first one and removed, with all that is in it, on
 /// drop.
 #[derive(Debug)]
@@ -44,15 +41,23 @@ impl Folder {
         if let Some((path, _)) = self.made.get() {
             return Ok(path);
         }
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = self.parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
-        private::folder(&path).map_err(|error| disk("make", &path, error))?;
-        let lock = File::create(path.join(OWNED))
-            .and_then(|lock| lock.try_lock().map(|()| lock).map_err(Into::into));
-        let lock = lock.map_err(|error| disk("lock", &path, error))?;
-        // Of two that made a folder at the same time, one wins; the other's has no other files.
-        if let Err((lost, _)) = self.made.set((path, lock)) {
-            let _ = fs::remove_dir_all(lost);
+        // Whoever sweeps at this moment may take a folder before it is locked.
+        let mut tries = 0;
+        let made = loop {
+            tries += 1;
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = self.parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+            private::folder(&path).map_err(|error| disk("make", &path, error))?;
+            let lock = File::open(&path).ok().filter(|lock| lock.try_lock().is_ok());
+            match lock.filter(|_| path.exists()) {
+                Some(lock) => break (path, lock),
+                None if tries < 10 => {}
+                None => return Err(disk("lock", &path, io::Error::other("somebody else has it"))),
+            }
+        };
+        // Of two that made a folder at the same time, one wins; the other's is empty.
+        if let Err((lost, _)) = self.made.set(made) {
+            let _ = fs::remove_dir(lost);
         }
         let made = self.made.get().map(|(path, _)| path.as_path());
         made.ok_or_else(|| Error::internal("No folder for ids"))
@@ -70,11 +75,11 @@ impl Drop for Folder {
 }
 
 /// Removes folders whose owners are gone: the system releases a lock when a program ends, however it
-/// ends. One without a lock is just being made.
+/// ends.
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let lock = File::open(entry.path().join(OWNED)).ok().filter(|_| is_ours);
+        let lock = is_ours.then(|| File::open(entry.path()).ok()).flatten();
         if lock.is_some_and(|lock| lock.try_lock().is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -103,7 +108,7 @@ mod tests {
         let (left, other) = (parent.join("ids-1-0"), parent.join("rejects"));
         for folder in [&left, &other] {
             fs::create_dir_all(folder).unwrap();
-            fs::write(folder.join(OWNED), "").unwrap();
+            fs::write(folder.join("0"), "ids").unwrap();
         }
         let next = Folder::below(&parent);
         assert!(!left.exists() && other.exists() && file.exists());
