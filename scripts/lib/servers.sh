@@ -7,6 +7,9 @@
 #   start_milvus235 [NAME=VALUE…]  Milvus 2.3.5; the words go to its environment, as in
 #                                  COMMON_SECURITY_AUTHORIZATIONENABLED=true
 #
+#   start_guarded                  Milvus 2.3.5 that asks for a password and speaks TLS, with a certificate of
+#                                  an authority whose file is SERVER_CA
+#
 #   start_mariadb SQL-FILE         MariaDB, as an old Milvus kept its metadata in, with this in it; takes
 #                                  TLS, with a certificate of an authority whose file is SERVER_CA
 #
@@ -80,12 +83,13 @@ new_server_dir() {
 start_server() {
     local kind=$1 launcher=$2 try dir log
     shift 2
+    SERVER_CA=
     sweep_servers
     for try in 1 2; do
         say "Starting $kind"
         dir=$(new_server_dir "${launcher#launch_}")
         "$launcher" "$dir" "$@"
-        if "$PYTHON" "$LIB/ready.py" "$SERVER_URI" 120; then
+        if "$PYTHON" "$LIB/ready.py" "$SERVER_URI" 120 "${SERVER_CA:-}"; then
             note "Ready at $SERVER_URI"
             return
         fi
@@ -139,6 +143,16 @@ launch_milvus235() {
         "$CACHE/milvus235/bin/milvus-server" --data "$dir" "${flags[@]}"
 }
 
+# Guarded by the account that a fresh server has: root, with the password Milvus.
+launch_guarded() {
+    local dir=$1
+    make_certificate "$dir"
+    launch_milvus235 "$dir" COMMON_SECURITY_AUTHORIZATIONENABLED=true COMMON_SECURITY_TLSMODE=1 \
+        TLS_SERVERPEMPATH="$dir/server.pem" TLS_SERVERKEYPATH="$dir/server.key" TLS_CAPEMPATH="$dir/ca.pem"
+    SERVER_URI=${SERVER_URI/http:/https:} SERVER_CA=$dir/ca.pem
+}
+
+start_guarded() { start_server "Milvus 2.3.5 with a password and TLS" launch_guarded; }
 start_lite() { start_server "Milvus Lite" launch_lite; }
 start_lite251() { start_server "Milvus Lite 2.5.1" launch_lite251; }
 start_milvus235() { start_server "Milvus 2.3.5" launch_milvus235 "$@"; }

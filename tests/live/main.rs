@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod errors;
+mod guarded;
 mod kinds;
 #[path = "../milvus2_server/mod.rs"]
 mod milvus2_server;

@@ -14,12 +14,14 @@ use vecpipe::milvus::v2::proto::schema::{
 use vecpipe::source::SourceFactory;
 
 use crate::common::folder::Folder;
+use crate::common::read::{Way, read_table};
 use crate::kinds::all_arrives;
 use crate::milvus2_server::Milvus2;
 use crate::support::{Server, moved, run};
 
-/// A collection of text keys, made without pymilvus, which takes its time with many.
-fn many_texts(server: &Milvus2, name: &str, keys: &[String]) {
+/// Rows with these keys, into a collection that is made if it is missing, without pymilvus, which takes
+/// its time with many.
+fn put_texts(server: &Milvus2, name: &str, keys: &[String]) {
     let pair = |key: &str, value: &str| KeyValuePair { key: key.into(), value: value.into() };
     let field = |name: &str, data_type: DataType, param| FieldSchema {
         name: name.to_owned(),
@@ -50,20 +52,22 @@ fn many_texts(server: &Milvus2, name: &str, keys: &[String]) {
     ];
     let collection_name = name.to_owned();
     server.store(|store| {
-        let schema = schema.encode_to_vec().into();
-        let made = CreateCollectionRequest {
-            collection_name: collection_name.clone(),
-            schema,
-            ..Default::default()
-        };
-        store.create(made).unwrap();
-        let field_name = "v".to_owned();
-        let index = CreateIndexRequest {
-            collection_name: collection_name.clone(),
-            field_name,
-            ..Default::default()
-        };
-        store.create_index(index).unwrap();
+        if !store.names().contains(&collection_name) {
+            let schema = schema.encode_to_vec().into();
+            let made = CreateCollectionRequest {
+                collection_name: collection_name.clone(),
+                schema,
+                ..Default::default()
+            };
+            store.create(made).unwrap();
+            let field_name = "v".to_owned();
+            let index = CreateIndexRequest {
+                collection_name: collection_name.clone(),
+                field_name,
+                ..Default::default()
+            };
+            store.create_index(index).unwrap();
+        }
         let num_rows = u32::try_from(keys.len()).unwrap();
         let rows =
             InsertRequest { collection_name, fields_data: columns, num_rows, ..Default::default() };
@@ -153,7 +157,7 @@ async fn keys_with_a_long_common_beginning_are_divided_without_going_through_it(
     let place = "https://documents.example.org/archive/2026/november/a/very/long/path/to/page";
     let other = "https://documents.example.org/archive/2027/january/another/path/to/something";
     let pages = (0..3000).map(|n| format!("{}/{n:06}", if n % 3 == 0 { place } else { other }));
-    many_texts(&server, "pages", &pages.collect::<Vec<_>>());
+    put_texts(&server, "pages", &pages.collect::<Vec<_>>());
     let settings = json!({ "uri": server.uri, "collections": { "pages": null } });
     let mut config: vecpipe::source::milvus::Config = serde_json::from_value(settings).unwrap();
     config.split_rows = Some(500);
@@ -176,4 +180,22 @@ fn questions_that_are_asked_again_while_rows_are_read_are_counted() {
     let done = moved(&folder, &[&source.source(""), "sink: { parquet: { dir: out } }"], &[]);
     assert_eq!(done.report["tables"][0]["retries"], 2);
     assert_eq!(done.report["retries"], 2);
+}
+
+#[tokio::test]
+async fn all_pages_show_the_moment_of_the_plan_where_the_server_keeps_it() {
+    let server = Milvus2::start("v2.6.4");
+    let keys = |of: &str, n: usize| (0..n).map(|n| format!("{of}{n}")).collect::<Vec<_>>();
+    put_texts(&server, "moment", &keys("m", 50));
+    let settings = json!({ "uri": server.uri, "collections": { "moment": null } });
+    let config: vecpipe::source::milvus::Config = serde_json::from_value(settings).unwrap();
+    let source = config.build().unwrap();
+    let table = source.tables().await.unwrap().remove(0);
+    assert!(!table.notes.iter().any(|note| note.contains("must rest")), "{:?}", table.notes);
+    put_texts(&server, "moment", &[keys("a", 20), keys("z", 5)].concat());
+    let rows = read_table(&*source, &table, 1, &Way::PLAIN.context()).await.unwrap();
+    assert_eq!(rows.num_rows(), 50);
+    let later = source.tables().await.unwrap().remove(0);
+    let rows = read_table(&*source, &later, 1, &Way::PLAIN.context()).await.unwrap();
+    assert_eq!(rows.num_rows(), 75);
 }

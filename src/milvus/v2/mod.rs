@@ -15,7 +15,7 @@
 //! | [`keys`], [`page`] | reading a collection page by page, by stretches of its primary keys |
 //! | [`query`] | counting rows, looking up ids, reading a few rows |
 //!
-//! Measured against Milvus 2.3.5 and Milvus Lite 3.2.2; differences between them are noted where
+//! Measured against Milvus 2.3.5, Milvus Lite 3.2.2 and 2.5.1; differences between them are noted where
 //! they matter.
 
 pub mod alias;
