@@ -18,6 +18,7 @@
 //! | [`transform`] | what happens to them on the way |
 //! | [`sink`] | where they go |
 //! | [`milvus`] | the Milvus clients that sources and sinks use |
+//! | [`store`] | places that files lie in: folders, and object stores |
 //! | [`flow`] | the engine |
 //! | [`report`] | what a run tells afterwards |
 //! | [`words`] | numbers as people read them |
@@ -36,6 +37,7 @@ mod registry;
 pub mod report;
 pub mod sink;
 pub mod source;
+pub mod store;
 pub mod table;
 pub mod transform;
 pub mod words;

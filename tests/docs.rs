@@ -48,6 +48,7 @@ fn links_between_the_docs_lead_somewhere() {
         "docs/architecture.md",
         "docs/configuration.md",
         "docs/formats/faiss.md",
+        "docs/dump.md",
         "docs/reliability.md",
         "docs/verify.md",
         "docs/formats/hdf5.md",

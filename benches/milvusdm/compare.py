@@ -20,6 +20,9 @@ import time
 from pymilvus import MilvusClient
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "lib"))
+from measured import measured  # noqa: E402
+
 COLLECTION = "compare"
 
 
@@ -71,23 +74,6 @@ def pipeline_run(args, file):
     if args.parallelism:
         command += ["--parallelism", str(args.parallelism)]
     return command, {}
-
-
-def measured(command, environment, log):
-    """Runs a command; its exit code, wall seconds, CPU seconds and peak resident MiB."""
-    with open(log, "ab") as output:
-        started = time.monotonic()
-        process = subprocess.Popen(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
-                                   stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return {
-        "exit_code": process.returncode,
-        "seconds": round(seconds, 3),
-        "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
-        "peak_mib": round(usage.ru_maxrss / 1024, 1),
-    }
 
 
 def one_run(tool, args, file, client):

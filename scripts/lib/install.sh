@@ -106,6 +106,7 @@ ensure_openssl() { have openssl || apt_install openssl; }
 ensure_lite() { ensure_venv "$CACHE/python" lite; }
 ensure_test_python() { ensure_venv "$CACHE/python" lite tests; }
 ensure_lite251() { ensure_venv "$CACHE/lite251" lite251; }
+ensure_s3() { ensure_venv "$CACHE/s3" s3; }
 ensure_milvus235() { ensure_venv "$CACHE/milvus235" milvus235; }
 
 # ensure_cargo_tool cargo-deny 0.20.2: a subcommand of cargo, built once from crates.io, with the versions

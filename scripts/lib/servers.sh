@@ -13,6 +13,8 @@
 #   start_mariadb SQL-FILE         MariaDB, as an old Milvus kept its metadata in, with this in it; takes
 #                                  TLS, with a certificate of an authority whose file is SERVER_CA
 #
+#   start_s3                       S3 with a bucket `vecpipe`; SERVER_URI holds the key that may do everything
+#
 # Each sets SERVER_URI. Several may run side by side.
 #
 # Both Milvus Lite listen on loopback. Milvus 2.3.5 has no way to say so, and listens on every interface
@@ -209,4 +211,19 @@ start_mariadb() {
     done
     tail -n 15 "$dir/server.log" >&2
     die "MariaDB did not become ready within 30 seconds"
+}
+
+start_s3() {
+    local dir port key
+    sweep_servers
+    say "Starting S3"
+    dir=$(new_server_dir s3)
+    port=$("$PYTHON" "$LIB/free_ports.py" 1)
+    # The option means nothing to Python: sweep_servers looks for the folder on the command line.
+    launch "$dir" env INITIAL_NO_AUTH_ACTION_COUNT=3 TMPDIR="$dir" "$CACHE/s3/bin/python" -X "dir=$dir" \
+        "$CACHE/s3/bin/moto_server" -H 127.0.0.1 -p "$port"
+    key=$("$CACHE/s3/bin/python" "$LIB/s3.py" "http://127.0.0.1:$port" vecpipe) ||
+        { tail -n 15 "$dir/server.log" >&2; die "S3 did not become ready within a minute"; }
+    SERVER_URI=http://$key@127.0.0.1:$port
+    note "Ready at 127.0.0.1:$port"
 }

@@ -1,5 +1,7 @@
 //! What a run is about to do, said before it does it.
 
+use std::collections::BTreeSet;
+
 use crate::cli::layout::clean;
 use crate::flow::{Plan, TargetTable};
 use crate::sink::Decision;
@@ -25,10 +27,13 @@ pub(super) fn announce(plan: &Plan) {
             words::plural(rows, "row"),
         );
     }
+    let mut said = BTreeSet::new();
     for (n, target) in plan.targets.iter().enumerate() {
-        let say = |text: &str| {
-            let text = clean(text);
-            if n < TARGETS { tracing::info!("{text}") } else { tracing::debug!("{text}") }
+        // What is so of all tables is said once.
+        let mut say = |text: &str| match clean(text) {
+            text if !said.insert(text.clone()) => {}
+            text if n < TARGETS => tracing::info!("{text}"),
+            text => tracing::debug!("{text}"),
         };
         let text = sentence(target);
         match target.plan.decision {

@@ -5,6 +5,7 @@ mod announce;
 pub mod args;
 mod cell;
 mod completions;
+mod dump;
 mod inspect;
 mod layout;
 mod logfile;
@@ -56,6 +57,8 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<u8> {
     match &cli.command {
         Command::Run(args) => run::run(args, &cli.log),
+        Command::Dump(args) => dump::dump(args, &cli.log),
+        Command::Restore(args) => dump::restore(args, &cli.log),
         Command::Plan(args) => plan::plan(args),
         Command::Verify(args) => verify::verify(args),
         Command::Status(args) => status::status(args),

@@ -2,31 +2,49 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{LogArgs, RunArgs};
+use crate::cli::args::{self, LogArgs, RunArgs, RunFlags};
 use crate::cli::progress::{Progress, Style};
 use crate::cli::{announce, logging, results, runtime, signals};
+use crate::config::Text;
 use crate::error::{Error, Kind, Result};
 use crate::flow::{self, Controls, JournalFile, Pipeline, Plan, TableRun};
 use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
 use crate::{Purpose, assemble};
 
+/// Runs a configuration file.
+pub(super) fn run(args: &RunArgs, log: &LogArgs) -> Result<u8> {
+    let config = &args.config;
+    let name = config.config.display().to_string();
+    move_rows(Job { name, text: config.text(), sets: &config.sets, flags: &args.flags }, log)
+}
+
+/// What is run.
+pub(super) struct Job<'a> {
+    /// What reports call it.
+    pub name: String,
+    /// The configuration.
+    pub text: Result<Text>,
+    pub sets: &'a [String],
+    pub flags: &'a RunFlags,
+}
+
 /// Runs the configuration, prints what became of each table, and writes the reports that were
 /// asked for, whether the run succeeded or not.
-pub(super) fn run(args: &RunArgs, log: &LogArgs) -> Result<u8> {
+pub(super) fn move_rows(job: Job<'_>, log: &LogArgs) -> Result<u8> {
+    let Job { name, text, sets, flags: args } = job;
     let started = Started::now();
     let json_file = args.report.as_deref().map(ReportFile::at).transpose()?;
     let html_file = args.report_html.as_deref().map(ReportFile::at).transpose()?;
     let mut run = Run::default();
     let moved = runtime::block_on(async {
-        let moved = run.go(args, log).await;
+        let moved = run.go((text, sets, args), log).await;
         if let Some(pipeline) = &run.pipeline {
             pipeline.close().await;
         }
         moved
     });
-    let config = args.config.config.display().to_string();
     let pipeline = run.pipeline.as_deref();
-    let report = RunReport::new(started, config, pipeline, &run.tables, moved.as_ref().err());
+    let report = RunReport::new(started, name, pipeline, &run.tables, moved.as_ref().err());
     let written = results::print(&report)
         .and(json_file.map_or(Ok(()), |file| file.write(&report.to_json()?)))
         .and(html_file.map_or(Ok(()), |file| file.write(&html(&report))));
@@ -49,10 +67,14 @@ struct Run {
 }
 
 impl Run {
-    async fn go(&mut self, args: &RunArgs, log: &LogArgs) -> Result<()> {
+    async fn go(
+        &mut self,
+        (text, sets, args): (Result<Text>, &[String], &RunFlags),
+        log: &LogArgs,
+    ) -> Result<()> {
         let controls = Controls::default();
         signals::watch(&controls)?;
-        let config = args.load().await?;
+        let config = args.apply(args::load(&text?, sets).await?);
         if let Some(dir) = &config.run.log_dir {
             logging::log_to(dir)?;
         }

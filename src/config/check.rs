@@ -2,7 +2,8 @@
 
 use crate::config::diagnostic::Problem;
 use crate::config::tree::{Node, Scalar, Value};
-use crate::config::{Config, PARALLELISM};
+use crate::config::{Config, PARALLELISM, StageConfig};
+use crate::sink::parquet;
 
 /// Checks the version before anything else: another version may have other keys.
 pub(super) fn version(root: &Node) -> Result<(), Problem> {
@@ -24,6 +25,12 @@ pub(super) fn values(config: &Config, root: &Node) -> Result<(), Problem> {
         let at = root.get("run").map_or(root.at, |run| run.place(key));
         Err(Problem::new(what, at).path(format!("run.{key}")))
     };
+    if let Some(StageConfig::Parquet(parquet::Config { dump: true, .. })) = &config.stage {
+        let at = root.get("stage").map_or(root.at, |stage| stage.at);
+        return Err(Problem::new("A stage is no dump", at)
+            .path("stage.parquet.dump")
+            .help("leave out `dump`, or dump in a run of its own"));
+    }
     let run = &config.run;
     if run.parallelism.is_some_and(|n| !PARALLELISM.contains(&n)) {
         let (least, most) = (PARALLELISM.start(), PARALLELISM.end());

@@ -55,6 +55,16 @@ pub struct Text {
 }
 
 impl Text {
+    /// A text that was put together; `name` is what errors call it.
+    pub fn given(name: impl Into<String>, text: impl Into<String>) -> Text {
+        Text { name: name.into(), text: text.into() }
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Reads a file; `-` is standard input.
     ///
     /// # Errors

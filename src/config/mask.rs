@@ -1,7 +1,18 @@
 //! Hides secrets in lines that an error shows, whether or not the text could be parsed.
 
 /// A key is sensitive when one of these is a part of its name.
-const SENSITIVE: [&str; 5] = ["token", "password", "passwd", "secret", "credential"];
+const SENSITIVE: [&str; 10] = [
+    "token",
+    "password",
+    "passwd",
+    "secret",
+    "credential",
+    "access_key",
+    "account_key",
+    "master_key",
+    "customer_key",
+    "sas_key",
+];
 
 const STARS: &str = "***";
 

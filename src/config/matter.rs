@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 const OF_THE_RUN: [&str; 6] =
     ["parallelism", "memory", "batch_rows", "state_dir", "rejects_dir", "log_dir"];
 /// Settings of a server that change how it is talked to.
-const OF_A_SERVER: [&str; 3] = ["timeouts", "retry_for", "tls"];
+const OF_A_SERVER: [&str; 4] = ["timeouts", "retry_for", "storage", "tls"];
 
 impl Config {
     /// The settings that two runs must share for one to go on with the other, without secrets.

@@ -136,6 +136,14 @@ impl Choice<'_> {
     }
 }
 
+/// A name as `database/collection`, as far as it names a database.
+pub fn split_database(name: &str) -> (Option<String>, String) {
+    match name.split_once('/') {
+        Some((database, collection)) => (Some(database.to_owned()), collection.to_owned()),
+        None => (None, name.to_owned()),
+    }
+}
+
 fn partition_key(offer: &Offer, partition: &str) -> String {
     format!("{}/{partition}", offer.collection)
 }

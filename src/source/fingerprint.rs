@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::flow::blocking;
 use crate::source::SourceTable;
 use crate::source::files::{Stamp, name};
+use crate::store::Place;
 
 /// Bytes that are looked at in the beginning, the middle and the end of a file.
 const PROBE: u64 = 64 << 10;
@@ -50,6 +51,20 @@ impl Fingerprint {
             looks.collect::<Result<_>>().map(Fingerprint)
         })
         .await
+    }
+
+    /// What one file is like. Of an object in a store, its tag tells what a hash would.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(super) fn of_one(place: &Place) -> Result<String> {
+        match place {
+            Place::Local(path) => look(path),
+            Place::Remote(_) => match place.facts()? {
+                Some(facts) => Ok(facts.stamp),
+                None => Err(Error::source("There is no such object").at(place)),
+            },
+        }
     }
 
     /// How this differs from a later look.

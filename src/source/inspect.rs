@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
+use crate::store::Address;
 
 /// What was found, ready to be shown.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +37,12 @@ pub const FIRST_ROWS: usize = 5;
 /// # Errors
 /// When nobody knows it, or whoever does can't read it.
 pub async fn inspect(place: &str) -> Result<Inspection> {
+    if Address::is_one(place) {
+        return match super::parquet::inspect(place).await? {
+            Some(found) => Ok(found),
+            None => Err(Error::source(format!("There are no Parquet files at `{place}`"))),
+        };
+    }
     if let Some(found) = crate::milvus::inspect::inspect(place).await {
         return found;
     }

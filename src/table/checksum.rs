@@ -34,6 +34,7 @@
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::ArrayData;
@@ -44,7 +45,7 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeListArray, GenericListArray, OffsetSizeTrait,
     RecordBatch, StructArray,
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
@@ -85,6 +86,24 @@ impl Sum for Checksum {
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Checksum> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let sum = u128::from_str_radix(text, 16).ok().filter(|_| digits);
+        let wrong =
+            || Error::source(format!("`{text}` is no checksum: it has 32 hexadecimal digits"));
+        sum.map(Checksum).ok_or_else(wrong)
+    }
+}
+
+impl<'de> Deserialize<'de> for Checksum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Checksum, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -139,6 +158,14 @@ impl RowHasher {
             XxHash3_128::oneshot(&row_bytes)
         };
         Ok((0..rows.num_rows()).map(hash).collect())
+    }
+
+    /// The checksum of some rows.
+    ///
+    /// # Errors
+    /// As [`hashes`](Self::hashes).
+    pub fn sum(&self, rows: &RecordBatch) -> Result<Checksum> {
+        Ok(self.hashes(rows)?.into_iter().map(|hash| Checksum::of(hash, 1)).sum())
     }
 
     /// The first column, in the order of the hash, in which a row of `one` differs from a row of

@@ -109,6 +109,16 @@ impl TableSchema {
         Ok(TableSchema { arrow, id, vector, column })
     }
 
+    /// The same with an entry of the Arrow schema's metadata.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_metadata(&self, key: &str, value: String) -> Result<Self> {
+        let mut metadata = self.arrow.metadata().clone();
+        metadata.insert(key.to_owned(), value);
+        TableSchema::new(Arc::new(Schema::clone(&self.arrow).with_metadata(metadata)))
+    }
+
     /// The Arrow schema, roles in its field metadata.
     pub fn arrow(&self) -> &SchemaRef {
         &self.arrow

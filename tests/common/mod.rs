@@ -11,6 +11,8 @@ pub mod python;
 pub mod read;
 pub mod recorder;
 pub mod rows;
+#[cfg(feature = "object-store")]
+pub mod s3;
 
 use std::sync::Arc;
 

@@ -39,6 +39,12 @@ source_contract! {
     synthetic => fixtures::synthetic::source(),
 }
 
+#[cfg(feature = "object-store")]
+mod in_s3 {
+    source_contract! { parquet => fixtures::parquet::source_in_s3(), }
+    sink_contract! { parquet => fixtures::parquet::sink_in_s3(), }
+}
+
 sink_contract! {
     hdf5 => fixtures::hdf5::sink(json!({})),
     hdf5_in_small_compressed_files => fixtures::hdf5::sink(json!({ "max_rows_per_file": 300, "gzip": 1 })),

@@ -27,4 +27,6 @@ mod overwrite;
 mod partitions;
 mod read_only;
 mod resume;
+#[cfg(feature = "object-store")]
+mod stores;
 mod support;

@@ -37,6 +37,18 @@ pub struct Told {
     pub faults: u64,
 }
 
+impl std::ops::Add for Told {
+    type Output = Told;
+
+    fn add(self, other: Told) -> Told {
+        Told {
+            attempts: self.attempts + other.attempts,
+            ends: self.ends + other.ends,
+            faults: self.faults + other.faults,
+        }
+    }
+}
+
 impl Attempts<'_> {
     /// Goes on until the run is done. Panics when an attempt ends otherwise than its faults allow.
     pub fn until_done(&self) -> Told {

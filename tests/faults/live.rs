@@ -31,6 +31,18 @@ enum Kind {
 enum Target {
     Server(Kind),
     Parquet,
+    /// A server, by a dump that is restored.
+    Dump(Kind),
+}
+
+impl Target {
+    /// The server that holds the rows at last.
+    fn server(self) -> Option<Kind> {
+        match self {
+            Target::Server(kind) | Target::Dump(kind) => Some(kind),
+            Target::Parquet => None,
+        }
+    }
 }
 
 /// How rows come to a target that may hold some.
@@ -148,7 +160,9 @@ impl LiveCase {
         let from = kind(random.below(7));
         let to = match random.below(8) {
             0 => Target::Server(Kind::Milvus),
-            1 | 2 => Target::Parquet,
+            1 => Target::Parquet,
+            2 => Target::Dump(kind(random.below(6))),
+            3 | 4 => Target::Dump(Kind::Lite),
             _ => Target::Server(Kind::Lite),
         };
         let likes = ["plain", "parts", "scalars", "dynamic", "texts"];
@@ -156,14 +170,13 @@ impl LiveCase {
             _ if random.below(12) == 0 => "large",
             // Those that the judge of files knows.
             Target::Parquet => likes[random.below(2) as usize],
-            Target::Server(_) => random.one_of(&likes),
+            Target::Server(_) | Target::Dump(_) => random.one_of(&likes),
         };
         let modes: &[Mode] = match (to, like) {
-            (Target::Server(_), "plain" | "large") => {
+            (Target::Server(_) | Target::Dump(_), "plain" | "large") => {
                 &[Mode::Create, Mode::Fail, Mode::Skip, Mode::Upsert, Mode::Overwrite]
             }
-            (Target::Server(_), _) => &[Mode::Create, Mode::SkipNothing, Mode::Overwrite],
-            (Target::Parquet, _) => &[Mode::Create, Mode::SkipNothing, Mode::Overwrite],
+            (_, _) => &[Mode::Create, Mode::SkipNothing, Mode::Overwrite],
         };
         let mode = *random.one_of(modes);
         let mut trouble = |kind| Trouble {
@@ -174,10 +187,7 @@ impl LiveCase {
             silence: kind == Kind::Lite || random.below(3) == 0,
         };
         let reading = trouble(from);
-        let writing = trouble(match to {
-            Target::Server(kind) => kind,
-            Target::Parquet => Kind::Lite,
-        });
+        let writing = trouble(to.server().unwrap_or(Kind::Lite));
         let batch_rows = match like {
             "large" => 500 + random.below(4000),
             _ => 10 + random.below(150),
@@ -192,37 +202,55 @@ impl LiveCase {
         let source = source.get().unwrap();
         let folder = Folder::new();
         let before = RUNTIME.block_on(Proxy::scripted(&source.uri, self.reading.script()));
-        match self.to {
-            Target::Parquet => {
-                folder.write("run.yaml", &self.config(source, &before.uri, "parquet: { dir: out"));
-                let told = self.until_done(&folder, &[before]);
-                let server = servers.of(Kind::Lite);
-                let files = server.ask(&json!({ "do": "files", "folder": folder.path("out") }));
-                let expected: Map<_, _> = source.rows.values().flat_map(rows_of).collect();
-                same("files", &expected, files["rows"].as_object().unwrap());
-                told
+        let mut from = live_source(source, &before.uri, self.from);
+        let mut proxies = vec![before];
+        let Some(kind) = self.to.server() else {
+            let sink = format!("parquet: {{ dir: out, mode: {} }}", self.mode.words().0);
+            folder.write("run.yaml", &self.config(&from, &sink));
+            let told = self.until_done(&folder, &proxies);
+            let server = servers.of(Kind::Lite);
+            let files = server.ask(&json!({ "do": "files", "folder": folder.path("out") }));
+            let expected: Map<_, _> = source.rows.values().flat_map(rows_of).collect();
+            same("files", &expected, files["rows"].as_object().unwrap());
+            return told;
+        };
+        let server = servers.of(kind);
+        let target = server.name("faults");
+        let name = &target.name;
+        let old = self.put_old(server, name);
+        let behind = RUNTIME.block_on(Proxy::scripted(&server.uri, self.writing.script()));
+        let (uri, limits) = (&behind.uri, limits(kind));
+        let mut dumped = Told::default();
+        let (from, place) = match self.to {
+            Target::Dump(_) => {
+                from = from.replacen("milvus: {", "milvus: { databases: [default],", 1);
+                from = from.replacen("collections: { ", "collections: { default/", 1);
+                folder.write("run.yaml", &self.config(&from, "parquet: { dir: d, dump: true }"));
+                dumped = self.until_done(&folder, &proxies);
+                proxies.clear();
+                let rename = format!("default/{}: default/{name}", source.name);
+                let from = format!("parquet: {{ paths: [d], dump: true, rename: {{ {rename} }} }}");
+                (from, String::new())
             }
-            Target::Server(kind) => {
-                let server = servers.of(kind);
-                let target = server.name("faults");
-                let old = self.put_old(server, &target.name);
-                let behind = RUNTIME.block_on(Proxy::scripted(&server.uri, self.writing.script()));
-                let (uri, name, limits) = (&behind.uri, &target.name, limits(kind));
-                let sink = format!("milvus: {{ uri: '{uri}', collection: {name}, {limits}");
-                folder.write("run.yaml", &self.config(source, &before.uri, &sink));
-                let told = self.until_done(&folder, &[before, behind]);
-                server.call("load_collection", json!({ "collection_name": target.name }));
-                let found = shown(server, &target.name);
-                for (partition, expected) in self.expected(source, old) {
-                    let found = rows_of(&found[&partition]).collect();
-                    same(&partition, &rows_of(&expected).collect(), &found);
-                }
-                assert_eq!(found.len(), source.rows.len(), "partitions");
-                let names = server.ask(&json!({ "do": "names", "prefix": target.name }));
-                assert_eq!(names["names"], json!([target.name]), "nothing stays behind");
-                told
-            }
+            _ => (from, format!("collection: {name}, ")),
+        };
+        let (mode, conflict) = self.mode.words();
+        let sink = format!(
+            "milvus: {{ uri: '{uri}', {place}mode: {mode}, on_conflict: {conflict}, {limits} }}"
+        );
+        folder.write("run.yaml", &self.config(&from, &sink));
+        proxies.push(behind);
+        let told = dumped + self.until_done(&folder, &proxies);
+        server.call("load_collection", json!({ "collection_name": name }));
+        let found = shown(server, name);
+        for (partition, expected) in self.expected(source, old) {
+            let found = rows_of(&found[&partition]).collect();
+            same(&partition, &rows_of(&expected).collect(), &found);
         }
+        assert_eq!(found.len(), source.rows.len(), "partitions");
+        let names = server.ask(&json!({ "do": "names", "prefix": name }));
+        assert_eq!(names["names"], json!([name]), "nothing stays behind");
+        told
     }
 
     fn until_done(&self, folder: &Folder, proxies: &[Proxy]) -> Told {
@@ -251,26 +279,10 @@ impl LiveCase {
         Some(shown(server, collection))
     }
 
-    fn config(&self, source: &Source, uri: &str, sink: &str) -> String {
-        let (mode, conflict) = match self.mode {
-            Mode::Create | Mode::Fail => ("append", "fail"),
-            Mode::SkipNothing => ("skip", "fail"),
-            Mode::Skip => ("append", "skip"),
-            Mode::Upsert => ("append", "upsert"),
-            Mode::Overwrite => ("overwrite", "fail"),
-        };
-        let conflict = match self.to {
-            Target::Server(_) => format!(", on_conflict: {conflict}"),
-            Target::Parquet => String::new(),
-        };
+    fn config(&self, source: &str, sink: &str) -> String {
+        let rows = self.batch_rows;
         format!(
-            "version: 1\n\
-             source: {{ milvus: {{ uri: '{uri}', collections: {{ {name}: }}, {limits} }} }}\n\
-             sink: {{ {sink}, mode: {mode}{conflict} }} }}\n\
-             run: {{ batch_rows: {rows} }}\n",
-            name = source.name,
-            limits = limits(self.from),
-            rows = self.batch_rows,
+            "version: 1\nsource: {{ {source} }}\nsink: {{ {sink} }}\nrun: {{ batch_rows: {rows} }}\n"
         )
     }
 
@@ -287,6 +299,25 @@ impl LiveCase {
         }
         expected
     }
+}
+
+impl Mode {
+    /// As a configuration has it: `mode`, and `on_conflict`.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Mode::Create | Mode::Fail => ("append", "fail"),
+            Mode::SkipNothing => ("skip", "fail"),
+            Mode::Skip => ("append", "skip"),
+            Mode::Upsert => ("append", "upsert"),
+            Mode::Overwrite => ("overwrite", "fail"),
+        }
+    }
+}
+
+/// The source of a configuration.
+fn live_source(source: &Source, uri: &str, kind: Kind) -> String {
+    let (name, limits) = (&source.name, limits(kind));
+    format!("milvus: {{ uri: '{uri}', collections: {{ {name}: }}, {limits} }}")
 }
 
 /// How long to wait for a server, and how often.

@@ -1,6 +1,8 @@
 """Makes collections of every kind with pymilvus, and tells all that they hold.
 
-usage: live.py URI [DATABASE], which is made if it is missing
+usage: live.py URI [DATABASE]
+
+The database is made where there is none.
 
 A request is one line of JSON on standard input, an answer one line of JSON on standard output:
 
@@ -14,6 +16,7 @@ A request is one line of JSON on standard input, an answer one line of JSON on s
     {"do": "state", "collection": …}                          → {"state", "indexes"}
     {"do": "files", "folder": …}                              rows of Parquet files, by ids and as `tell`
         → {"rows": {id: {field: value}}}                      has them; fields as those of "plain"
+    {"do": "drop database"}                                   the whole one → {}
     {"do": "names", "prefix": …}                              of collections → {"names"}
     {"do": "drop", "collections": [prefix, …]}                → {}
 
@@ -34,11 +37,12 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 # What goes wrong is answered.
 logging.disable(logging.CRITICAL)
-CLIENT = MilvusClient(sys.argv[1])
-for database in sys.argv[2:]:
-    if database not in CLIENT.list_databases():
-        CLIENT.create_database(database)
-    CLIENT = MilvusClient(sys.argv[1], db_name=database)
+DATABASE = sys.argv[2] if len(sys.argv) > 2 else None
+ADMIN = MilvusClient(sys.argv[1])
+if DATABASE and DATABASE not in ADMIN.list_databases():
+    ADMIN.create_database(DATABASE)
+IN_DATABASE = {"db_name": DATABASE} if DATABASE else {}
+CLIENT = MilvusClient(sys.argv[1], **IN_DATABASE)
 VECTORS = {
     DataType.FLOAT_VECTOR: "FloatVector",
     DataType.BINARY_VECTOR: "BinaryVector",
@@ -55,6 +59,13 @@ except grpc.RpcError:
     # Milvus Lite 2.x: one partition, no aliases, and few kinds of indexes.
     EARLY_LITE = True
 ODD = ['', 'a"b', "c\\d", "e\nf", "tab\there", "日本語", "𝄞", "'single'", "{}", "% or true"]
+
+
+def aliases_of(name):
+    if EARLY_LITE:
+        return []
+    # It does not send the database that it was made for.
+    return CLIENT.list_aliases(name, **IN_DATABASE).get("aliases", [])
 
 
 def floats(n, dim):
@@ -299,13 +310,6 @@ def shown(name, everything, key, options):
     return rows
 
 
-def aliases(name):
-    # pymilvus asks for those of the default database, whatever it is connected to.
-    if EARLY_LITE or sys.argv[2:]:
-        return []
-    return sorted(CLIENT.list_aliases(name).get("aliases", []))
-
-
 def tell(request):
     name = request["collection"]
     told = CLIENT.describe_collection(name)
@@ -356,7 +360,7 @@ def tell(request):
             ],
         },
         "indexes": indexes,
-        "aliases": aliases(name),
+        "aliases": sorted(aliases_of(name)),
         "rows": rows,
         "counts": counts,
     }
@@ -386,17 +390,24 @@ def call(request):
     return {}
 
 
+def drop_database(request):
+    if DATABASE in ADMIN.list_databases():
+        drop({"collections": [""]})
+        ADMIN.drop_database(DATABASE)
+    return {}
+
+
 def drop(request):
     for name in CLIENT.list_collections():
         if any(name.startswith(prefix) for prefix in request["collections"]):
-            for alias in aliases(name):
+            for alias in aliases_of(name):
                 CLIENT.drop_alias(alias)
             CLIENT.drop_collection(name)
     return {}
 
 
 DO = {"make": make, "insert": insert, "tell": tell, "call": call, "drop": drop, "state": state,
-      "files": files, "names": names}
+      "files": files, "names": names, "drop database": drop_database}
 for line in sys.stdin:
     request = json.loads(line)
     try:

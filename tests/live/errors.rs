@@ -26,7 +26,7 @@ fn names_that_nothing_has() {
     let field = source.source(", output_fields: [w]");
     refused(&[&field, PARQUET], 2, &["There is no field `w`", "source.milvus.output_fields"]);
     let database = source.source(", database: nowhere");
-    refused(&[&database, PARQUET], 2, &["Milvus has no database `nowhere`; it has: ", "default"]);
+    refused(&[&database, PARQUET], 2, &["Milvus has no database `nowhere`; it has: "]);
     let filter = source.source(", filter: 'nothing > 1'");
     refused(&[&filter, PARQUET], 1, &["nothing"]);
 }

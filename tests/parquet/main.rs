@@ -7,4 +7,5 @@ mod common;
 mod python;
 mod sink;
 mod source;
+mod sums;
 mod support;

@@ -20,7 +20,7 @@ use vecpipe::table::{Metric, Part, TableSchema, VectorColumn, VectorType, id_fie
 use crate::common::rows::{in_flight, write_parquet};
 use crate::support::{read, read_only_table, sink, source, split, tables_error, to_write, write};
 
-fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
+pub fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
     let column = VectorColumn { vector_type, dim: 16 };
     let schema = TableSchema::new(Arc::new(Schema::new(vec![
         id_field("id", DataType::Int64),
@@ -364,7 +364,7 @@ async fn a_file_that_is_not_what_the_manifest_says_is_refused() {
     assert!(error.contains("Cannot open the file: No such file"), "{error}");
     let append = sink(json!({ "dir": dir.path(), "mode": "append" }));
     let error = append.plan(&table).await.unwrap_err().to_string();
-    assert!(error.contains("Cannot open the part: No such file"), "{error}");
+    assert!(error.contains("Cannot open the file: No such file"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
+use super::freshness::Freshness;
 use super::keys::{Key, KeyRange};
 use super::page::{MAX_PAGE, Scan};
 use super::query::{IDS_PER_QUERY, Question, is_one_of, portions};
@@ -25,6 +26,8 @@ pub struct ById {
     pub partitions: Vec<String>,
     /// Name of the primary key.
     pub key: String,
+    /// Which rows are shown.
+    pub freshness: Freshness,
 }
 
 impl ById {
@@ -43,13 +46,14 @@ impl ById {
             key: self.key.clone(),
             texts: *ids == DataType::Utf8,
             filter: None,
-            moment: 0,
+            freshness: self.freshness,
         }
     }
 
     fn those(&self, expr: String, fields: Vec<String>) -> Question<'_> {
         let (collection, partitions) = (&*self.collection, &*self.partitions);
-        Question { collection, partitions, expr, fields, limit: None, in_order: false, moment: 0 }
+        let freshness = self.freshness;
+        Question { collection, partitions, expr, fields, limit: None, in_order: false, freshness }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`database`], [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`definition`] | what a collection is beyond its rows, in a form that travels |
 //! | [`field`] | Milvus types and Arrow types |
+//! | [`freshness`] | which of the rows that were written a query shows |
 //! | [`insert`] | record batches to insert requests, without copying vectors |
 //! | [`by_id`] | reading and counting rows by their ids, listing the ids there are |
 //! | `rows` | answers to record batches |
@@ -26,6 +27,7 @@ pub mod database;
 pub mod definition;
 pub mod field;
 pub mod flush;
+pub mod freshness;
 pub mod index;
 mod index_types;
 pub mod insert;

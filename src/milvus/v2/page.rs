@@ -1,12 +1,15 @@
 //! Reading a collection page by page, in the order of its primary keys.
 
-use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Retry;
 use crate::milvus::v2::Client;
-use crate::milvus::v2::keys::KeyRange;
+use crate::milvus::v2::freshness::Freshness;
+use crate::milvus::v2::keys::{Key, KeyRange};
 use crate::milvus::v2::query::{IDS_PER_QUERY, Question, is_one_of, portions, the_count};
 use crate::milvus::v2::rows::rows_of;
 use crate::milvus::{MilvusError, Result};
@@ -27,11 +30,18 @@ pub struct Scan {
     pub texts: bool,
     /// A further condition, in the server's own language.
     pub filter: Option<String>,
-    /// The moment to be shown, from [`Client::moment`]; 0 for now.
-    pub moment: u64,
+    /// Which rows are shown, from [`Client::freshness`].
+    #[serde(default)]
+    pub freshness: Freshness,
 }
 
 impl Scan {
+    /// The columns of a page of keys alone.
+    pub fn key_schema(&self) -> SchemaRef {
+        let data_type = if self.texts { DataType::Utf8 } else { DataType::Int64 };
+        Arc::new(Schema::new(vec![Field::new(&self.key, data_type, false)]))
+    }
+
     fn question(&self, range: &KeyRange, fields: Vec<String>) -> Question<'_> {
         self.question_of(range.condition(&self.key, self.texts), fields)
     }
@@ -48,18 +58,14 @@ impl Scan {
             fields,
             limit: None,
             in_order: false,
-            moment: self.moment,
+            freshness: self.freshness,
         }
     }
 }
 
 impl Client {
-    /// The moment that the collection shows now, so that it can be shown again: from servers that
-    /// keep it (by the source of Milvus's proxy; 2.3.5 and Milvus Lite do not). 0 from others.
-    ///
-    /// # Errors
-    /// When the collection is not loaded, or the server can't be asked.
-    pub async fn moment(&self, scan: &Scan) -> Result<u64> {
+    /// The moment that the collection shows now, from servers that keep it; 0 from others.
+    pub(super) async fn moment(&self, scan: &Scan) -> Result<u64> {
         let question = scan.question(&KeyRange::default(), vec![scan.key.clone()]);
         let question = Question { limit: Some(1), in_order: true, ..question };
         Ok(self.ask(question).await?.session_ts)
@@ -93,6 +99,15 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The first key of a range; none where it has no rows.
+    ///
+    /// # Errors
+    /// As [`page`](Self::page).
+    pub async fn first_key(&self, scan: &Scan, range: &KeyRange) -> Result<Option<Key>> {
+        let page = self.page(scan, range, &scan.key_schema(), 1).await?;
+        Ok(Key::last_of(page.column(0)))
     }
 
     /// How many rows have one of some keys, all of several rows with one key.

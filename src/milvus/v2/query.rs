@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, cast::A
 
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::{arrow_field, pair};
-use crate::milvus::v2::proto::common::ConsistencyLevel;
+use crate::milvus::v2::freshness::Freshness;
 use crate::milvus::v2::proto::milvus::{QueryRequest, QueryResults};
 use crate::milvus::v2::proto::schema::{field_data::Field as Values, scalar_field::Data as Scalar};
 use crate::milvus::v2::rows::rows_of;
@@ -30,8 +30,8 @@ pub(super) struct Question<'a> {
     /// Rows by ascending primary key. Without it, a server that holds several rows of one key leaves
     /// out others when there are more than the limit.
     pub in_order: bool,
-    /// The moment to be shown; 0 for now, with everything that was acknowledged so far.
-    pub moment: u64,
+    /// Which rows are shown.
+    pub freshness: Freshness,
 }
 
 impl Client {
@@ -51,7 +51,7 @@ impl Client {
             fields,
             limit: None,
             in_order: false,
-            moment: 0,
+            freshness: Freshness::Now,
         };
         let answer = self.ask(question).await?;
         the_count(&answer)
@@ -81,7 +81,7 @@ impl Client {
                 fields: vec![key.to_owned()],
                 limit: None,
                 in_order: false,
-                moment: 0,
+                freshness: Freshness::Now,
             };
             for field in self.ask(question).await?.fields_data {
                 let Some(Values::Scalars(scalars)) = field.field else { continue };
@@ -116,7 +116,7 @@ impl Client {
             fields: fields.iter().map(|field| field.name().clone()).collect(),
             limit: Some(limit),
             in_order: false,
-            moment: 0,
+            freshness: Freshness::Now,
         };
         rows_of(&Arc::new(Schema::new(fields)), &self.ask(question).await?)
     }
@@ -125,10 +125,11 @@ impl Client {
         let mut query_params: Vec<_> =
             question.limit.map(|limit| pair("limit", limit)).into_iter().collect();
         // Where a moment is named, only what reads page by page is shown it.
-        if question.in_order || question.moment > 0 {
+        if question.in_order || question.freshness.is_one_moment() {
             let flags = ["iterator", "reduce_stop_for_best"];
             query_params.extend(flags.map(|flag| pair(flag, "True")));
         }
+        let (consistency, guarantee_timestamp) = question.freshness.as_asked();
         let partition_names = question.partitions.to_vec();
         let expr = match self.version().is_early_lite() {
             false => question.expr,
@@ -145,9 +146,9 @@ impl Client {
             expr,
             output_fields: question.fields,
             partition_names,
-            guarantee_timestamp: question.moment,
+            guarantee_timestamp,
             query_params,
-            consistency_level: ConsistencyLevel::Strong.into(),
+            consistency_level: consistency.into(),
         };
         self.call(request).await
     }

@@ -1,6 +1,6 @@
 //! One call: metadata, deadline, status check, repetition.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Retry;
 use crate::milvus::Result;
@@ -54,6 +54,7 @@ macro_rules! answers {
 }
 
 calls! {
+    "AllocTimestamp": AllocTimestampRequest => AllocTimestampResponse,
     "AlterAlias": AlterAliasRequest => Status,
     "Connect": ConnectRequest => ConnectResponse,
     "CreateAlias": CreateAliasRequest => Status,
@@ -85,6 +86,7 @@ calls! {
 }
 
 answers! {
+    AllocTimestampResponse,
     ConnectResponse,
     DescribeCollectionResponse,
     DescribeIndexResponse,
@@ -144,6 +146,8 @@ pub(super) async fn call_within<C: Call>(
     request: C,
     limit: Duration,
 ) -> Result<C::Answer> {
+    let asked = Instant::now();
     let answer: C::Answer = connection.call(procedure(C::NAME), request, limit).await?;
+    tracing::trace!(rpc = C::NAME, took = ?asked.elapsed(), "Answered");
     of_status(C::NAME, answer.status()).map_or(Ok(answer), Err)
 }

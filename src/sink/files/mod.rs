@@ -1,4 +1,3 @@
-//! What the sinks that write files share: names for the file system, and steps that are atomic.
+//! What the sinks that write files share: names for the file system.
 
-pub mod disk;
 pub mod names;

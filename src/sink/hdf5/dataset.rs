@@ -17,9 +17,9 @@ use hdf5::{Extent, H5Type, Hyperslab, Selection, SimpleExtents, SliceOrIndex};
 use ndarray::{ArrayViewD, IxDyn};
 
 use crate::error::Error;
-use crate::sink::files::disk::io_error;
 use crate::sink::hdf5::columns::{Column, Element, with_type};
 use crate::source::hdf5::innermost_words;
+use crate::store::io_error;
 
 /// Bytes of a chunk that is not compressed.
 const CHUNK: usize = 1 << 20;

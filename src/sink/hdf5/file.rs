@@ -8,9 +8,9 @@ use arrow::datatypes::SchemaRef;
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::sink::files::disk::io_error;
 use crate::sink::hdf5::columns::Column;
 use crate::sink::hdf5::dataset::{Storage, library_error};
+use crate::store::io_error;
 
 /// Bytes of rows that are in memory while they are copied.
 const COPIED_AT_ONCE: usize = 8 << 20;

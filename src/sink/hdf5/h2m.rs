@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::sink::TableToWrite;
-use crate::sink::files::disk::io_error;
 use crate::sink::hdf5::names::{File, Names};
+use crate::store::io_error;
 use crate::table::{Metric, VectorType};
 
 /// The YAML for a table that consists of `files`.

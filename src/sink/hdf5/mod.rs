@@ -31,12 +31,12 @@ use self::resume::Memo;
 use self::table::{Open, Table};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
-use crate::sink::files::disk::io_error;
 use crate::sink::files::names::folder_of;
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
 };
+use crate::store::io_error;
 use crate::table::VectorType;
 
 /// HDF5 files: `<dir>/<table>/<partition or _default>.h5`, and beside each a YAML that loads it

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::hdf5::columns::Column;
 use crate::sink::hdf5::dataset::Storage;
 use crate::sink::hdf5::file::TableFile;
 use crate::sink::hdf5::names::Names;
+use crate::store::{io_error, sync_folder};
 
 /// The files of a table that is being written.
 pub struct Pieces {

@@ -19,9 +19,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::sink::files::disk::{self, io_error, sync_folder};
 use crate::sink::hdf5::h2m;
 use crate::sink::hdf5::names::{File, Names};
+use crate::store::{self, io_error, sync_folder};
 
 /// What a table's folder holds.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl Content {
 /// When the file system refuses.
 pub fn commit(names: &Names, files: &[String], list: &str, unfinished: Unfinished) -> Result<()> {
     let coming = names.coming_list();
-    if let Err(error) = disk::replace(&coming, list.as_bytes()) {
+    if let Err(error) = store::replace(&coming, list.as_bytes()) {
         let _ = fs::remove_file(&coming);
         return Err(error);
     }

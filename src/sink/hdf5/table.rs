@@ -9,7 +9,6 @@ use async_trait::async_trait;
 
 use crate::error::{Error, Result};
 use crate::flow::{Batch, blocking};
-use crate::sink::files::disk::io_error;
 use crate::sink::hdf5::columns::Column;
 use crate::sink::hdf5::file::count_rows;
 use crate::sink::hdf5::h2m;
@@ -18,6 +17,7 @@ use crate::sink::hdf5::pieces::Pieces;
 use crate::sink::hdf5::place::{self, Unfinished};
 use crate::sink::hdf5::resume::Memo;
 use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
+use crate::store::io_error;
 use crate::table::Split;
 
 /// What every writer of a table shares.

@@ -54,6 +54,7 @@ impl Milvus {
                 // Milvus Lite looks at the whole collection anyway.
                 partitions: target.partition.iter().filter(|_| !lite).cloned().collect(),
                 key: shape.key.clone(),
+                freshness: client.since_now().await?,
             },
             fields: names.zip(columns).collect(),
             row_bytes: table.schema.row_bytes(),

@@ -1,23 +1,27 @@
 //! What the Parquet writer says, in words that help.
 
-use std::io;
-use std::path::Path;
-
 use parquet::errors::ParquetError;
+use std::io;
 
 use crate::error::Error;
-use crate::sink::files::disk::io_error;
+use crate::store::{Place, io_error};
 
-/// An error of the Parquet writer, which wraps the file system's.
-pub fn parquet_error(doing: &str, path: &Path, error: ParquetError) -> Error {
+/// An error of the Parquet writer, which wraps that of the file system or the store.
+pub fn parquet_error(doing: &str, place: &Place, error: ParquetError) -> Error {
+    let other = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::target(format!("Cannot {doing}")).because(error).at(place)
+    };
     match error {
         ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-            Ok(error) => io_error(doing, path, *error),
-            Err(other) => {
-                Error::target(format!("Cannot {doing}")).because(other).at(path.display())
-            }
+            Ok(error) => match (error.downcast::<Error>(), place) {
+                // A store's own words.
+                (Ok(error), _) => error,
+                (Err(error), Place::Local(path)) => io_error(doing, path, error),
+                (Err(error), Place::Remote(_)) => other(error.into()),
+            },
+            Err(inner) => other(inner),
         },
-        other => Error::target(format!("Cannot {doing}")).because(other).at(path.display()),
+        error => other(error.into()),
     }
 }
 
@@ -28,7 +32,8 @@ mod tests {
     #[test]
     fn an_error_of_the_file_system_keeps_its_help() {
         let full = io::Error::from_raw_os_error(libc::ENOSPC);
-        let error = parquet_error("write the part", Path::new("/out/a.parquet"), full.into());
+        let error =
+            parquet_error("write the part", &Place::Local("/out/a.parquet".into()), full.into());
         assert!(error.to_string().contains("help: free some space"), "{error}");
     }
 }

@@ -4,20 +4,23 @@
 //! its split is finished and durable it is `.part-00007.parquet`. When the whole table is complete
 //! it becomes `part-00007.parquet`. Readers of such folders pass over names with a leading dot, so
 //! an unfinished table never looks like a whole one.
+//!
+//! In a store a part has its last name from the beginning, and is there when its split is finished: it is
+//! the manifest that tells whether it is of a complete table.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
 
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::reader::Length;
 
 use crate::error::{Error, Result};
-use crate::sink::files::disk::io_error;
 use crate::sink::files::names;
 use crate::sink::parquet::error::parquet_error;
 use crate::sink::parquet::manifest::{Manifest, Partition};
+use crate::sink::parquet::sums::GroupSums;
+use crate::store::Place;
+use crate::table::Checksum;
 
 /// Folder of rows that belong to no partition.
 const DEFAULT_FOLDER: &str = "_default";
@@ -26,7 +29,7 @@ const DEFAULT_FOLDER: &str = "_default";
 #[derive(Debug, Clone)]
 pub struct Folder {
     /// The table's folder, which holds the manifest.
-    pub table: PathBuf,
+    pub table: Place,
     /// Name of the partition's folder within it.
     pub partition: String,
 }
@@ -38,7 +41,7 @@ pub struct Content {
     pub listed: Option<Partition>,
     /// Visible parts that the manifest does not list.
     pub unlisted: Vec<String>,
-    /// Hidden parts of a run that did not complete.
+    /// Parts of a run that did not complete, which nobody takes for the table's.
     pub stale: Vec<String>,
     /// The first part number that no file uses.
     pub next_part: u64,
@@ -49,16 +52,16 @@ impl Folder {
     ///
     /// # Errors
     /// When a name is too long for a file system.
-    pub fn of(dir: &Path, collection: &str, partition: Option<&str>) -> Result<Self> {
+    pub fn of(dir: &Place, collection: &str, partition: Option<&str>) -> Result<Self> {
         let partition = match partition {
             Some(name) => names::encode(name)?,
             None => DEFAULT_FOLDER.to_owned(),
         };
-        Ok(Folder { table: dir.join(names::encode(collection)?), partition })
+        Ok(Folder { table: dir.join(&names::encode(collection)?), partition })
     }
 
     /// The partition's folder.
-    pub fn path(&self) -> PathBuf {
+    pub fn path(&self) -> Place {
         self.table.join(&self.partition)
     }
 
@@ -68,16 +71,19 @@ impl Folder {
     /// When it can't be read, or the manifest is damaged.
     pub fn look(&self) -> Result<Content> {
         let manifest = Manifest::read(&self.table)?;
+        let tells_all = manifest.is_some() && !self.table.shows_unfinished();
         let listed = manifest.and_then(|manifest| manifest.partition(&self.partition).cloned());
         let known: HashSet<&str> =
             listed.iter().flat_map(|p| &p.files).map(|file| file.name.as_str()).collect();
         let (mut unlisted, mut stale, mut next_part) = (Vec::new(), Vec::new(), 0);
-        for name in self.names()? {
+        for name in self.path().entries()?.into_iter().map(|entry| entry.name) {
             match Part::parse(&name) {
                 Some((number, Part::Complete)) => {
                     next_part = next_part.max(number.saturating_add(1));
-                    if !known.contains(name.as_str()) {
-                        unlisted.push(name);
+                    match known.contains(name.as_str()) {
+                        true => {}
+                        false if tells_all => stale.push(name),
+                        false => unlisted.push(name),
                     }
                 }
                 Some(_) => stale.push(name),
@@ -88,18 +94,12 @@ impl Folder {
         Ok(Content { listed, unlisted, stale, next_part })
     }
 
-    fn names(&self) -> Result<Vec<String>> {
-        let path = self.path();
-        let unreadable = |error| io_error("list the folder", &path, error);
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(unreadable(error)),
-        };
-        let names: io::Result<Vec<_>> = entries.map(|e| e.map(|e| e.file_name())).collect();
-        // A name that is not UTF-8 is not one of ours.
-        let names = names.map_err(unreadable)?;
-        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    /// What part `number` is called while its table is not complete.
+    pub fn finished(&self, number: u64) -> String {
+        match self.table.shows_unfinished() {
+            true => Part::Finished.name(number),
+            false => Part::Complete.name(number),
+        }
     }
 }
 
@@ -139,28 +139,42 @@ impl Part {
     }
 }
 
-/// A file's schema and its rows, from its footer.
+/// What a file's footer says.
+pub struct Footer {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// The checksum of all rows.
+    pub checksum: Option<Checksum>,
+}
+
+/// Reads a file's footer.
 ///
 /// # Errors
 /// When it is missing or not a whole Parquet file.
-pub fn footer(path: &Path) -> Result<(SchemaRef, u64)> {
-    let file = File::open(path).map_err(|error| io_error("open the part", path, error))?;
-    let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-        .map_err(|error| parquet_error("read the footer", path, error))?;
-    let rows = u64::try_from(footer.metadata().file_metadata().num_rows()).map_err(|_| {
-        Error::target("The footer states a negative number of rows").at(path.display())
+pub fn footer(path: &Place) -> Result<Footer> {
+    let file = path.open()?;
+    let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|error| {
+        file.failure().unwrap_or_else(|| parquet_error("read the footer", path, error))
     })?;
-    Ok((footer.schema().clone(), rows))
+    let rows = u64::try_from(footer.metadata().file_metadata().num_rows())
+        .map_err(|_| Error::target("The footer states a negative number of rows").at(path))?;
+    let sums = GroupSums::of(footer.metadata()).map_err(|error| error.at(path))?;
+    let checksum = sums.map(|sums| sums.total());
+    Ok(Footer { schema: footer.schema().clone(), rows, bytes: file.len(), checksum })
 }
 
 /// Rows in all files that the manifest lists for a partition, as their footers count them.
 ///
 /// # Errors
 /// When a file is missing or damaged.
-pub fn count_rows(folder: &Path, partition: &Partition) -> Result<u64> {
+pub fn count_rows(folder: &Place, partition: &Partition) -> Result<u64> {
     partition.files.iter().try_fold(0u64, |sum, file| {
-        let (_, rows) = footer(&folder.join(&file.name))?;
-        Ok(sum.saturating_add(rows))
+        let footer = footer(&folder.join(&file.name))?;
+        Ok(sum.saturating_add(footer.rows))
     })
 }
 

@@ -1,22 +1,30 @@
 //! `manifest.json`: what a table's folder holds. It is written last, so what it lists is complete;
 //! a part that it does not list does not count.
 
-use std::fs;
-use std::io;
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
-use crate::sink::files::disk;
 use crate::sink::files::names::MANIFEST;
-use crate::table::{Metric, ROLE, TableSchema, VECTOR_TYPE};
+use crate::store::Place;
+use crate::table::{Checksum, Metric, ROLE, TableSchema, VECTOR_TYPE};
 
 /// The version of the manifest's form that this program writes and reads.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
+
+/// Bytes that a manifest may have, which are some hundred for each part.
+pub(super) const LARGEST: u64 = 256 << 20;
+
+/// What a manifest calls this program.
+pub(super) const TOOL: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
 /// The content of a table's folder.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Version of this file's form.
     pub format: u32,
@@ -29,7 +37,8 @@ pub struct Manifest {
 }
 
 /// One partition: one folder of Parquet files.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Partition {
     /// The partition's name; none for rows that belong to no partition.
     pub name: Option<String>,
@@ -50,7 +59,8 @@ pub struct Partition {
 }
 
 /// A column, for people.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Name.
     pub name: String,
@@ -65,7 +75,8 @@ pub struct Column {
 }
 
 /// One file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PartFile {
     /// Name within the partition's folder.
     pub name: String,
@@ -73,6 +84,9 @@ pub struct PartFile {
     pub rows: u64,
     /// Size in bytes.
     pub bytes: u64,
+    /// The checksum of its rows, which `docs/verify.md` defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
 }
 
 impl Manifest {
@@ -80,7 +94,7 @@ impl Manifest {
     pub fn new(table: &str) -> Self {
         Manifest {
             format: FORMAT,
-            tool: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
             table: table.to_owned(),
             partitions: Vec::new(),
         }
@@ -90,19 +104,16 @@ impl Manifest {
     ///
     /// # Errors
     /// When it is ours but damaged, of a newer form, or names files outside the folder.
-    pub fn read(folder: &Path) -> Result<Option<Manifest>> {
+    pub fn read(folder: &Place) -> Result<Option<Manifest>> {
         let path = folder.join(MANIFEST);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(disk::io_error("read the manifest", &path, error)),
-        };
-        let Ok(value) = serde_json::from_slice::<serde_json::Value>(&text) else {
+        let Some(text) = path.read(LARGEST)? else { return Ok(None) };
+        let Ok(value) = serde_json::from_slice::<Value>(&text) else {
             return Err(Error::source("The manifest is not valid JSON")
-                .at(path.display())
+                .at(&path)
                 .help("it is damaged, or another program's; move it away"));
         };
-        if !value["tool"].as_str().is_some_and(|tool| tool.starts_with(env!("CARGO_PKG_NAME"))) {
+        // That of a dump is of another kind.
+        if !is_ours(&value) || !value["kind"].is_null() {
             return Ok(None);
         }
         if value["format"] != FORMAT {
@@ -111,13 +122,12 @@ impl Manifest {
                 value["format"],
                 env!("CARGO_PKG_NAME")
             ))
-            .at(path.display())
+            .at(&path)
             .help("use the version that wrote it, or a later one"));
         }
-        let manifest = Manifest::deserialize(value).map_err(|error| {
-            Error::source("The manifest is damaged").because(error).at(path.display())
-        })?;
-        manifest.check_names().map_err(|error| error.at(path.display()))?;
+        let manifest = Manifest::deserialize(value)
+            .map_err(|error| Error::source("The manifest is damaged").because(error).at(&path))?;
+        manifest.check_names().map_err(|error| error.at(&path))?;
         Ok(Some(manifest))
     }
 
@@ -125,11 +135,11 @@ impl Manifest {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, folder: &Place) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::internal("The manifest does not serialise").because(error))?;
         text.push(b'\n');
-        disk::replace(&folder.join(MANIFEST), &text)
+        folder.join(MANIFEST).replace(&text)
     }
 
     /// The entry of a partition's folder.
@@ -144,26 +154,42 @@ impl Manifest {
         self.partitions.sort_by(|a, b| a.folder.cmp(&b.folder));
     }
 
-    /// Whoever edits a manifest must not make us read or remove files elsewhere.
     fn check_names(&self) -> Result<()> {
-        let names = self.partitions.iter().flat_map(|partition| {
-            let files = partition.files.iter().map(|file| file.name.as_str());
-            std::iter::once(partition.folder.as_str()).chain(files)
-        });
-        for name in names {
-            let mut components = Path::new(name).components();
-            let plain = matches!(
-                (components.next(), components.next()),
-                (Some(Component::Normal(_)), None)
-            );
-            if !plain || name.ends_with('/') {
-                return Err(Error::source(format!(
-                    "The manifest names `{name}`, which is not a plain file or folder name"
-                )));
-            }
-        }
-        Ok(())
+        self.partitions.iter().try_for_each(Partition::check_names)
     }
+}
+
+impl Partition {
+    /// Whoever edits a manifest must not make us read or remove files elsewhere.
+    pub(super) fn check_names(&self) -> Result<()> {
+        check_name(&self.folder)?;
+        self.files.iter().try_for_each(|file| check_name(&file.name))
+    }
+}
+
+/// True when this program, in any version, wrote a manifest.
+pub(super) fn is_ours(manifest: &Value) -> bool {
+    manifest["tool"].as_str().is_some_and(|tool| tool.starts_with(env!("CARGO_PKG_NAME")))
+}
+
+/// Refuses a name that is more than that of one file or folder.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let mut components = Path::new(name).components();
+    let plain =
+        matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+    if plain && !name.ends_with('/') {
+        return Ok(());
+    }
+    Err(Error::source(format!(
+        "The manifest names `{name}`, which is not a plain file or folder name"
+    )))
+}
+
+/// The time, as manifests have it.
+pub(super) fn now() -> Result<String> {
+    let now = OffsetDateTime::now_utc().replace_nanosecond(0).ok();
+    let now = now.and_then(|now| now.format(&Rfc3339).ok());
+    now.ok_or_else(|| Error::internal("The clock's time has no date"))
 }
 
 /// The columns of a schema, for people.
@@ -188,14 +214,14 @@ mod tests {
 
     fn read_text(text: &str) -> Result<Option<Manifest>> {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(MANIFEST), text).unwrap();
-        Manifest::read(dir.path())
+        std::fs::write(dir.path().join(MANIFEST), text).unwrap();
+        Manifest::read(&Place::Local(dir.path().into()))
     }
 
     #[test]
     fn another_programs_manifest_is_not_ours() {
         assert!(read_text(r#"{"tool": "other", "format": 7}"#).unwrap().is_none());
-        assert!(Manifest::read(Path::new("/nowhere")).unwrap().is_none());
+        assert!(Manifest::read(&Place::Local("/nowhere".into())).unwrap().is_none());
     }
 
     #[test]
@@ -219,7 +245,7 @@ mod tests {
                 created: String::new(),
                 rows: 0,
                 schema: Vec::new(),
-                files: vec![PartFile { name: name.to_owned(), rows: 0, bytes: 0 }],
+                files: vec![PartFile { name: name.to_owned(), rows: 0, bytes: 0, checksum: None }],
             });
             let text = serde_json::to_string(&manifest).unwrap();
             assert!(read_text(&text).unwrap_err().to_string().contains("not a plain"), "{name}");

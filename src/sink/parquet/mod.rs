@@ -2,6 +2,7 @@
 //!
 //! docs/formats/parquet.md describes what lies on the disk.
 
+pub mod dump;
 mod error;
 mod folder;
 pub mod manifest;
@@ -9,9 +10,9 @@ mod part;
 pub mod properties;
 mod read_back;
 mod resume;
+pub mod sums;
 mod table;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, SchemaRef};
@@ -21,13 +22,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
-use crate::sink::files::disk;
-use crate::sink::files::names::folder_of;
+use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
-    Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
-    TableToWrite, TableWriter, TargetPlan,
+    Decision, Earlier, Granularity, IdRules, Mode, Publish, ReadBack, Sink, SinkContext,
+    SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
+use crate::store::{Place, Storage, Stores};
 use crate::table::RowRules;
+use crate::words::count;
+use dump::{Dump, Dumped};
 use folder::{Content, Folder, count_rows, footer};
 use manifest::Manifest;
 use resume::Memo;
@@ -36,15 +39,26 @@ use resume::Memo;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The folder.
-    pub dir: PathBuf,
+    /// The folder; or a place in an object store, like `s3://bucket/folder`.
+    pub dir: String,
     /// What happens to a table that is there already (default: overwrite).
     #[serde(default = "default_mode")]
     pub mode: Mode,
     /// How the files are compressed (default: zstd).
     #[serde(default)]
     pub compression: Compression,
+    /// True to make a dump: when all tables are there and counted, a `manifest.json` in `dir` lists
+    /// them. Each run needs a folder of its own.
+    #[serde(default)]
+    pub dump: bool,
+    /// Options of the object store that `dir` is in, like `aws_region`, beside what the environment
+    /// says (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
+    #[serde(default, skip_serializing_if = "Storage::is_empty")]
+    pub storage: Storage,
 }
+
+/// What all tables of a dump are published as.
+const DUMP: &str = "dump";
 
 fn default_mode() -> Mode {
     Mode::Overwrite
@@ -64,12 +78,26 @@ pub enum Compression {
 }
 
 impl SinkFactory for Config {
-    fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
-        if self.dir.as_os_str().is_empty() {
+    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
+        if self.dir.is_empty() {
             return Err(Error::config("The Parquet sink's `dir` is empty")
                 .help("name the folder that the files go to"));
         }
-        Ok(Box::new(Parquet { config: self.clone(), manifest_lock: Arc::default() }))
+        if self.dump && self.mode != Mode::Overwrite {
+            return Err(Error::config(
+                "A dump adds to nothing: `mode` and `dump` exclude each other",
+            )
+            .help("leave out sink.parquet.mode"));
+        }
+        let stores = Stores::new(self.storage.clone());
+        stores.check("the Parquet sink's `dir`", &[&self.dir])?;
+        Ok(Box::new(Parquet {
+            config: self.clone(),
+            dir: stores.place(&self.dir)?,
+            dry_run: cx.dry_run,
+            manifest_lock: Arc::default(),
+            dumped: Mutex::default(),
+        }))
     }
 
     fn place(&self) -> String {
@@ -79,7 +107,12 @@ impl SinkFactory for Config {
 
 struct Parquet {
     config: Config,
+    dir: Place,
+    /// True when nothing will be written.
+    dry_run: bool,
     manifest_lock: Arc<Mutex<()>>,
+    /// The tables of the dump that is made.
+    dumped: Mutex<Vec<Dumped>>,
 }
 
 #[async_trait]
@@ -90,23 +123,63 @@ impl Sink for Parquet {
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let folder = self.folder(table)?;
-        let target = folder.path().display().to_string();
+        let target = folder.path().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
-        let (decision, rows_before) = blocking(move || decide(mode, &folder, &schema)).await?;
+        let (dir, dry_run) = (self.dir.clone(), self.dry_run);
+        let ((decision, rows_before), notes) = blocking(move || {
+            let notes = match in_dump(&dir)? {
+                Some(error) if !dry_run => return Err(error),
+                Some(_) => {
+                    vec!["there is a dump in this folder already: no run writes to it".to_owned()]
+                }
+                None => Vec::new(),
+            };
+            Ok((decide(mode, &folder, &schema)?, notes))
+        })
+        .await?;
         Ok(TargetPlan {
             target,
             decision,
             rows_before: Some(rows_before),
-            notes: Vec::new(),
+            notes,
             ids: IdRules::default(),
             rows: RowRules::default(),
-            publish: None,
+            publish: self.config.dump.then(|| Publish {
+                what: DUMP.to_owned(),
+                from: format!("folder {}, which has no {MANIFEST} yet", self.dir),
+                run: String::new(),
+            }),
         })
+    }
+
+    async fn publish(&self, _: &str, rows: u64) -> Result<()> {
+        let dumped = self.dumped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let dir = self.dir.clone();
+        blocking(move || {
+            let dump = Dump::of(&dumped)?;
+            if dump.rows != rows {
+                return Err(Error::differ(format!(
+                    "{} rows were written, their manifests list {}",
+                    count(rows),
+                    count(dump.rows)
+                ))
+                .at(dir));
+            }
+            dump.write(&dir)?;
+            tracing::info!("The dump is complete: {}", dir.join(MANIFEST));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_back_waiting(&self, table: &TableToWrite) -> Result<ReadBack> {
+        self.read_back(table).await
     }
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {
         let folder = self.folder(table)?;
-        blocking(move || read_back::read_back(&folder)).await
+        let storage = self.config.storage.clone();
+        blocking(move || read_back::read_back(&folder, storage)).await
     }
 
     fn granularity(&self) -> Granularity {
@@ -135,6 +208,8 @@ impl Sink for Parquet {
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         let folder = self.folder(table)?;
+        let dumped = Dumped { folder: folder.clone(), table: table.clone() };
+        self.dumped.lock().unwrap_or_else(PoisonError::into_inner).push(dumped);
         let properties = properties::properties(table, self.config.compression)
             .map_err(|error| Error::target("Parquet can't hold these columns").because(error))?;
         let (mode, table, decision) = (self.config.mode, table.clone(), plan.decision);
@@ -159,12 +234,12 @@ impl Sink for Parquet {
             let (now, rows_before) = decide(mode, &folder, table.schema.arrow())?;
             if now != decision || decision == Decision::Skip {
                 return Err(Error::target("The target changed since the plan was made")
-                    .at(folder.path().display())
+                    .at(folder.path())
                     .help("make sure that nothing else writes there, then run again"));
             }
             let path = folder.path();
-            std::fs::create_dir_all(&path)
-                .map_err(|error| disk::io_error("create the folder", &path, error))?;
+            path.make_folder()?;
+            let content = folder.look()?;
             {
                 // From now on what counts is what a manifest lists: parts that become visible just
                 // before a crash are not taken for the table.
@@ -173,11 +248,8 @@ impl Sink for Parquet {
                     Manifest::new(&table.collection).write(&folder.table)?;
                 }
             }
-            let content = folder.look()?;
             for name in &content.stale {
-                let stale = path.join(name);
-                std::fs::remove_file(&stale)
-                    .map_err(|error| disk::io_error("remove the unfinished part", &stale, error))?;
+                path.join(name).remove()?;
             }
             let Content { listed, unlisted, next_part, .. } = content;
             let listed = listed.map(|partition| partition.files).unwrap_or_default();
@@ -199,9 +271,21 @@ impl Sink for Parquet {
 
 impl Parquet {
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
-        let dir = folder_of(&self.config.dir, table.database.as_deref())?;
+        let dir = match &table.database {
+            Some(database) => self.dir.join(&encode(database)?),
+            None => self.dir.clone(),
+        };
         Folder::of(&dir, &table.collection, table.part.partition())
     }
+}
+
+/// The error of writing to a folder that holds a dump: what it lists must stay as it is.
+fn in_dump(dir: &Place) -> Result<Option<Error>> {
+    Ok(Dump::read(dir)?.map(|dump| {
+        Error::config("There is a dump in this folder already")
+            .at(format!("{dir}, complete since {}", dump.created))
+            .help("name another folder, or remove this one")
+    }))
 }
 
 /// What happens to the partition, and the rows that it holds now. Reads only.
@@ -213,22 +297,22 @@ fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, 
             "{} files, {first} for one, are parts that no manifest lists",
             unlisted.len()
         ))
-        .at(path.display())
+        .at(&path)
         .help("a run that was cut off may have left them, so they may be incomplete; remove them, or use `mode: overwrite`"));
     }
     match (listed, mode) {
         (None, Mode::Overwrite) if !unlisted.is_empty() => {
             // Whatever these files are worth, they are about to go.
             let rows = unlisted.iter().filter_map(|name| footer(&path.join(name)).ok());
-            Ok((Decision::Overwrite, rows.map(|(_, rows)| rows).sum()))
+            Ok((Decision::Overwrite, rows.map(|footer| footer.rows).sum()))
         }
         (None, _) => Ok((Decision::Create, 0)),
         (Some(partition), Mode::Skip) => Ok((Decision::Skip, partition.rows)),
         (Some(partition), Mode::Overwrite) => Ok((Decision::Overwrite, partition.rows)),
         (Some(partition), Mode::Append) => {
             if let Some(file) = partition.files.first() {
-                same_columns(&footer(&path.join(&file.name))?.0, schema)
-                    .map_err(|error| error.at(path.display()))?;
+                same_columns(&footer(&path.join(&file.name))?.schema, schema)
+                    .map_err(|error| error.at(&path))?;
             }
             Ok((Decision::Append, count_rows(&path, &partition)?))
         }

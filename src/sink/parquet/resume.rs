@@ -1,14 +1,12 @@
 //! A table that an interrupted run began: its finished parts are kept.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::flow::SplitProgress;
 use crate::sink::Earlier;
-use crate::sink::files::disk::io_error;
 use crate::sink::parquet::folder::{Folder, Part, footer};
 use crate::sink::parquet::manifest::PartFile;
 
@@ -39,29 +37,40 @@ pub fn finished_parts(folder: &Folder, earlier: &Earlier) -> Result<Vec<Option<F
     let numbers = memo.first_part..;
     let parts =
         numbers.zip(&earlier.splits).map(|(number, split)| part(folder, number, &split.progress));
-    Ok(parts.collect())
+    parts.collect()
 }
 
-fn part(folder: &Folder, number: u64, split: &SplitProgress) -> Option<Finished> {
+fn part(folder: &Folder, number: u64, split: &SplitProgress) -> Result<Option<Finished>> {
     if !split.finished {
-        return None;
+        return Ok(None);
     }
     let rows = split.totals.rows_transformed();
     if rows == 0 {
-        return Some(Finished::Empty);
+        return Ok(Some(Finished::Empty));
     }
-    let hidden = folder.path().join(Part::Finished.name(number));
     let name = Part::Complete.name(number);
+    let mut names = vec![folder.finished(number), name.clone()];
     // A run that was cut off while it completed the table had begun to rename.
-    [hidden, folder.path().join(&name)].iter().find_map(|path| {
-        let bytes = fs::metadata(path).ok()?.len();
-        let (_, there) = footer(path).ok().filter(|(_, there)| *there == rows)?;
-        Some(Finished::Part(number, PartFile { name: name.clone(), rows: there, bytes }))
-    })
+    names.dedup();
+    for place in names.iter().map(|name| folder.path().join(name)) {
+        if place.facts()?.is_none() {
+            continue;
+        }
+        match footer(&place) {
+            Ok(there) if there.rows == rows => {
+                let (bytes, checksum) = (there.bytes, there.checksum);
+                return Ok(Some(Finished::Part(number, PartFile { name, rows, bytes, checksum })));
+            }
+            // What a disk holds half is written again. A store holds nothing half: it did not answer.
+            Err(error) if !place.shows_unfinished() => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Opens the folder as it was left: what was there before, and the finished parts by their numbers.
-/// All other hidden files go.
+/// All other parts that are not the table's go.
 pub fn go_on(folder: &Folder, earlier: &Earlier) -> Result<(Memo, BTreeMap<u64, PartFile>)> {
     let mut finished = BTreeMap::new();
     for part in finished_parts(folder, earlier)?.into_iter().flatten() {
@@ -69,16 +78,12 @@ pub fn go_on(folder: &Folder, earlier: &Earlier) -> Result<(Memo, BTreeMap<u64, 
             finished.insert(number, file);
         }
     }
+    let memo: Memo = earlier.memo()?;
+    let kept: HashSet<_> = finished.keys().map(|number| folder.finished(*number)).collect();
     for name in folder.look()?.stale {
-        let kept = matches!(
-            Part::parse(&name),
-            Some((number, Part::Finished)) if finished.contains_key(&number)
-        );
-        if !kept {
-            let stale = folder.path().join(name);
-            fs::remove_file(&stale)
-                .map_err(|error| io_error("remove the unfinished part", &stale, error))?;
+        if !kept.contains(&name) && !memo.replaced.contains(&name) {
+            folder.path().join(&name).remove()?;
         }
     }
-    Ok((earlier.memo()?, finished))
+    Ok((memo, finished))
 }

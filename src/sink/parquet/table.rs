@@ -1,20 +1,16 @@
 //! An open table: its splits become parts, its completion makes them visible all at once.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use parquet::file::properties::WriterProperties;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
 use crate::flow::{Batch, blocking};
-use crate::sink::files::disk::{io_error, sync_folder};
 use crate::sink::parquet::folder::{Folder, Part, count_rows};
-use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns};
+use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns, now};
 use crate::sink::parquet::part::{FinishedPart, PartWriter};
 use crate::sink::parquet::resume::Memo;
 use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
@@ -60,7 +56,7 @@ impl TableWriter for Table {
 impl Open {
     fn create_part(&self, number: u64) -> Result<PartWriter> {
         let (schema, properties) = (&self.table.schema, self.properties.clone());
-        PartWriter::create(&self.folder.path(), number, schema, properties)
+        PartWriter::create(&self.folder, number, schema, properties)
     }
 
     fn add(&self, part: FinishedPart) {
@@ -79,42 +75,26 @@ impl Open {
         }
         let path = self.folder.path();
         for number in parts.keys() {
-            let [from, to] =
-                [Part::Finished, Part::Complete].map(|part| path.join(part.name(*number)));
-            match fs::rename(from, &to) {
-                // An interrupted run came as far as this.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && to.exists() => {}
-                done => {
-                    done.map_err(|error| io_error("rename the finished part", &to, error))?;
-                }
-            }
+            path.show(&self.folder.finished(*number), &Part::Complete.name(*number))?;
         }
-        sync_folder(&path)?;
+        path.make_durable()?;
         let files: Vec<_> = self.memo.kept.iter().cloned().chain(parts.into_values()).collect();
         let partition = self.partition(files)?;
         let rows_after = count_rows(&path, &partition)?;
         self.list(partition)?;
         for name in &self.memo.replaced {
-            let old = path.join(name);
-            match fs::remove_file(&old) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io_error("remove the replaced part", &old, error));
-                }
-                _ => {}
-            }
+            path.join(name).remove()?;
         }
         Ok(Completion { rows_before: self.memo.rows_before, rows_after })
     }
 
     fn partition(&self, files: Vec<PartFile>) -> Result<Partition> {
-        let now = OffsetDateTime::now_utc().replace_nanosecond(0).ok();
-        let created = now.and_then(|now| now.format(&Rfc3339).ok());
         Ok(Partition {
             name: self.table.part.partition().map(str::to_owned),
             folder: self.folder.partition.clone(),
             source: self.table.name.clone(),
             metric: self.table.metric,
-            created: created.ok_or_else(|| Error::internal("The clock's time has no date"))?,
+            created: now()?,
             rows: files.iter().map(|file| file.rows).sum(),
             schema: columns(&self.table.schema),
             files,

@@ -13,6 +13,7 @@ use super::{Milvus, Source};
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
 use crate::milvus::v2::Client;
+use crate::source::choice::split_database;
 use crate::source::{Columns, Fingerprint, SourceTable};
 use crate::table::Split;
 use crate::words::suggest;
@@ -127,12 +128,20 @@ fn place<'a>(
 /// A table of one database as one among those of all.
 fn of_all(database: &str, mut table: SourceTable) -> SourceTable {
     table.name = format!("{database}/{}", table.name);
-    table.database = Some(database.to_owned());
+    // A new name may be one in another database.
+    let (other, collection) = split_database(&table.collection);
+    table.database = Some(other.unwrap_or_else(|| database.to_owned()));
+    table.collection = collection;
     if let Some(renaming) = &mut table.renaming {
         renaming.collection = format!("{database}/{}", renaming.collection);
         renaming.partition = renaming.partition.take().map(|key| format!("{database}/{key}"));
     }
     table
+}
+
+/// The database that a table is read from.
+fn database_of(table: &SourceTable) -> Option<&str> {
+    table.name.split_once('/').map(|(database, _)| database)
 }
 
 #[async_trait]
@@ -169,7 +178,7 @@ impl Source for Several {
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
-        self.of(table.database.as_deref())?.fingerprint(table).await
+        self.of(database_of(table))?.fingerprint(table).await
     }
 
     fn resume(&self, splits: &[Split]) -> Result<()> {
@@ -186,7 +195,7 @@ impl Source for Several {
         columns: Columns,
         cx: &ReadContext,
     ) -> Result<BatchStream> {
-        self.of(table.database.as_deref())?.open(table, split, from_row, columns, cx)
+        self.of(database_of(table))?.open(table, split, from_row, columns, cx)
     }
 
     async fn fewer_rows(
@@ -195,6 +204,6 @@ impl Source for Several {
         split: &Split,
         came: u64,
     ) -> Result<Option<String>> {
-        self.of(table.database.as_deref())?.fewer_rows(table, split, came).await
+        self.of(database_of(table))?.fewer_rows(table, split, came).await
     }
 }

@@ -2,7 +2,6 @@
 
 use arrow_array::Array;
 
-use super::probe::key_schema;
 use super::tables::Location;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
@@ -31,7 +30,7 @@ pub(super) async fn explain(
         ))
         .help("writes to the source must rest while it is read; run again when they do"));
     }
-    let schema = key_schema(&scan);
+    let schema = scan.key_schema();
     let (mut shown, mut behind_them) = (0, 0);
     loop {
         let page = client.page(&scan, &range, &schema, MAX_PAGE).await?;

@@ -3,7 +3,6 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::middle::middle;
-use super::probe::first_key;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::keys::{Key, KeyRange};
@@ -11,6 +10,9 @@ use crate::milvus::v2::page::Scan;
 
 /// Counts asked for at once.
 const AT_ONCE: usize = 8;
+
+/// Lengths of stretches that are tried first, as powers of two.
+const LENGTHS: [u32; 8] = [16, 18, 20, 23, 26, 32, 42, 52];
 
 /// How often a stretch is halved. Keys that are numbers take 64 times at most, texts about seven for
 /// each character in which they differ; a stretch that is still too large then, because most of its
@@ -37,7 +39,7 @@ pub(super) async fn divide(
     rows: u64,
     most: u64,
 ) -> Result<Vec<(KeyRange, u64)>> {
-    let mut pieces = vec![Piece { range: KeyRange::default(), rows, in_vain: 0 }];
+    let mut pieces = begin(client, scan, rows).await?;
     for _ in 0..HALVINGS {
         let is_small = |p: &Piece| p.rows <= most || middle(&p.range, scan.texts).is_none();
         if pieces.iter().all(is_small) {
@@ -49,6 +51,36 @@ pub(super) async fn divide(
     }
     let pieces = pieces.into_iter().map(|piece| (piece.range, piece.rows));
     Ok(join(pieces.collect(), most))
+}
+
+/// The first stretches. Keys that are numbers are mostly close together, and halving all numbers there
+/// are would take some forty counts, one after the other, to get near them: so a few lengths, counted
+/// from the first key on, are tried at once.
+async fn begin(client: &Client, scan: &Scan, rows: u64) -> Result<Vec<Piece>> {
+    let whole = KeyRange::default();
+    let Some(Key::Number(first)) = client.first_key(scan, &whole).await? else {
+        return Ok(vec![Piece { range: whole, rows, in_vain: 0 }]);
+    };
+    let ends = LENGTHS.iter().filter_map(|bits| first.checked_add((1 << bits) - 1));
+    let keys: Vec<_> = ends.map(Key::Number).collect();
+    let ranges = keys.into_iter().map(|key| whole.until(key));
+    let counts = ranges.map(|range| async {
+        let count = client.count_in(scan, &range).await?;
+        Ok::<_, Error>((range, count))
+    });
+    let counts: Vec<_> = stream::iter(counts).buffered(AT_ONCE).try_collect().await?;
+    let (mut pieces, mut rest, mut before) = (Vec::new(), whole, 0);
+    for (range, count) in counts {
+        let (Some(end), Some(here)) = (range.up_to, count.checked_sub(before)) else {
+            return Err(changed());
+        };
+        pieces.push(Piece { range: rest.until(end.clone()), rows: here, in_vain: 0 });
+        (rest, before) = (rest.behind(end), count);
+    }
+    let rows = rows.checked_sub(before).ok_or_else(changed)?;
+    pieces.push(Piece { range: rest, rows, in_vain: 0 });
+    pieces.retain(|piece| piece.rows > 0);
+    Ok(pieces)
 }
 
 async fn halve(client: &Client, scan: &Scan, piece: Piece, most: u64) -> Result<Vec<Piece>> {
@@ -63,8 +95,7 @@ async fn halve(client: &Client, scan: &Scan, piece: Piece, most: u64) -> Result<
     let (lower, upper) = (range.until(key.clone()), range.behind(key));
     let below = client.count_in(scan, &lower).await?;
     let Some(above) = rows.checked_sub(below) else {
-        return Err(Error::source("Rows came while they were counted")
-            .help("writes to the source must rest while it is read; run again when they do"));
+        return Err(changed());
     };
     let in_vain = if below == 0 || above == 0 { in_vain + 1 } else { 0 };
     let half = |range, rows| Piece { range, rows, in_vain };
@@ -75,7 +106,9 @@ async fn halve(client: &Client, scan: &Scan, piece: Piece, most: u64) -> Result<
 /// where they all do: halving would go through a common beginning character by character. It has
 /// the same rows.
 async fn narrow(client: &Client, scan: &Scan, range: KeyRange, rows: u64) -> Result<KeyRange> {
-    let Some(Key::Text(first)) = first_key(client, scan, &range).await? else { return Ok(range) };
+    let Some(Key::Text(first)) = client.first_key(scan, &range).await? else {
+        return Ok(range);
+    };
     let ends: Vec<usize> = first.char_indices().map(|(at, c)| at + c.len_utf8()).collect();
     let mut narrowed = range;
     // The first key without its end is before it, and no key is between.
@@ -103,6 +136,11 @@ async fn narrow(client: &Client, scan: &Scan, range: KeyRange, rows: u64) -> Res
         }
     }
     Ok(narrowed)
+}
+
+fn changed() -> Error {
+    Error::source("Rows came or went while they were counted")
+        .help("writes to the source must rest while it is read; run again when they do")
 }
 
 /// Joins neighbours that are small together: halving leaves many that are half as large as they

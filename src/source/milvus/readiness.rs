@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::field::is_vector;
+use crate::milvus::v2::freshness::Freshness;
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::load::Loaded;
 use crate::milvus::v2::page::Scan;
@@ -116,7 +117,10 @@ impl Readiness {
     /// several moments, so nobody knows which of these rows they had.
     pub async fn tell_of_changes(&self, client: &Client) {
         let read = std::mem::take(&mut *self.reads());
-        for (table, (scan, planned)) in read.into_iter().filter(|(_, (scan, _))| scan.moment == 0) {
+        let may_change = |(_, (scan, _)): &(_, (Scan, u64))| !scan.freshness.is_one_moment();
+        for (table, (scan, planned)) in read.into_iter().filter(may_change) {
+            // As it is now.
+            let scan = Scan { freshness: Freshness::Now, ..scan };
             // What can't be asked any more was told by whatever ended the run.
             let Ok(now) = client.count_in(&scan, &KeyRange::default()).await else { continue };
             if now != planned {

@@ -16,6 +16,7 @@ use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD};
 use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, is_vector, type_words};
+use crate::milvus::v2::freshness::Freshness;
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::page::{MAX_PAGE, Scan};
 use crate::milvus::v2::proto::schema::FieldSchema;
@@ -87,10 +88,10 @@ pub(super) async fn table(
         key: schema.id().name().clone(),
         texts: *schema.id().data_type() == DataType::Utf8,
         filter: config.filter.clone(),
-        moment: 0,
+        freshness: Freshness::Now,
     };
     let (rows, pieces) = if loaded {
-        scan.moment = client.moment(&scan).await?;
+        scan.freshness = client.freshness(&scan).await?;
         let rows = client.count_in(&scan, &KeyRange::default()).await?;
         let bytes = split_bytes(rows.saturating_mul(row_bytes));
         let most = (bytes / row_bytes.max(1)).clamp(MAX_PAGE as u64, (rows / SPLITS).max(LARGE));
@@ -107,7 +108,7 @@ pub(super) async fn table(
             "it was not loaded: it is loaded while it is read, and released afterwards".to_owned(),
         );
     }
-    if loaded && scan.moment == 0 {
+    if loaded && !scan.freshness.is_one_moment() {
         notes.push(
             "the server can't show one moment of it: writes to it must rest while it is read"
                 .to_owned(),

@@ -35,6 +35,12 @@ impl<'a> Unfit<'a> {
         Unfit { path, first_row, rows: BTreeMap::new() }
     }
 
+    /// Leaves out the first rows of the batch.
+    pub fn pass_over(&mut self, rows: usize) {
+        let kept = self.rows.split_off(&rows).into_iter();
+        self.rows = kept.map(|(row, misfit)| (row - rows, misfit)).collect();
+    }
+
     fn add(&mut self, row: usize, field: &FieldRef, what: impl FnOnce() -> String) {
         let is_known = |misfit: &Misfit| misfit.lost.contains(field.name());
         if self.rows.get(&row).is_some_and(is_known) {

@@ -1,19 +1,18 @@
 //! What is inside a Parquet file or a folder of them.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
 use arrow::compute::concat_batches;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::{ChunkReader, Length};
 
 use crate::error::Result;
 use crate::flow::blocking;
+use crate::sink::parquet::sums::SUMS;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
-use crate::source::parquet::footer::{self, damaged};
+use crate::source::parquet::footer::{self, unreadable};
 use crate::source::parquet::layout::Layout;
 use crate::source::parquet::paths::{self, Found};
 use crate::source::parquet::{Config, tables};
+use crate::store::{Place, Reader, Stores};
 use crate::table::Role;
 use crate::words;
 
@@ -22,27 +21,29 @@ use crate::words;
 /// # Errors
 /// When it is, but can't be read.
 pub async fn inspect(place: &str) -> Result<Option<Inspection>> {
-    let path = PathBuf::from(place);
+    let place = place.to_owned();
     blocking(move || {
-        if path.is_dir() {
-            let found = paths::find_in(&path)?;
-            return if found.is_empty() { Ok(None) } else { folder(&path, found).map(Some) };
+        let place = Stores::default().place(&place)?;
+        match place.facts()? {
+            Some(facts) if facts.is_folder => {
+                let found = paths::find_in(&place)?;
+                if found.is_empty() { Ok(None) } else { folder(&place, found).map(Some) }
+            }
+            Some(_) if looks_like_parquet(&place) => file(&place).map(Some),
+            _ => Ok(None),
         }
-        if path.is_file() && looks_like_parquet(&path) { file(&path).map(Some) } else { Ok(None) }
     })
     .await
 }
 
-fn looks_like_parquet(path: &Path) -> bool {
-    let mut mark = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut mark));
-    (read.is_ok() && mark.starts_with(b"PAR"))
-        || path.extension().is_some_and(|extension| extension == "parquet")
+fn looks_like_parquet(place: &Place) -> bool {
+    let is_marked = |file: Reader| file.get_bytes(0, 3).is_ok_and(|mark| mark == b"PAR"[..]);
+    place.open().is_ok_and(is_marked) || place.name().is_some_and(|name| name.ends_with(".parquet"))
 }
 
-fn file(path: &Path) -> Result<Inspection> {
+fn file(path: &Place) -> Result<Inspection> {
     let (handle, footer) = footer::open(path)?;
-    let bytes = handle.metadata().map(|meta| meta.len()).unwrap_or(0);
+    let bytes = handle.len();
     let meta = footer.metadata();
     let mut facts = vec![
         ("size".to_owned(), words::bytes(bytes as f64)),
@@ -53,8 +54,9 @@ fn file(path: &Path) -> Result<Inspection> {
         facts.push(("written by".to_owned(), writer.to_owned()));
     }
     for note in meta.file_metadata().key_value_metadata().into_iter().flatten() {
-        // The encoded schema is for programs.
-        if let (true, Some(value)) = (note.key.starts_with("vecpipe."), &note.value) {
+        // The encoded schema and the checksums are for programs.
+        let for_people = note.key.starts_with("vecpipe.") && note.key != SUMS;
+        if let (true, Some(value)) = (for_people, &note.value) {
             facts.push((note.key.replace("vecpipe.", ""), value.clone()));
         }
     }
@@ -68,7 +70,7 @@ fn file(path: &Path) -> Result<Inspection> {
         }
     }
     Ok(Inspection {
-        title: format!("Parquet file {}", path.display()),
+        title: format!("Parquet file {}", path),
         facts,
         sections: vec![columns(&footer)],
         first_rows: first_rows(path, handle, footer)?,
@@ -97,23 +99,24 @@ fn columns(footer: &ArrowReaderMetadata) -> Section {
 }
 
 fn first_rows(
-    path: &Path,
-    handle: File,
+    path: &Place,
+    handle: Reader,
     footer: ArrowReaderMetadata,
 ) -> Result<Option<arrow_array::RecordBatch>> {
     let schema = footer.schema().clone();
-    let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer)
+    let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), footer)
         .with_batch_size(FIRST_ROWS)
         .with_limit(FIRST_ROWS)
         .build()
-        .map_err(|error| damaged(path, error))?
+        .map_err(|error| unreadable(&handle, path, error))?
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| damaged(path, error))?;
-    let rows = concat_batches(&schema, &batches).map_err(|error| damaged(path, error))?;
+        .map_err(|error| unreadable(&handle, path, error))?;
+    let rows =
+        concat_batches(&schema, &batches).map_err(|error| unreadable(&handle, path, error))?;
     Ok((rows.num_rows() > 0).then_some(rows))
 }
 
-fn folder(path: &Path, found: Vec<Found>) -> Result<Inspection> {
+fn folder(path: &Place, found: Vec<Found>) -> Result<Inspection> {
     let first = found[0].files[0].path.clone();
     let (mut rows, mut total, mut files) = (Vec::new(), 0, 0);
     for found in found {
@@ -133,7 +136,7 @@ fn folder(path: &Path, found: Vec<Found>) -> Result<Inspection> {
     }
     let (handle, footer) = footer::open(&first)?;
     Ok(Inspection {
-        title: format!("Parquet folder {}", path.display()),
+        title: format!("Parquet folder {}", path),
         facts: vec![
             ("tables".to_owned(), words::count(rows.len() as u64)),
             ("rows".to_owned(), words::count(total)),

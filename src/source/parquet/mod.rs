@@ -1,12 +1,17 @@
 //! Parquet files with a list column of vectors.
 
+mod chosen;
 mod convert;
 mod footer;
 mod inspect;
 mod layout;
 mod paths;
 mod read;
+mod sums;
 mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -14,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::source::choice::Collections;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
+use crate::store::{Storage, Stores};
 use crate::table::{Metric, Place, Split};
 
 pub use inspect::inspect;
@@ -24,8 +31,23 @@ pub use inspect::inspect;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Files, folders, or patterns like `data/*.parquet`.
+    /// Files, folders, or patterns like `data/*.parquet`; or places in an object store, like
+    /// `s3://bucket/folder`.
     pub paths: Vec<String>,
+    /// True to read dumps only: a folder without the manifest of one is refused.
+    #[serde(default)]
+    pub dump: bool,
+    /// Databases of a dump to read (default: all).
+    #[serde(default)]
+    pub databases: Option<Vec<String>>,
+    /// Of tables that manifests list: collections to read, each with its partitions (none named:
+    /// all). Those of a dump are written `database/collection`.
+    #[serde(default)]
+    pub collections: Option<Collections>,
+    /// Of tables that manifests list: other names at the target, of a collection (`old: new`), or of
+    /// a partition (`collection/old: new`). In a dump both names may begin with a database.
+    #[serde(default)]
+    pub rename: BTreeMap<String, String>,
     /// Name of the id column. Left out: the one marked so by vecpipe, else `id`, `ids` or `pk`,
     /// else the rows are numbered from 0.
     #[serde(default)]
@@ -36,6 +58,10 @@ pub struct Config {
     /// The metric of the vectors, for the index at the target.
     #[serde(default)]
     pub metric: Option<Metric>,
+    /// Options of the object store that `paths` are in, like `aws_region`, beside what the environment
+    /// says (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
+    #[serde(default, skip_serializing_if = "Storage::is_empty")]
+    pub storage: Storage,
 }
 
 impl SourceFactory for Config {
@@ -44,16 +70,25 @@ impl SourceFactory for Config {
             return Err(Error::config("source.parquet.paths is empty")
                 .help("name files, folders, or patterns like `data/*.parquet`"));
         }
-        Ok(Box::new(Parquet { config: self.clone() }))
+        let stores = Stores::new(self.storage.clone());
+        let paths: Vec<_> = self.paths.iter().map(String::as_str).collect();
+        stores.check("source.parquet.paths", &paths)?;
+        paths.iter().try_for_each(|path| stores.place(path).map(drop))?;
+        Ok(Box::new(Parquet { config: self.clone(), stores: Arc::new(stores) }))
     }
 
     fn place(&self) -> String {
-        format!("parquet {:?}", self.paths)
+        let Config { paths, databases, collections, .. } = self;
+        match (databases, collections) {
+            (None, None) => format!("parquet {paths:?}"),
+            _ => format!("parquet {paths:?} {databases:?} {collections:?}"),
+        }
     }
 }
 
 struct Parquet {
     config: Config,
+    stores: Arc<Stores>,
 }
 
 #[async_trait]
@@ -63,17 +98,29 @@ impl Source for Parquet {
     }
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
-        let config = self.config.clone();
+        let (config, stores) = (self.config.clone(), Arc::clone(&self.stores));
         blocking(move || {
-            let found = paths::find(&config.paths)?;
+            let found = paths::find(&stores, &config.paths, config.dump)?;
+            let found = chosen::chosen(&config, found)?;
             found.into_iter().map(|found| tables::table(&config, found)).collect()
         })
         .await
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
-        let file = |location: &tables::Location| [location.path.clone().into()];
-        Fingerprint::of_files(table, file).await
+        let mut all = BTreeSet::new();
+        for split in &table.splits {
+            all.insert(split.location::<tables::Location>()?.path);
+        }
+        let stores = Arc::clone(&self.stores);
+        blocking(move || {
+            let looks = all.into_iter().map(|path| {
+                let look = Fingerprint::of_one(&stores.place(&path)?)?;
+                Ok((path, look))
+            });
+            Ok(Fingerprint::of_things(looks.collect::<Result<Vec<_>>>()?))
+        })
+        .await
     }
 
     fn suspects(&self, table: &SourceTable) -> Vec<usize> {
@@ -93,6 +140,7 @@ impl Source for Parquet {
     ) -> Result<BatchStream> {
         let reading = read::Reading {
             config: self.config.clone(),
+            stores: Arc::clone(&self.stores),
             schema: table.schema.clone(),
             location: split.location()?,
             split: split.clone(),

@@ -1,6 +1,7 @@
 //! Reading one split, batch by batch, on a reader thread.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use parquet::arrow::ProjectionMask;
@@ -9,21 +10,26 @@ use parquet::arrow::arrow_reader::{
     RowSelectionPolicy,
 };
 use parquet::basic::Type;
+use parquet::file::reader::Length;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::Columns;
 use crate::source::parquet::Config;
 use crate::source::parquet::convert::{self, Unfit};
-use crate::source::parquet::footer::{self, damaged};
+use crate::source::parquet::footer::{self, unreadable};
 use crate::source::parquet::layout::Layout;
+use crate::source::parquet::sums::Summing;
 use crate::source::parquet::tables::{Location, list_len_of, row_counts};
+use crate::store::{Place, Reader, Stores};
 use crate::table::{Split, TableSchema};
 
 /// What is to be read.
 pub struct Reading {
     /// The source's configuration.
     pub config: Config,
+    /// The stores that its files may be in.
+    pub stores: Arc<Stores>,
     /// The table's schema.
     pub schema: TableSchema,
     /// The split.
@@ -48,19 +54,20 @@ impl Reading {
     /// # Errors
     /// Names the file, and the row where there is one.
     pub fn run(&self, outlet: &mut Outlet) -> Result<()> {
-        let path = Path::new(&self.location.path);
-        self.read(path, outlet).map_err(|error| match error.kind() {
+        let place = self.stores.place(&self.location.path)?;
+        self.read(&place, outlet).map_err(|error| match error.kind() {
             crate::error::Kind::Interrupted => error,
-            _ => error.at(path.display()),
+            _ => error.at(place),
         })
     }
 
-    fn read(&self, path: &Path, outlet: &mut Outlet) -> Result<()> {
-        let (file, footer) = footer::open(path)?;
-        let file_bytes = file.metadata().map(|meta| meta.len()).unwrap_or(0);
+    fn read(&self, place: &Place, outlet: &mut Outlet) -> Result<()> {
+        let (file, footer) = footer::open(place)?;
         let layout = Layout::resolve(&self.config, footer.schema())?;
         let schema = layout.schema(list_len_of(&self.schema))?;
-        if file_bytes != self.location.file_bytes || schema != self.schema {
+        if file.len() != self.location.file_bytes
+            || schema.arrow().fields() != self.schema.arrow().fields()
+        {
             return Err(Error::source("The file changed since the plan was made")
                 .help("run again when nothing writes to it"));
         }
@@ -69,35 +76,69 @@ impl Reading {
         }
         let row_bytes = self.row_bytes(&footer, &layout);
         let batch_rows = self.batch_size.rows_of(row_bytes);
-        let mut rows = self.rows(path, file, footer, &layout, batch_rows)?;
-        let mut next = self.from_row;
+        let (mut next, mut summing) = self.summing(&footer)?;
+        let mut rows = self.rows(place, &file, footer, &layout, (next, batch_rows))?;
         while next < self.split.rows {
             let wanted = usize::try_from(self.split.rows - next).unwrap_or(usize::MAX);
             let permit = outlet.reserve(wanted.min(batch_rows).saturating_mul(row_bytes))?;
-            let Some(batch) = rows.next().transpose().map_err(|error| damaged(path, error))? else {
+            let batch = rows.next().transpose();
+            let Some(batch) = batch.map_err(|error| unreadable(&file, place, error))? else {
                 return Err(Error::source(format!(
                     "The file ends {} rows before its footer says so",
                     self.split.rows - next
                 )));
             };
-            let (batch, unfit) = self.convert(&layout, &batch, next)?;
+            let (mut batch, mut unfit) = self.convert(&layout, &batch, next)?;
+            if let Some(summing) = &mut summing {
+                summing.add(&batch)?;
+            }
+            let not_wanted = self.from_row.saturating_sub(next);
             next += batch.num_rows() as u64;
-            outlet.send_marked(batch, permit, unfit.rows)?;
+            if not_wanted > 0 {
+                let first = usize::try_from(not_wanted).unwrap_or(usize::MAX);
+                let first = first.min(batch.num_rows());
+                batch = batch.slice(first, batch.num_rows() - first);
+                unfit.pass_over(first);
+            }
+            if batch.num_rows() > 0 {
+                outlet.send_marked(batch, permit, unfit.rows)?;
+            }
         }
         Ok(())
     }
 
-    /// A reader of the rows from `from_row` on; whole row groups before it are not touched.
+    /// The row to begin with, and what compares rows with the file's checksums: that of a row group
+    /// is known when it is read from its first row on.
+    fn summing(&self, footer: &ArrowReaderMetadata) -> Result<(u64, Option<Summing>)> {
+        // Other roles for columns would give other sums.
+        let as_written = self.config.id.is_none() && self.config.vector.is_none();
+        if self.ids_only() || !as_written || self.location.skip > 0 {
+            return Ok((self.from_row, None));
+        }
+        let counts = row_counts(footer.metadata())?;
+        let (mut first, mut row) = (self.location.first_group, 0);
+        let end = first + self.location.groups;
+        while first < end && row + counts.get(first).copied().unwrap_or(0) <= self.from_row {
+            row += counts.get(first).copied().unwrap_or(0);
+            first += 1;
+        }
+        match Summing::of(footer.metadata(), first..end, &self.schema)? {
+            Some(summing) => Ok((row, Some(summing))),
+            None => Ok((self.from_row, None)),
+        }
+    }
+
+    /// A reader of the rows from a row on; whole row groups before it are not touched.
     fn rows(
         &self,
-        path: &Path,
-        file: std::fs::File,
+        place: &Place,
+        file: &Reader,
         footer: ArrowReaderMetadata,
         layout: &Layout,
-        batch_rows: usize,
+        (from_row, batch_rows): (u64, usize),
     ) -> Result<ParquetRecordBatchReader> {
         let counts = row_counts(footer.metadata())?;
-        let mut skip = self.location.skip + self.from_row;
+        let mut skip = self.location.skip + from_row;
         let mut groups = Vec::new();
         for group in self.location.first_group..self.location.first_group + self.location.groups {
             let rows = counts.get(group).copied().unwrap_or(0);
@@ -111,8 +152,8 @@ impl Reading {
             Some(id) if self.ids_only() => ProjectionMask::roots(footer.parquet_schema(), [id]),
             _ => ProjectionMask::all(),
         };
-        let limit = self.split.rows - self.from_row;
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer)
+        let limit = self.split.rows - from_row;
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer)
             .with_row_groups(groups)
             .with_projection(mask)
             .with_batch_size(batch_rows)
@@ -121,7 +162,7 @@ impl Reading {
             .with_offset(usize::try_from(skip).unwrap_or(usize::MAX))
             .with_limit(usize::try_from(limit).unwrap_or(usize::MAX))
             .build()
-            .map_err(|error| damaged(path, error))
+            .map_err(|error| unreadable(file, place, error))
     }
 
     fn convert(

@@ -1,22 +1,25 @@
 //! From files to a table: its schema, rows and splits, read off the footers.
 
-use std::path::Path;
-
 use arrow_array::Array;
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::Length;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::milvus::v2::definition::DEFINITION;
+use crate::sink::parquet::manifest::PartFile;
 use crate::sink::parquet::properties::METRIC;
+use crate::sink::parquet::sums::GroupSums;
 use crate::source::SourceTable;
 use crate::source::parquet::Config;
-use crate::source::parquet::footer::{self, damaged};
+use crate::source::parquet::footer::{self, unreadable};
 use crate::source::parquet::layout::Layout;
 use crate::source::parquet::paths::{Found, FoundFile};
+use crate::store::{Place, Reader};
 use crate::table::{Metric, Split, TableSchema, VectorType};
 
 /// Bytes of rows in a split, about.
@@ -67,27 +70,31 @@ pub fn table(config: &Config, found: Found) -> Result<SourceTable> {
         }
         let dim = first.as_ref().map(list_len_of);
         let Some(list_len) = opened.list_len.or(dim) else { continue };
-        let schema = opened.layout.schema(list_len).map_err(|e| e.at(file.path.display()))?;
+        let schema = opened.layout.schema(list_len).map_err(|e| e.at(&file.path))?;
         let first = first.get_or_insert_with(|| schema.clone());
         if *first != schema {
             return Err(differing(first, &schema)
-                .at(file.path.display())
-                .help(format!("the first file is {}", found.files[0].path.display())));
+                .at(&file.path)
+                .help(format!("the first file is {}", found.files[0].path)));
         }
-        let uneven = opened.uneven(list_len).map_err(|error| error.at(file.path.display()))?;
+        let uneven = opened.uneven(list_len).map_err(|error| error.at(&file.path))?;
         opened.split(&schema, &uneven, &mut next_row, &mut splits)?;
     }
     let Some(schema) = first else {
         return Err(Error::source("There are no rows, so the vectors' dimension can't be told")
-            .at(found.files[0].path.display())
+            .at(&found.files[0].path)
             .help("give files with rows, or with a fixed-size list column"));
     };
+    let schema = match found.definition {
+        Some(definition) => schema.with_metadata(DEFINITION, definition.to_string())?,
+        None => schema,
+    };
     Ok(SourceTable {
-        database: None,
+        database: found.database,
         name: found.name,
         collection: found.collection,
         part: found.part,
-        renaming: None,
+        renaming: found.renaming,
         metric,
         rows: next_row,
         bytes: splits.iter().map(|split: &Split| split.bytes).sum(),
@@ -104,7 +111,11 @@ pub fn list_len_of(schema: &TableSchema) -> usize {
     column.vector_type.list_len(column.dim)
 }
 
-fn same_metric(metric: Option<Metric>, file: &OpenFile<'_>, path: &Path) -> Result<Option<Metric>> {
+fn same_metric(
+    metric: Option<Metric>,
+    file: &OpenFile<'_>,
+    path: &Place,
+) -> Result<Option<Metric>> {
     let notes = file.footer.metadata().file_metadata().key_value_metadata();
     let stated = notes.into_iter().flatten().find(|note| note.key == METRIC);
     let Some(stated) = stated.and_then(|note| note.value.as_ref()?.parse::<Metric>().ok()) else {
@@ -114,7 +125,7 @@ fn same_metric(metric: Option<Metric>, file: &OpenFile<'_>, path: &Path) -> Resu
         Some(other) if other != stated => Err(Error::source(format!(
             "The file states the metric {stated}, another one of the table states {other}"
         ))
-        .at(path.display())
+        .at(path)
         .help("say which is right by `metric:`")),
         _ => Ok(Some(stated)),
     }
@@ -135,34 +146,53 @@ fn differing(first: &TableSchema, other: &TableSchema) -> Error {
 /// A file while its table is made.
 struct OpenFile<'a> {
     file: &'a FoundFile,
-    handle: std::fs::File,
+    handle: Reader,
     footer: ArrowReaderMetadata,
     layout: Layout,
     /// Elements of a vector; none in a file without rows whose lists may have any length.
     list_len: Option<usize>,
+    /// True when each row group has a checksum.
+    is_summed: bool,
 }
 
 impl<'a> OpenFile<'a> {
     fn open(config: &Config, file: &'a FoundFile) -> Result<Self> {
         let (handle, footer) = footer::open(&file.path)?;
-        let place = |error: Error| error.at(file.path.display());
+        let place = |error: Error| error.at(&file.path);
         let layout = Layout::resolve(config, footer.schema()).map_err(place)?;
-        let mut opened = OpenFile { file, handle, footer, list_len: layout.list_len, layout };
+        let list_len = layout.list_len;
+        let mut opened = OpenFile { file, handle, footer, list_len, layout, is_summed: false };
         let rows = row_counts(opened.meta()).map_err(place)?;
-        let total: u64 = rows.iter().sum();
-        if file.rows.is_some_and(|stated| stated != total) {
-            return Err(place(
-                Error::source(format!(
-                    "The file has {total} rows, its manifest says {}",
-                    file.rows.unwrap_or(0)
-                ))
-                .help("the file was changed or replaced; restore it, or remove the manifest"),
-            ));
-        }
+        opened.check(rows.iter().sum()).map_err(|error| {
+            place(
+                error.help("the file was changed or replaced; restore it, or remove the manifest"),
+            )
+        })?;
         if let (None, Some(group)) = (opened.list_len, rows.iter().position(|rows| *rows > 0)) {
             opened.list_len = Some(opened.first_length(group).map_err(place)?);
         }
         Ok(opened)
+    }
+
+    /// Compares the footer with what a manifest states.
+    fn check(&mut self, rows: u64) -> Result<()> {
+        let sums = GroupSums::of(self.meta())?;
+        self.is_summed = sums.is_some();
+        let Some(PartFile { rows: stated, checksum, .. }) = &self.file.stated else {
+            return Ok(());
+        };
+        if rows != *stated {
+            return Err(Error::source(format!(
+                "The file has {rows} rows, its manifest says {stated}"
+            )));
+        }
+        match (checksum, sums.map(|sums| sums.total())) {
+            (Some(stated), there) if there != Some(*stated) => Err(Error::source(format!(
+                "The file's rows have {}, its manifest says {stated}",
+                there.map_or("no checksum".to_owned(), |there| format!("the checksum {there}"))
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn meta(&self) -> &ParquetMetaData {
@@ -171,10 +201,8 @@ impl<'a> OpenFile<'a> {
 
     /// The vectors of one row group, a batch of `rows` at a time.
     fn vectors(&self, group: usize, rows: usize) -> Result<impl Iterator<Item = Result<ArrayRef>>> {
-        let path = &self.file.path;
-        let handle = self.handle.try_clone().map_err(|error| {
-            Error::source("Cannot open the file again").because(error).at(path.display())
-        })?;
+        let damaged = |error| unreadable(&self.handle, &self.file.path, error);
+        let handle = self.handle.clone();
         let mask = ProjectionMask::roots(self.footer.parquet_schema(), [self.layout.vector]);
         let batches =
             ParquetRecordBatchReaderBuilder::new_with_metadata(handle, self.footer.clone())
@@ -182,10 +210,8 @@ impl<'a> OpenFile<'a> {
                 .with_projection(mask)
                 .with_batch_size(rows)
                 .build()
-                .map_err(|error| damaged(path, error))?;
-        Ok(batches.map(move |batch| {
-            batch.map(|batch| batch.column(0).clone()).map_err(|error| damaged(path, error))
-        }))
+                .map_err(|error| unreadable(&self.handle, &self.file.path, error))?;
+        Ok(batches.map(move |batch| batch.map(|batch| batch.column(0).clone()).map_err(damaged)))
     }
 
     /// How many elements the first list of a row group has that has any.
@@ -229,7 +255,7 @@ impl<'a> OpenFile<'a> {
 
     /// Cuts the file into splits of about [`SPLIT_BYTES`]. Small row groups are put together; a
     /// large one is cut only if the file says where its pages lie, because skipping rows costs as
-    /// much as reading them otherwise.
+    /// much as reading them otherwise, and if it has no checksum, which is one of the whole.
     fn split(
         &self,
         schema: &TableSchema,
@@ -237,18 +263,14 @@ impl<'a> OpenFile<'a> {
         next_row: &mut u64,
         splits: &mut Vec<Split>,
     ) -> Result<()> {
-        let path = self.file.path.to_str().ok_or_else(|| {
-            Error::source("The path is not valid UTF-8").at(self.file.path.display())
-        })?;
-        let file_bytes = self.handle.metadata().map(|meta| meta.len()).map_err(|error| {
-            Error::source("Cannot read the file's size").because(error).at(path)
-        })?;
+        let path = self.file.path.text()?;
+        let file_bytes = self.handle.len();
         let row_bytes = schema.row_bytes().max(1) as u64;
         let split_rows = (SPLIT_BYTES / row_bytes).max(1);
         let mut file_row = 0;
         let mut push = |first_group, groups, skip, rows| {
             let location = Location {
-                path: path.to_owned(),
+                path: path.clone(),
                 file_bytes,
                 first_group,
                 groups,
@@ -258,7 +280,7 @@ impl<'a> OpenFile<'a> {
             };
             splits.push(Split {
                 index: u32::try_from(splits.len())
-                    .map_err(|_| Error::source("The table has too many parts").at(path))?,
+                    .map_err(|_| Error::source("The table has too many parts").at(&path))?,
                 first_row: *next_row,
                 rows,
                 bytes: rows.saturating_mul(row_bytes),
@@ -271,7 +293,8 @@ impl<'a> OpenFile<'a> {
         let counts = row_counts(self.meta())?;
         let mut group = 0;
         while group < counts.len() {
-            if counts[group] >= 2 * split_rows && self.has_page_positions(group) {
+            let is_whole = self.is_summed || !self.has_page_positions(group);
+            if counts[group] >= 2 * split_rows && !is_whole {
                 let mut skip = 0;
                 while skip < counts[group] {
                     let rows = split_rows.min(counts[group] - skip);

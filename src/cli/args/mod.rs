@@ -1,6 +1,8 @@
 //! The command line as it is typed: every subcommand and flag, with its help.
 
-use std::net::SocketAddr;
+mod dump;
+mod run;
+
 use std::path::PathBuf;
 
 use clap::builder::Styles;
@@ -8,10 +10,12 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+pub use self::dump::{AccessArgs, ConflictArg, DumpArgs, ModeArg, RestoreArgs};
+pub use self::run::{RunArgs, RunFlags, VerifyArg};
+use self::run::{parse_memory, parse_parallelism, with_flags};
 use crate::config::{self, Config, Size, Text};
 use crate::configure;
 use crate::error::Result;
-use crate::flow::Verify;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -50,6 +54,10 @@ pub struct Cli {
 pub enum Command {
     /// Move the data
     Run(RunArgs),
+    /// Copy collections of a Milvus, with all that belongs to them, into a folder
+    Dump(DumpArgs),
+    /// Make the collections of such a folder again
+    Restore(RestoreArgs),
     /// Show what `run` would do: connects and counts, changes nothing
     Plan(PlanArgs),
     /// Compare source and target row by row; changes nothing
@@ -86,11 +94,7 @@ impl ConfigArgs {
     /// # Errors
     /// As [`Text::read`].
     pub fn text(&self) -> Result<Text> {
-        for key in self.sets.iter().filter_map(|set| config::key_of_secret(set)) {
-            tracing::warn!(
-                "--set {key} holds a secret: the list of processes shows it to every user of this machine. Name a variable, as in '{key}=${{SECRET}}', or a file"
-            );
-        }
+        warn_of_secrets(&self.sets);
         Text::read(&self.config)
     }
 
@@ -100,62 +104,29 @@ impl ConfigArgs {
     /// # Errors
     /// As [`configure`].
     pub async fn load(&self) -> Result<Config> {
-        let loaded = configure(&self.text()?, &self.sets).await?;
-        for note in &loaded.notes {
-            tracing::info!("{note}");
-        }
-        Ok(loaded.config)
+        load(&self.text()?, &self.sets).await
     }
 }
 
-/// Flags of `pipeline run`.
-#[derive(Debug, Clone, Args)]
-pub struct RunArgs {
-    /// The configuration.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// How many parts of the source are read at once, and how many writes are in flight at once
-    /// [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = parse_parallelism)]
-    pub parallelism: Option<usize>,
-    /// How much memory the rows in flight may take, like 512MiB or 2GB [default: 512MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
-    pub memory: Option<Size>,
-    /// Forget an earlier run that did not end, and start from the first row
-    #[arg(long)]
-    pub restart: bool,
-    /// What to compare between source and target afterwards
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = VerifyArg::Count)]
-    pub verify: VerifyArg,
-    /// Write a report of the run, as JSON, to this file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub report: Option<PathBuf>,
-    /// Write a report of the run, as a web page, to this file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub report_html: Option<PathBuf>,
-    /// Serve metrics for Prometheus at this address during the run, like 127.0.0.1:9100
-    #[arg(long, value_name = "ADDR")]
-    pub metrics: Option<SocketAddr>,
+/// Understands a configuration; what it says to no effect is logged.
+///
+/// # Errors
+/// As [`configure`].
+pub async fn load(text: &Text, sets: &[String]) -> Result<Config> {
+    let loaded = configure(text, sets).await?;
+    for note in &loaded.notes {
+        tracing::info!("{note}");
+    }
+    Ok(loaded.config)
 }
 
-impl RunArgs {
-    /// Reads the configuration; what the flags say wins over what the file says.
-    ///
-    /// # Errors
-    /// As [`configure`].
-    pub async fn load(&self) -> Result<Config> {
-        Ok(with_flags(self.config.load().await?, self.parallelism, self.memory))
+/// Warns of secrets among the flags: others can read them there.
+pub fn warn_of_secrets(sets: &[String]) {
+    for key in sets.iter().filter_map(|set| config::key_of_secret(set)) {
+        tracing::warn!(
+            "--set {key} holds a secret: the list of processes shows it to every user of this machine. Name a variable, as in '{key}=${{SECRET}}', or a file"
+        );
     }
-}
-
-fn with_flags(mut config: Config, parallelism: Option<usize>, memory: Option<Size>) -> Config {
-    if parallelism.is_some() {
-        config.run.parallelism = parallelism;
-    }
-    if let Some(memory) = memory {
-        config.run.memory = memory;
-    }
-    config
 }
 
 /// Flags of `pipeline plan`.
@@ -232,43 +203,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
-}
-
-/// What is compared afterwards, as it is typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyArg {
-    /// Nothing
-    None,
-    /// The growth of the target's row count with the rows that were sent
-    Count,
-    /// That, and every row as it is read back with that of the source, which is read once more
-    Content,
-}
-
-impl From<VerifyArg> for Verify {
-    fn from(arg: VerifyArg) -> Self {
-        match arg {
-            VerifyArg::None => Verify::None,
-            VerifyArg::Count => Verify::Count,
-            VerifyArg::Content => Verify::Content,
-        }
-    }
-}
-
-fn parse_parallelism(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n) if config::PARALLELISM.contains(&n) => Ok(n),
-        _ => Err(format!(
-            "not a whole number between {} and {}",
-            config::PARALLELISM.start(),
-            config::PARALLELISM.end()
-        )),
-    }
-}
-
-fn parse_memory(text: &str) -> Result<Size, String> {
-    let size: Size = text.parse()?;
-    if size.bytes() == 0 { Err("no memory is no way to move rows".to_owned()) } else { Ok(size) }
 }
 
 #[cfg(test)]

@@ -1,0 +1,125 @@
+//! What is said about dumps that can't be made or restored.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::common::folder::{Done, Folder};
+use crate::live_support::Server;
+use crate::support::{Database, done};
+
+/// A dump of one collection, `plain`, of Milvus Lite.
+struct Dumped {
+    folder: Folder,
+    database: Database,
+}
+
+impl Dumped {
+    fn new() -> Dumped {
+        let (server, folder) = (Server::lite(), Folder::new());
+        let database = Database::on(&server);
+        database.make("plain", 60);
+        let more = ["--database", &database.name, "--set", "sink.parquet.compression=none"];
+        done(&folder, &[&["dump", &server.uri, "d"][..], &more].concat());
+        Dumped { folder, database }
+    }
+
+    fn part(&self) -> PathBuf {
+        let part = format!("d/{}/plain/_default/part-00000.parquet", self.database.name);
+        self.folder.path(&part)
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let path = self.folder.path("d/manifest.json");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// Restores it, under another name.
+    fn restore(&self) -> Done {
+        let name = &self.database.name;
+        let rename = format!("{name}/plain={name}/again");
+        self.folder.pipeline(&["restore", "d", &self.database.server.uri, "--rename", &rename])
+    }
+}
+
+#[track_caller]
+fn fails(done: &Done, code: i32, words: &[&str]) {
+    assert_eq!(done.code, code, "{}", done.stderr);
+    for words in words {
+        assert!(done.stderr.contains(words), "{words}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn a_bit_that_changed_on_the_disk() {
+    let dumped = Dumped::new();
+    let mut bytes = fs::read(dumped.part()).unwrap();
+    // Somewhere in the vectors, which take 8 × 4 of the bytes of each row.
+    let at = 1200;
+    bytes[at] ^= 4;
+    fs::write(dumped.part(), bytes).unwrap();
+    fails(&dumped.restore(), 1, &["The rows of row group 0 are not those that were written"]);
+}
+
+#[test]
+fn a_file_that_is_gone_or_another_one() {
+    let dumped = Dumped::new();
+    let part = dumped.part();
+    let bytes = fs::read(&part).unwrap();
+    fs::write(&part, &bytes[..bytes.len() - 9]).unwrap();
+    fails(&dumped.restore(), 1, &["The file is cut short"]);
+    fs::remove_file(&part).unwrap();
+    fails(&dumped.restore(), 1, &["No such file", "part-00000.parquet"]);
+}
+
+#[test]
+fn a_manifest_of_another_version_or_at_odds_with_itself() {
+    let dumped = Dumped::new();
+    dumped.edit("\"rows\": 60", "\"rows\": 61");
+    fails(&dumped.restore(), 1, &["The manifest says 61 rows", "manifest.json"]);
+    dumped.edit("\"rows\": 61", "\"rows\": 60");
+    dumped.edit("\"kind\": \"dump\"", "\"kind\": \"dump\", \"encrypted\": true");
+    fails(&dumped.restore(), 1, &["unknown field `encrypted`", "use the version that wrote it"]);
+    dumped.edit("\"format\": 1", "\"format\": 7");
+    fails(&dumped.restore(), 1, &["form 7", "use the version that wrote it, or a later one"]);
+}
+
+#[test]
+fn a_folder_that_is_no_dump_or_holds_one_already() {
+    let dumped = Dumped::new();
+    let uri = &dumped.database.server.uri;
+    let again = ["dump", uri, "d", "--database", &dumped.database.name];
+    fails(&dumped.folder.pipeline(&again), 2, &["There is a dump in this folder already"]);
+    fs::remove_file(dumped.folder.path("d/manifest.json")).unwrap();
+    let words = ["There is no dump here", "run an interrupted `pipeline dump` again"];
+    fails(&dumped.restore(), 1, &words);
+}
+
+#[test]
+fn names_that_nothing_has() {
+    let dumped = Dumped::new();
+    let (uri, name) = (&dumped.database.server.uri, &dumped.database.name);
+    let run = |arguments: &[&str]| dumped.folder.pipeline(arguments);
+    let collection = format!("{name}/plains");
+    let near = ["There is no collection", "did you mean"];
+    fails(&run(&["dump", uri, "e", "--collection", &collection]), 2, &near);
+    fails(&run(&["restore", "d", uri, "--collection", &collection]), 2, &near);
+    let database = format!("{name}x");
+    fails(&run(&["dump", uri, "e", "--database", &database]), 2, &["no database", "did you mean"]);
+    let of_dump = ["The dump has no database", "did you mean"];
+    fails(&run(&["restore", "d", uri, "--database", &database]), 2, &of_dump);
+    fails(&run(&["restore", "d", uri, "--rename", "a"]), 2, &["has no `=`"]);
+    assert!(!dumped.folder.path("e").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_stage_is_no_dump() {
+    let folder = Folder::new();
+    folder.write(
+        "c.yaml",
+        "version: 1\nsource: { synthetic: { rows: 1, dim: 4 } }\nsink: { 'null': {} }\n\
+         stage: { parquet: { dir: s, dump: true } }\n",
+    );
+    fails(&folder.pipeline(&["validate", "c.yaml"]), 2, &["A stage is no dump"]);
+}
