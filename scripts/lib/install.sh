@@ -105,6 +105,7 @@ ensure_openssl() { have openssl || apt_install openssl; }
 
 ensure_lite() { ensure_venv "$CACHE/python" lite; }
 ensure_test_python() { ensure_venv "$CACHE/python" lite tests; }
+ensure_lite251() { ensure_venv "$CACHE/lite251" lite251; }
 ensure_s3() { ensure_venv "$CACHE/s3" s3; }
 ensure_milvus235() { ensure_venv "$CACHE/milvus235" milvus235; }
 

@@ -3,8 +3,12 @@
 # answer, gone with the script. Sourced after install.sh.
 #
 #   start_lite                     Milvus Lite
+#   start_lite251                  Milvus Lite 2.5.1, as it was before version 3
 #   start_milvus235 [NAME=VALUE…]  Milvus 2.3.5; the words go to its environment, as in
 #                                  COMMON_SECURITY_AUTHORIZATIONENABLED=true
+#
+#   start_guarded                  Milvus 2.3.5 that asks for a password and speaks TLS, with a certificate of
+#                                  an authority whose file is SERVER_CA
 #
 #   start_mariadb SQL-FILE         MariaDB, as an old Milvus kept its metadata in, with this in it; takes
 #                                  TLS, with a certificate of an authority whose file is SERVER_CA
@@ -13,7 +17,7 @@
 #
 # Each sets SERVER_URI. Several may run side by side.
 #
-# Milvus Lite listens on loopback. Milvus 2.3.5 has no way to say so, and listens on every interface
+# Both Milvus Lite listen on loopback. Milvus 2.3.5 has no way to say so, and listens on every interface
 # while it runs.
 
 RUN_DIR=$CACHE/run
@@ -81,12 +85,13 @@ new_server_dir() {
 start_server() {
     local kind=$1 launcher=$2 try dir log
     shift 2
+    SERVER_CA=
     sweep_servers
     for try in 1 2; do
         say "Starting $kind"
         dir=$(new_server_dir "${launcher#launch_}")
         "$launcher" "$dir" "$@"
-        if "$PYTHON" "$LIB/ready.py" "$SERVER_URI" 120; then
+        if "$PYTHON" "$LIB/ready.py" "$SERVER_URI" 120 "${SERVER_CA:-}"; then
             note "Ready at $SERVER_URI"
             return
         fi
@@ -103,6 +108,16 @@ launch_lite() {
     port=$("$PYTHON" "$LIB/free_ports.py" 1)
     SERVER_URI=http://127.0.0.1:$port
     launch "$dir" "$CACHE/python/bin/milvus-lite" server --data-dir "$dir/data" --host 127.0.0.1 --port "$port"
+}
+
+# Without its Python, which offers a socket file alone.
+launch_lite251() {
+    local dir=$1 port lib
+    port=$("$PYTHON" "$LIB/free_ports.py" 1)
+    SERVER_URI=http://127.0.0.1:$port
+    lib=$(echo "$CACHE"/lite251/lib/python*/site-packages/milvus_lite/lib)
+    chmod +x "$lib/milvus"
+    launch "$dir" env LD_LIBRARY_PATH="$lib" "$lib/milvus" "$dir/data.db" "127.0.0.1:$port" ERROR
 }
 
 # All ports are given: the wrapper would look for free ones beside its defaults, in a race with any other.
@@ -130,7 +145,18 @@ launch_milvus235() {
         "$CACHE/milvus235/bin/milvus-server" --data "$dir" "${flags[@]}"
 }
 
+# Guarded by the account that a fresh server has: root, with the password Milvus.
+launch_guarded() {
+    local dir=$1
+    make_certificate "$dir"
+    launch_milvus235 "$dir" COMMON_SECURITY_AUTHORIZATIONENABLED=true COMMON_SECURITY_TLSMODE=1 \
+        TLS_SERVERPEMPATH="$dir/server.pem" TLS_SERVERKEYPATH="$dir/server.key" TLS_CAPEMPATH="$dir/ca.pem"
+    SERVER_URI=${SERVER_URI/http:/https:} SERVER_CA=$dir/ca.pem
+}
+
+start_guarded() { start_server "Milvus 2.3.5 with a password and TLS" launch_guarded; }
 start_lite() { start_server "Milvus Lite" launch_lite; }
+start_lite251() { start_server "Milvus Lite 2.5.1" launch_lite251; }
 start_milvus235() { start_server "Milvus 2.3.5" launch_milvus235 "$@"; }
 
 # make_certificate DIR: an authority, ca.pem, and a certificate that it signed for 127.0.0.1, server.pem

@@ -25,6 +25,9 @@ pub trait Pages: Send {
     /// # Errors
     /// Whatever keeps it from being read.
     async fn next_page(&mut self) -> Result<Option<RecordBatch>>;
+
+    /// How many requests were sent again since this was last asked.
+    fn take_retries(&mut self) -> u64;
 }
 
 impl ReadContext {
@@ -65,9 +68,10 @@ impl ReadContext {
             let permit = self.budget.reserve(pages.next_bytes() as u64, &self.cancel).await?;
             self.meter.waiting_for_target.add_since(waiting_since);
             let reading_since = Instant::now();
-            let page = pages.next_page().await?;
+            let page = pages.next_page().await;
             self.meter.reading.add_since(reading_since);
-            let Some(rows) = page else { return Ok(()) };
+            self.meter.retries.add(pages.take_retries());
+            let Some(rows) = page? else { return Ok(()) };
             let here = place.clone();
             place.advance(rows.num_rows() as u64);
             let waiting_since = Instant::now();

@@ -159,6 +159,12 @@ impl MilvusError {
         matches!(self, MilvusError::Refused { missing: true, .. })
     }
 
+    /// True when the server does not know the call.
+    pub fn is_unknown_call(&self) -> bool {
+        let unknown = Code::Unimplemented as i32;
+        matches!(self, MilvusError::Refused { code, retry: Retry::No, .. } if *code == unknown)
+    }
+
     /// A failure of gRPC or below it.
     pub(crate) fn of_grpc(rpc: &'static str, endpoint: &str, status: &tonic::Status) -> Self {
         let words = words_of(status);
@@ -244,11 +250,13 @@ impl From<MilvusError> for Error {
         };
         let wrapped = Error::new(kind, error.to_string()).retry(error.retry());
         match &error {
+            MilvusError::Unreachable { words, .. } if words.contains("UnknownIssuer") => wrapped
+                .help("nobody whom this system trusts signed the server's certificate: name its authority by `tls: { ca: … }`"),
             MilvusError::Unreachable { .. } => wrapped.help(
                 "check the address, that the server runs, and whether it wants TLS (https://)",
             ),
             MilvusError::NotMilvus { .. } => {
-                wrapped.help("give the gRPC address of a Milvus server, usually port 19530")
+                wrapped.help("give the gRPC address of a Milvus server, usually port 19530, with https:// where it wants TLS")
             }
             MilvusError::OtherGeneration { expected, .. } => wrapped.help(format!(
                 "write `{}` in place of `{}`",

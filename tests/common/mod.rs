@@ -4,6 +4,7 @@
 pub mod components;
 pub mod faulty;
 pub mod folder;
+pub mod grpc;
 pub mod judge;
 pub mod kill;
 pub mod python;

@@ -32,6 +32,7 @@ source_contract! {
     faiss_with_many_lists => fixtures::faiss::lists_source(),
     hdf5 => fixtures::hdf5::source(),
     hdf5_with_chunks_and_ids => fixtures::hdf5::chunked_source(),
+    milvus => fixtures::milvus::source(Server::lite()).await,
     milvus1 => fixtures::milvus1::source(),
     parquet => fixtures::parquet::source(),
     parquet_with_row_numbers => fixtures::parquet::foreign_source(),

@@ -30,11 +30,13 @@ import struct
 import sys
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pyarrow.parquet as pq
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
-logging.disable(logging.WARNING)
+# What goes wrong is answered.
+logging.disable(logging.CRITICAL)
 DATABASE = sys.argv[2] if len(sys.argv) > 2 else None
 ADMIN = MilvusClient(sys.argv[1])
 if DATABASE and DATABASE not in ADMIN.list_databases():
@@ -47,12 +49,21 @@ VECTORS = {
     DataType.FLOAT16_VECTOR: "Float16Vector",
     DataType.BFLOAT16_VECTOR: "BFloat16Vector",
     DataType.SPARSE_FLOAT_VECTOR: "SparseFloatVector",
+    DataType.INT8_VECTOR: "Int8Vector",
 }
 MOST = 16384  # rows of an answer
+try:
+    CLIENT.get_server_version()
+    EARLY_LITE = False
+except grpc.RpcError:
+    # Milvus Lite 2.x: one partition, no aliases, and few kinds of indexes.
+    EARLY_LITE = True
 ODD = ['', 'a"b', "c\\d", "e\nf", "tab\there", "日本語", "𝄞", "'single'", "{}", "% or true"]
 
 
 def aliases_of(name):
+    if EARLY_LITE:
+        return []
     # It does not send the database that it was made for.
     return CLIENT.list_aliases(name, **IN_DATABASE).get("aliases", [])
 
@@ -68,8 +79,8 @@ def schema(**more):
 def plain(s, index, dim=8):
     s.add_field("id", DataType.INT64, is_primary=True, description="the key")
     s.add_field("v", DataType.FLOAT_VECTOR, dim=dim, description="what is searched")
-    index.add_index("v", index_type="HNSW", metric_type="COSINE", index_name="v",
-                    params={"M": 8, "efConstruction": 64})
+    kind, params = ("IVF_FLAT", {"nlist": 8}) if EARLY_LITE else ("HNSW", {"M": 8, "efConstruction": 64})
+    index.add_index("v", index_type=kind, metric_type="COSINE", index_name="v", params=params)
     return lambda n: {"id": n * 7 - 1000, "v": floats(n, dim)}
 
 
@@ -174,6 +185,16 @@ def nulls(s, index):
     return row
 
 
+def holes(s, index):
+    base = plain(s, index)
+    s.add_field("w", DataType.INT8_VECTOR, dim=2, nullable=True)
+    s.add_field("s", DataType.SPARSE_FLOAT_VECTOR, nullable=True)
+    index.add_index("w", index_type="FLAT", metric_type="L2")
+    index.add_index("s", index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
+    return lambda n: {**base(n), "w": None if n % 3 == 1 else np.array([n, -n], dtype=np.int8),
+                      "s": None if n % 2 else {n: 1.0}}
+
+
 def keyed(s, index):
     base = plain(s, index)
     s.add_field("tenant", DataType.VARCHAR, max_length=20, is_partition_key=True)
@@ -197,7 +218,34 @@ def computed(s, index):
     return lambda n: {**base(n), "text": f"row number {n} of many"}
 
 
+def int8s(s, index):
+    s.add_field("id", DataType.INT64, is_primary=True)
+    s.add_field("v", DataType.INT8_VECTOR, dim=5)
+    s.add_field("group", DataType.INT32, is_clustering_key=True)
+    index.add_index("v", index_type="HNSW", metric_type="COSINE", params={"M": 8, "efConstruction": 64})
+    all_of_them = np.arange(256, dtype=np.uint8).astype(np.int8)
+    return lambda n: {"id": n * 7 - 100, "v": np.roll(all_of_them, n * 5)[:5], "group": n % 3}
+
+
+def paths(s, index):
+    base = plain(s, index)
+    s.add_field("doc", DataType.JSON)
+    for path, cast in [("a", "double"), ("b", "varchar")]:
+        index.add_index("doc", index_name=f"doc_{path}", index_type="INVERTED",
+                        params={"json_path": f"doc['{path}']", "json_cast_type": cast})
+    return lambda n: {**base(n), "doc": {"a": n, "b": f"b{n}"}}
+
+
+def ordered(s, index):
+    base = plain(s, index)
+    s.add_field("n", DataType.INT64)
+    index.add_index("n", index_type="STL_SORT")
+    return lambda n: {**base(n), "n": n}
+
+
 KINDS = {
+    "sorted": ordered,
+    "int8s": int8s, "paths": paths, "holes": holes,
     "plain": plain, "scalars": scalars, "dynamic": dynamic, "texts": texts, "bits": bits,
     "halves": halves, "sparse": sparse, "several": several, "nulls": nulls, "keyed": keyed,
     "auto": auto, "computed": computed, "empty": plain, "parts": plain,
@@ -273,7 +321,8 @@ def tell(request):
     everything = f'{key} >= ""' if kinds[key] == DataType.VARCHAR else f"{key} <= 0 or {key} > 0"
     rows, counts = {}, {}
     keyed = any(f.get("is_partition_key") for f in fields)
-    for part in [None] if keyed else CLIENT.list_partitions(name):
+    parts = ["_default"] if EARLY_LITE else CLIENT.list_partitions(name)
+    for part in [None] if keyed else parts:
         where = {} if keyed else {"partition_names": [part]}
         count = CLIENT.query(name, everything, output_fields=["count(*)"],
                              consistency_level="Strong", **where)
@@ -286,8 +335,14 @@ def tell(request):
     indexes = {}
     for index in CLIENT.list_indexes(name):
         i = CLIENT.describe_index(name, index)
-        indexes[i["field_name"]] = {"type": i["index_type"], "metric": i.get("metric_type"),
-                                    "M": str(i.get("M")), "nlist": str(i.get("nlist"))}
+        # A field may have several, which tell apart by their names; else those are the servers' own.
+        one = indexes.setdefault(i["field_name"], {})
+        told_of = {"type": i["index_type"], "metric": i.get("metric_type"), "M": str(i.get("M")),
+                   "nlist": str(i.get("nlist"))}
+        if "json_path" in i:
+            one[index] = {**told_of, "path": i["json_path"], "cast": i["json_cast_type"]}
+        else:
+            one.update(told_of)
     return {
         "schema": {
             "description": told["description"],

@@ -32,6 +32,19 @@ fn names_that_nothing_has() {
 }
 
 #[test]
+fn partitions_that_are_the_servers_own_are_not_chosen_or_renamed() {
+    let milvus = Server::milvus();
+    let source = milvus.made("keyed", 20);
+    let name = &source.name;
+    let renamed = source.source(&format!(", rename: {{ {name}/_default: other }}"));
+    let words = ["is divided by a partition key", "source.milvus.rename"];
+    refused(&[&renamed, PARQUET], 2, &words);
+    let chosen = source.source("").replace(&format!("{name}:"), &format!("{name}: [_default]"));
+    let words = ["is divided by a partition key", "source.milvus.collections"];
+    refused(&[&chosen, PARQUET], 2, &words);
+}
+
+#[test]
 fn servers_that_are_not_there() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();

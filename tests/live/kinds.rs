@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::common::folder::Folder;
-use crate::support::{Collection, Server, moved};
+use crate::support::{Collection, Server, moved, run};
 
 const ROWS: usize = 40;
 const CONTENT: [&str; 4] = ["--verify", "content", "--parallelism", "4"];
@@ -12,7 +12,7 @@ const SINK: &str = ", load: true, wait_for_index: true, aliases: false";
 
 /// Moves a collection of this kind to all servers of `to`, straight and through Parquet.
 #[track_caller]
-fn all_arrives(kind: &str, from: &Server, to: &[&Server]) {
+pub fn all_arrives(kind: &str, from: &Server, to: &[&Server]) {
     let folder = Folder::new();
     let source = from.made(kind, ROWS);
     let told = source.tell();
@@ -125,6 +125,86 @@ fn what_only_milvus_lite_holds() {
     for kind in ["sparse", "several", "nulls", "computed", "keyed", "auto"] {
         all_arrives(kind, &lite, &[&lite]);
     }
+}
+
+#[test]
+fn from_milvus_lite_2_and_back() {
+    // Only this one takes `bfloats`.
+    let kinds = ["bfloats", "scalars", "dynamic", "texts", "bits", "halves", "sparse"];
+    each_kind(&kinds, |kind| {
+        let (early, milvus, lite) = (Server::early_lite(), Server::milvus(), Server::lite());
+        match kind {
+            "bfloats" => all_arrives(kind, &early, &[&early]),
+            "scalars" => all_arrives(kind, &early, &[&early, &milvus, &lite]),
+            "bits" => all_arrives(kind, &milvus, &[&early]),
+            "halves" => all_arrives(kind, &early, &[&early, &milvus]),
+            "sparse" => {
+                all_arrives(kind, &lite, &[&early]);
+                all_arrives(kind, &early, &[&lite]);
+            }
+            _ => all_arrives(kind, &early, &[&early, &lite]),
+        }
+    });
+}
+
+#[test]
+fn a_partition_key_on_milvus_lite_2_is_left_out_and_not_read() {
+    let (early, lite, folder) = (Server::early_lite(), Server::lite(), Folder::new());
+    let (source, target) = (lite.made("keyed", ROWS), early.name("keyed"));
+    let sink = target.sink(", index: { type: AUTOINDEX }");
+    let done = moved(&folder, &[&source.source(""), &sink], &CONTENT);
+    let said = "has no partition keys with which rows can be found: tenant has none";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    assert_eq!(target.tell()["rows"]["_default"].as_object().unwrap().len(), ROWS);
+    let unread = early.made("keyed", 5);
+    let done = run(&folder, &[&unread.source(""), "sink: { parquet: { dir: out } }"], &[]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("answers no question about rows of a collection with a partition")
+    );
+}
+
+#[test]
+fn into_another_database_and_back() {
+    each_kind(&["scalars", "parts"], |kind| {
+        let (milvus, other) = (Server::milvus(), Server::milvus().database("vecpipe_live"));
+        let (from, to) = if kind == "scalars" { (&milvus, &other) } else { (&other, &milvus) };
+        let (folder, source, target) = (Folder::new(), from.made(kind, ROWS), to.name(kind));
+        moved(&folder, &[&source.source(""), &target.sink(SINK)], &CONTENT);
+        same(kind, &source.tell(), &target, false);
+    });
+}
+
+#[test]
+fn an_index_that_a_server_lacks_is_found_before_anything_is_made() {
+    let (early, milvus, lite) = (Server::early_lite(), Server::milvus(), Server::lite());
+    let (source, target, folder) = (milvus.made("plain", 5), early.name("plain"), Folder::new());
+    let done = run(&folder, &[&source.source(""), &target.sink("")], &[]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    let words = "Milvus Lite 2.4 or 2.5 has no index HNSW, which is what the source has on v";
+    assert!(done.stderr.contains(words), "{}", done.stderr);
+    let remedy = "index: { type: AUTOINDEX, metric: COSINE }";
+    assert!(done.stderr.contains(remedy), "{}", done.stderr);
+    moved(&folder, &[&source.source(""), &target.sink(&format!(", {remedy}"))], &CONTENT);
+    // What only makes conditions faster is left out, and that is said.
+    let (source, target) = (milvus.made("sorted", 5), lite.name("sorted"));
+    let done = moved(&folder, &[&source.source(""), &target.sink("")], &[]);
+    let left_out = "left out, as Milvus Lite 3.2.2 has no such index: STL_SORT on n";
+    assert!(done.stderr.contains(left_out), "{}", done.stderr);
+}
+
+#[test]
+fn the_dynamic_field_by_another_name_is_a_field_of_json() {
+    let (lite, folder) = (Server::lite(), Folder::new());
+    let (source, target) = (lite.made("dynamic", 8), lite.name("renamed"));
+    let rename = "transforms: [ rename: { $meta: rest } ]";
+    moved(&folder, &[&source.source(""), rename, &target.sink("")], &CONTENT);
+    let told = target.tell();
+    assert_eq!(told["schema"]["dynamic"], false);
+    let fields = told["schema"]["fields"].as_array().unwrap();
+    let rest = fields.iter().find(|field| field["name"] == "rest").expect("a field");
+    assert_eq!(rest["type"], "JSON");
+    assert_eq!(told["rows"]["_default"]["-993"]["rest"], json!({ "extra": 1 }));
 }
 
 #[test]

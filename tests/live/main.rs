@@ -6,8 +6,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod errors;
+mod guarded;
 mod kinds;
 mod mapping;
+#[path = "../milvus2_server/mod.rs"]
+mod milvus2_server;
 mod new_ids;
+mod newest;
 mod rows;
 mod support;

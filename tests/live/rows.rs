@@ -2,6 +2,7 @@
 //! loaded only for that.
 
 use serde_json::{Value, json};
+use vecpipe::source::SourceFactory;
 
 use crate::common::folder::Folder;
 use crate::support::{Server, moved, run};
@@ -26,6 +27,21 @@ fn keys_are_divided_and_each_part_is_read() {
         let plan = folder.pipeline(&["plan", "move.yaml"]);
         assert!(splits(&plan.stdout) >= 2, "{}", plan.stdout);
     }
+}
+
+#[tokio::test]
+async fn a_collection_with_other_rows_is_not_taken_for_the_same() {
+    let lite = Server::lite();
+    let source = lite.made("plain", 100);
+    let settings = json!({ "uri": lite.uri, "collections": { &source.name: null } });
+    let config: vecpipe::source::milvus::Config = serde_json::from_value(settings).unwrap();
+    let reading = config.build().unwrap();
+    let table = reading.tables().await.unwrap().remove(0);
+    let before = reading.fingerprint(&table).await.unwrap();
+    assert_eq!(before, reading.fingerprint(&table).await.unwrap());
+    // Milvus Lite gives the collection no number by which it could be told from another one.
+    lite.ask(&json!({ "do": "insert", "collection": source.name, "ids": [5] }));
+    assert_ne!(before, reading.fingerprint(&table).await.unwrap());
 }
 
 #[test]

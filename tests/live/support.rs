@@ -12,6 +12,8 @@ use crate::common::judge::Judge;
 pub struct Server {
     pub uri: String,
     pub lite: bool,
+    /// Other than the default one.
+    database: Option<&'static str>,
     judge: Judge,
 }
 
@@ -26,6 +28,11 @@ impl Server {
         Server::named("VECPIPE_TEST_LITE", true)
     }
 
+    /// Milvus Lite 2.5.1, which has little in common with later ones.
+    pub fn early_lite() -> Server {
+        Server::named("VECPIPE_TEST_LITE251", true)
+    }
+
     fn named(variable: &str, lite: bool) -> Server {
         let uri = std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: run the tests with scripts/test, which starts servers")
@@ -36,13 +43,24 @@ impl Server {
     /// One database of a server, made if need be.
     pub fn within(&self, database: &str) -> Server {
         let judge = Judge::start("tests/judges/live.py", [self.uri.as_str(), database]);
-        Server { uri: self.uri.clone(), lite: self.lite, judge }
+        Server { uri: self.uri.clone(), lite: self.lite, database: None, judge }
     }
 
     /// The server at this address.
     pub fn at(uri: String, lite: bool) -> Server {
         let judge = Judge::start("tests/judges/live.py", [uri.as_str()]);
-        Server { uri, lite, judge }
+        Server { uri, lite, database: None, judge }
+    }
+
+    /// A database of the server, made if it is missing.
+    pub fn database(self, name: &'static str) -> Server {
+        Server { database: Some(name), ..self.within(name) }
+    }
+
+    /// What a configuration says of it.
+    fn place(&self) -> String {
+        let database = self.database.map(|name| format!(", database: {name}"));
+        format!("uri: '{}'{}", self.uri, database.unwrap_or_default())
     }
 
     #[track_caller]
@@ -115,16 +133,13 @@ impl Collection<'_> {
     /// The `source` of a configuration, with more settings.
     pub fn source(&self, more: &str) -> String {
         let Collection { server, name } = self;
-        format!(
-            "source: {{ milvus: {{ uri: '{}', collections: {{ {name}: }}{more} }} }}",
-            server.uri
-        )
+        format!("source: {{ milvus: {{ {}, collections: {{ {name}: }}{more} }} }}", server.place())
     }
 
     /// The `sink` of a configuration, with more settings.
     pub fn sink(&self, more: &str) -> String {
         let Collection { server, name } = self;
-        format!("sink: {{ milvus: {{ uri: '{}', collection: {name}{more} }} }}", server.uri)
+        format!("sink: {{ milvus: {{ {}, collection: {name}{more} }} }}", server.place())
     }
 }
 

@@ -7,7 +7,6 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 mod store;
-mod wire;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -19,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use vecpipe::milvus::v1::proto::*;
 
 pub use store::{Row, Store};
-use wire::Reply;
+
+use crate::common::grpc::{self, Reply};
 
 /// What becomes of one call of `Insert`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Milvus1 {
         self.runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             let answer = move |call: &str, message: &[u8]| answering.answer(call, message);
-            wire::serve(listener, ended, answer).await;
+            grpc::serve(listener, "milvus.grpc.MilvusService", ended, answer).await;
         });
     }
 

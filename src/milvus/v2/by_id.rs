@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use super::freshness::Freshness;
 use super::keys::{Key, KeyRange};
 use super::page::{MAX_PAGE, Scan};
-use super::query::{IDS_PER_QUERY, Question, is_one_of};
+use super::query::{IDS_PER_QUERY, Question, is_one_of, portions};
 use super::rows::to_arrow;
 use crate::error::Retry;
 use crate::milvus::v2::{Client, MilvusError, Result};
@@ -75,14 +75,14 @@ impl Client {
         let malformed = |words: String| MilvusError::Malformed { rpc: "Query", words };
         let at_once = (ANSWER_BYTES / row_bytes.max(1)).clamp(1, IDS_PER_QUERY);
         let mut batches = Vec::new();
-        let mut waiting: Vec<_> = chunks(ids, at_once).collect();
+        let mut waiting: Vec<_> = portions(ids, at_once).collect();
         while let Some(ids) = waiting.pop() {
             let names = fields.iter().map(|(name, _)| name.clone()).collect();
             let answer = match self.ask(of.these(&ids, names)?).await {
                 Ok(answer) => answer.fields_data,
                 // Rows may be much longer than they usually are.
                 Err(error) if error.retry() == Retry::SmallerBatch && ids.len() > 1 => {
-                    waiting.extend(chunks(&ids, ids.len().div_ceil(2)));
+                    waiting.extend(portions(&ids, ids.len().div_ceil(2)));
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -127,9 +127,4 @@ impl Client {
         let schema = Arc::new(Schema::new(vec![Field::new(&of.key, data_type.clone(), true)]));
         Ok(self.page(&of.scan(data_type), &range, &schema, MAX_PAGE).await?.column(0).clone())
     }
-}
-
-fn chunks(ids: &ArrayRef, at_once: usize) -> impl Iterator<Item = ArrayRef> + use<'_> {
-    let starts = (0..ids.len()).step_by(at_once.max(1));
-    starts.map(move |start| ids.slice(start, at_once.min(ids.len() - start)))
 }

@@ -214,7 +214,8 @@ impl Client {
     /// When the server can't be asked.
     pub async fn row_count(&self, collection: &str, partition: Option<&str>) -> Result<u64> {
         let (db_name, collection_name) = (self.db_name(), collection.to_owned());
-        let (rpc, stats) = match partition {
+        // Milvus Lite 2.x has one partition, and no statistics of it.
+        let (rpc, stats) = match partition.filter(|_| !self.version().is_early_lite()) {
             None => {
                 let request = GetCollectionStatisticsRequest { db_name, collection_name };
                 ("GetCollectionStatistics", self.call(request).await?.stats)

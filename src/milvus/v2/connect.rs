@@ -1,13 +1,14 @@
 //! Connecting: which server it is, and whether it has the database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
-use crate::milvus::v2::proto::milvus::GetVersionRequest;
+use crate::milvus::v2::proto::milvus::{ConnectRequest, GetVersionRequest};
 use crate::milvus::v2::rpc;
 use crate::milvus::v2::version::ServerVersion;
 use crate::milvus::{Generation, MilvusError, Result, generation};
@@ -17,6 +18,8 @@ use crate::milvus::{Generation, MilvusError, Result, generation};
 pub struct Client {
     connection: Connection,
     shared: Arc<Shared>,
+    /// Calls that were tried again.
+    repeats: Arc<AtomicU64>,
 }
 
 struct Shared {
@@ -33,6 +36,15 @@ pub(in crate::milvus) async fn ask_version(connection: &Connection) -> Result<St
             Ok(answer) => return Ok(answer.version),
             Err(error) => error,
         };
+        if error.is_unknown_call() {
+            // Milvus Lite 2.x greets, and says nothing of itself.
+            return match rpc::call_within(connection, ConnectRequest::default(), limit).await {
+                Ok(answer) if answer.server_info.is_none() => {
+                    Ok(ServerVersion::EARLY_LITE.to_owned())
+                }
+                _ => Err(error),
+            };
+        }
         // A server that is just starting refuses for a moment.
         let starting = matches!(error, MilvusError::Refused { code: 1 | 2, .. });
         if !starting || !pauses.pause(&error).await {
@@ -57,7 +69,7 @@ impl Client {
             }
         };
         let shared = Arc::new(Shared { version, settling: Mutex::default() });
-        let client = Client { connection, shared };
+        let client = Client { connection, shared, repeats: Arc::default() };
         client.check_database().await?;
         Ok(client)
     }
@@ -68,7 +80,7 @@ impl Client {
     /// When the name can't be sent.
     pub fn within(&self, database: &str) -> Result<Client> {
         let connection = self.connection.within(database)?;
-        Ok(Client { connection, shared: Arc::clone(&self.shared) })
+        Ok(Client { connection, ..self.clone() })
     }
 
     /// A missing database would otherwise show only as missing collections.
@@ -82,6 +94,21 @@ impl Client {
             "Milvus has no database `{database}`; it has: {}",
             names.join(", ")
         )))
+    }
+
+    /// The same connection, whose calls that are tried again are counted apart.
+    #[must_use]
+    pub fn counted(&self) -> Client {
+        Client { repeats: Arc::default(), ..self.clone() }
+    }
+
+    /// How many calls were tried again since this was last asked.
+    pub fn take_repeats(&self) -> u64 {
+        self.repeats.swap(0, Ordering::Relaxed)
+    }
+
+    pub(super) fn count_repeat(&self) {
+        self.repeats.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What the server is.

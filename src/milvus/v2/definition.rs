@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error::{Error, Result};
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::{DYNAMIC, pair};
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
@@ -20,9 +21,12 @@ pub const DEFINITION: &str = "milvus.collection";
 /// called by now.
 pub const FIELD: &str = "milvus.field";
 
+/// The parameter of an index that says which path within a JSON field it is on, as in `doc['a']`.
+const JSON_PATH: &str = "json_path";
+
 /// A collection as its maker described it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Definition {
     /// Its name where it comes from.
     pub name: String,
@@ -54,7 +58,7 @@ pub struct Definition {
 
 /// A field.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FieldDefinition {
     /// Its name.
     pub name: String,
@@ -95,7 +99,7 @@ pub struct FieldDefinition {
 
 /// What the server computes from fields of a row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FunctionDefinition {
     /// Its name.
     pub name: String,
@@ -116,7 +120,7 @@ pub struct FunctionDefinition {
 
 /// An index, as it was or shall be made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct IndexDefinition {
     /// The field it is on.
     pub field: String,
@@ -155,6 +159,33 @@ impl IndexDefinition {
             }
         }
         index
+    }
+
+    /// True when an index that a server has is the one to be made. A field may have several, of paths
+    /// within JSON, which have names of their own.
+    pub fn is(&self, made: &IndexDefinition) -> bool {
+        self.field == made.field && (self.name.is_empty() || self.name == made.name)
+    }
+
+    /// The index on the same field by another name.
+    #[must_use]
+    pub fn renamed(mut self, field: String) -> IndexDefinition {
+        if let Some(Value::String(path)) = self.params.get_mut(JSON_PATH)
+            && let Some(within) = path.strip_prefix(&self.field)
+            && (within.is_empty() || within.starts_with('['))
+        {
+            *path = format!("{field}{within}");
+        }
+        self.field = field;
+        self
+    }
+
+    /// What it is on, for people: a field, or a path within one.
+    pub fn place(&self) -> &str {
+        match self.params.get(JSON_PATH) {
+            Some(Value::String(path)) => path,
+            _ => &self.field,
+        }
     }
 
     /// What a server is told of it.
@@ -211,9 +242,18 @@ impl Definition {
         }
     }
 
-    /// The definition that stands in an Arrow schema's metadata, if there is one that can be read.
-    pub fn within(schema: &arrow::datatypes::Schema) -> Option<Definition> {
-        serde_json::from_str(schema.metadata().get(DEFINITION)?).ok()
+    /// The definition that stands in an Arrow schema's metadata, if there is one.
+    ///
+    /// # Errors
+    /// When it is not one that this version knows all of.
+    pub fn within(schema: &arrow::datatypes::Schema) -> Result<Option<Definition>> {
+        let Some(json) = schema.metadata().get(DEFINITION) else { return Ok(None) };
+        serde_json::from_str(json).map(Some).map_err(|error| {
+            Error::source(format!(
+                "The metadata `{DEFINITION}` tells of the collection what this version of vecpipe does not understand: {error}"
+            ))
+            .help("use a version at least as new as the one that wrote it, or make the collection yourself and append to it")
+        })
     }
 
     /// What is put there.
@@ -334,7 +374,37 @@ fn value_field(data_type: DataType, value: &Value) -> Option<ValueField> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+
+    #[test]
+    fn an_index_of_a_path_goes_along_with_its_field() {
+        let path = |path: &str| IndexDefinition {
+            field: "doc".to_owned(),
+            params: Map::from_iter([(JSON_PATH.to_owned(), path.into())]),
+            ..IndexDefinition::default()
+        };
+        let renamed = |of: &str| path(of).renamed("text".to_owned()).place().to_owned();
+        assert_eq!(renamed("doc['doc']"), "text['doc']");
+        assert_eq!(renamed("doc"), "text");
+        assert_eq!(renamed("docs['a']"), "docs['a']");
+    }
+
+    #[test]
+    fn a_definition_of_a_later_version_is_an_error_and_not_left_out() {
+        let within = |json: &str| {
+            let metadata = HashMap::from([(DEFINITION.to_owned(), json.to_owned())]);
+            Definition::within(&arrow::datatypes::Schema::empty().with_metadata(metadata))
+        };
+        assert!(within(&Definition::default().to_json()).unwrap().is_some());
+        for json in [r#"{"name": "a", "shapes": [1]}"#, r#"{"fields": {}}"#, ""] {
+            let error = within(json).unwrap_err().to_string();
+            assert!(error.contains("`milvus.collection`"), "{error}");
+            assert!(error.contains("at least as new"), "{error}");
+        }
+        assert!(Definition::within(&arrow::datatypes::Schema::empty()).unwrap().is_none());
+    }
 
     #[test]
     fn fields_survive_the_journey() {

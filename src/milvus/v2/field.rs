@@ -117,7 +117,8 @@ pub fn arrow_field(field: &FieldSchema) -> Option<Field> {
             VectorType::Sparse => 0,
             _ => parameter(field, "dim").filter(|dim| (1..=MAX_DIM).contains(dim))?,
         };
-        return Some(vector_field(&field.name, VectorColumn { vector_type, dim }));
+        let column = vector_field(&field.name, VectorColumn { vector_type, dim });
+        return Some(column.with_nullable(field.nullable));
     }
     let arrow = match data_type {
         DataType::Array => {

@@ -66,9 +66,9 @@ impl Client {
             // It was carried out by a request whose answer was lost: Milvus Lite refuses the second.
             Err(MilvusError::Refused { .. })
                 if self.indexes(collection).await?.iter().any(|made| {
-                    let IndexDefinition { field, index_type, metric_type, .. } = &made.definition;
-                    (field, index_type, metric_type)
-                        == (&index.field, &index.index_type, &index.metric_type)
+                    let IndexDefinition { index_type, metric_type, .. } = &made.definition;
+                    index.is(&made.definition)
+                        && (index_type, metric_type) == (&index.index_type, &index.metric_type)
                 }) =>
             {
                 Ok(())

@@ -5,7 +5,7 @@
 //! | [`connect`] | connecting: which server it is, and whether it has the database |
 //! | [`rpc`] | one call: metadata, deadline, status check, repetition |
 //! | `status` | the status that every answer carries |
-//! | [`version`] | which server it is, and what it can take |
+//! | [`version`], `index_types` | which server it is, and what it can take |
 //! | [`database`], [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`definition`] | what a collection is beyond its rows, in a form that travels |
 //! | [`field`] | Milvus types and Arrow types |
@@ -16,7 +16,7 @@
 //! | [`keys`], [`page`] | reading a collection page by page, by stretches of its primary keys |
 //! | [`query`] | counting rows, looking up ids, reading a few rows |
 //!
-//! Measured against Milvus 2.3.5 and Milvus Lite 3.2.2; differences between them are noted where
+//! Measured against Milvus 2.3.5, Milvus Lite 3.2.2 and 2.5.1; differences between them are noted where
 //! they matter.
 
 pub mod alias;
@@ -29,6 +29,7 @@ pub mod field;
 pub mod flush;
 pub mod freshness;
 pub mod index;
+mod index_types;
 pub mod insert;
 pub mod keys;
 pub mod load;

@@ -10,7 +10,7 @@ use crate::error::Retry;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::freshness::Freshness;
 use crate::milvus::v2::keys::{Key, KeyRange};
-use crate::milvus::v2::query::{IDS_PER_QUERY, Question, is_one_of, the_count};
+use crate::milvus::v2::query::{IDS_PER_QUERY, Question, is_one_of, portions, the_count};
 use crate::milvus::v2::rows::rows_of;
 use crate::milvus::{MilvusError, Result};
 
@@ -36,6 +36,12 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// The columns of a page of keys alone.
+    pub fn key_schema(&self) -> SchemaRef {
+        let data_type = if self.texts { DataType::Utf8 } else { DataType::Int64 };
+        Arc::new(Schema::new(vec![Field::new(&self.key, data_type, false)]))
+    }
+
     fn question(&self, range: &KeyRange, fields: Vec<String>) -> Question<'_> {
         self.question_of(range.condition(&self.key, self.texts), fields)
     }
@@ -95,14 +101,12 @@ impl Client {
         }
     }
 
-    /// The first key; none where there are no rows.
+    /// The first key of a range; none where it has no rows.
     ///
     /// # Errors
     /// As [`page`](Self::page).
-    pub async fn first_key(&self, scan: &Scan) -> Result<Option<Key>> {
-        let data_type = if scan.texts { DataType::Utf8 } else { DataType::Int64 };
-        let key = Schema::new(vec![Field::new(&scan.key, data_type, true)]);
-        let page = self.page(scan, &KeyRange::default(), &Arc::new(key), 1).await?;
+    pub async fn first_key(&self, scan: &Scan, range: &KeyRange) -> Result<Option<Key>> {
+        let page = self.page(scan, range, &scan.key_schema(), 1).await?;
         Ok(Key::last_of(page.column(0)))
     }
 
@@ -112,8 +116,7 @@ impl Client {
     /// When the collection is not loaded, or the server can't be asked.
     pub async fn count_of(&self, scan: &Scan, keys: &ArrayRef) -> Result<u64> {
         let mut count = 0;
-        for start in (0..keys.len()).step_by(IDS_PER_QUERY) {
-            let some = keys.slice(start, IDS_PER_QUERY.min(keys.len() - start));
+        for some in portions(keys, IDS_PER_QUERY) {
             let Some(condition) = is_one_of(&scan.key, &some) else {
                 let words = format!("keys that are {}", keys.data_type());
                 return Err(MilvusError::Malformed { rpc: "Query", words });

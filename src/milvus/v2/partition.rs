@@ -1,5 +1,6 @@
 //! Partitions.
 
+use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::{Client, MilvusError, Result};
 
@@ -9,6 +10,9 @@ impl Client {
     /// # Errors
     /// When the server can't be asked.
     pub async fn partitions(&self, collection: &str) -> Result<Vec<String>> {
+        if self.version().is_early_lite() {
+            return Ok(vec![DEFAULT_PARTITION.to_owned()]);
+        }
         let request = ShowPartitionsRequest {
             db_name: self.db_name(),
             collection_name: collection.to_owned(),

@@ -17,6 +17,9 @@ use crate::milvus::v2::{Client, MilvusError, Result};
 /// Ids looked up by one query: below every limit on an answer's rows (16,384 on 2.3.5).
 pub(super) const IDS_PER_QUERY: usize = 8_192;
 
+/// Bytes of ids in one query, about. Texts may be of 64 KiB each, and servers take requests of 64 MiB.
+const BYTES_PER_QUERY: usize = 4 << 20;
+
 /// What a query asks.
 pub(super) struct Question<'a> {
     pub collection: &'a str,
@@ -67,8 +70,7 @@ impl Client {
         ids: &ArrayRef,
     ) -> Result<ArrayRef> {
         let (mut numbers, mut texts) = (Vec::new(), Vec::new());
-        for start in (0..ids.len()).step_by(IDS_PER_QUERY) {
-            let some = ids.slice(start, IDS_PER_QUERY.min(ids.len() - start));
+        for some in portions(ids, IDS_PER_QUERY) {
             let Some(expr) = is_one_of(key, &some) else {
                 return Err(MilvusError::Settings(format!("Ids can't be {}", ids.data_type())));
             };
@@ -129,10 +131,19 @@ impl Client {
         }
         let (consistency, guarantee_timestamp) = question.freshness.as_asked();
         let partition_names = question.partitions.to_vec();
+        let expr = match self.version().is_early_lite() {
+            false => question.expr,
+            true => for_early_lite(&question.expr).ok_or_else(|| {
+                MilvusError::Settings(format!(
+                    "{} can't be asked for texts with a carriage return",
+                    self.version()
+                ))
+            })?,
+        };
         let request = QueryRequest {
             db_name: self.db_name(),
             collection_name: question.collection.to_owned(),
-            expr: question.expr,
+            expr,
             output_fields: question.fields,
             partition_names,
             guarantee_timestamp,
@@ -154,6 +165,24 @@ pub(in crate::milvus) fn count_of(answer: &QueryResults) -> Option<u64> {
 pub(super) fn the_count(answer: &QueryResults) -> Result<u64> {
     count_of(answer)
         .ok_or_else(|| MilvusError::Malformed { rpc: "Query", words: "no count".to_owned() })
+}
+
+/// Ids as many at once as a query takes: at most `most`, and fewer where they are long.
+pub(super) fn portions(ids: &ArrayRef, most: usize) -> impl Iterator<Item = ArrayRef> + use<'_> {
+    let texts = ids.as_string_opt::<i32>();
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let start = next;
+        let mut bytes = 0;
+        while next < ids.len() && next - start < most.max(1) {
+            bytes += texts.map_or(0, |texts| texts.value(next).len());
+            if next > start && bytes > BYTES_PER_QUERY {
+                break;
+            }
+            next += 1;
+        }
+        (next > start).then(|| ids.slice(start, next - start))
+    })
 }
 
 /// The condition that `key` is one of `ids`.
@@ -186,11 +215,29 @@ pub(super) fn put_literal(out: &mut String, text: &str) {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
             c => out.push(c),
         }
     }
     out.push('"');
+}
+
+/// A condition as Milvus Lite 2.x reads it. Of escapes it drops the backslash and keeps what follows,
+/// which may be a line break, but not the other character that ends lines (measured on 2.5.1): `None`
+/// where that is in a text.
+fn for_early_lite(condition: &str) -> Option<String> {
+    let mut out = String::with_capacity(condition.len());
+    let mut rest = condition.chars();
+    while let Some(c) = rest.next() {
+        out.push(c);
+        if c == '\\' {
+            match rest.next()? {
+                'n' => out.push('\n'),
+                'r' => return None,
+                escaped => out.push(escaped),
+            }
+        }
+    }
+    Some(out)
 }
 
 #[cfg(test)]
@@ -198,10 +245,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn long_ids_are_asked_for_a_few_at_once() {
+        let long = "x".repeat(60_000);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![&*long; 200]));
+        let lens: Vec<_> = portions(&texts, IDS_PER_QUERY).map(|some| some.len()).collect();
+        assert_eq!(lens, [69, 69, 62]);
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..20_000));
+        let lens: Vec<_> = portions(&numbers, IDS_PER_QUERY).map(|some| some.len()).collect();
+        assert_eq!(lens, [8_192, 8_192, 3_616]);
+        assert_eq!(portions(&numbers.slice(0, 0), 5).count(), 0);
+    }
+
+    #[test]
     fn ids_become_literals_of_the_query_language() {
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, -1, 7]));
         assert_eq!(is_one_of("k", &numbers).unwrap(), "k in [-1,7] or k < -9223372036854775807");
         let texts: ArrayRef = Arc::new(StringArray::from(vec!["a\"b", "c\\d", "e\nf", "日本"]));
-        assert_eq!(is_one_of("k", &texts).unwrap(), r#"k in ["a\"b","c\\d","e\nf","日本"]"#);
+        let condition = is_one_of("k", &texts).unwrap();
+        assert_eq!(condition, r#"k in ["a\"b","c\\d","e\nf","日本"]"#);
+        let early = for_early_lite(&condition).unwrap();
+        assert_eq!(early, "k in [\"a\\\"b\",\"c\\\\d\",\"e\\\nf\",\"日本\"]");
+        assert_eq!(for_early_lite(r#"k > "\\r""#).unwrap(), r#"k > "\\r""#);
+        assert!(for_early_lite(r#"k > "a\r""#).is_none());
     }
 }

@@ -56,6 +56,7 @@ macro_rules! answers {
 calls! {
     "AllocTimestamp": AllocTimestampRequest => AllocTimestampResponse,
     "AlterAlias": AlterAliasRequest => Status,
+    "Connect": ConnectRequest => ConnectResponse,
     "CreateAlias": CreateAliasRequest => Status,
     "CreateCollection": CreateCollectionRequest => Status,
     "CreateDatabase": CreateDatabaseRequest => Status,
@@ -86,6 +87,7 @@ calls! {
 
 answers! {
     AllocTimestampResponse,
+    ConnectResponse,
     DescribeCollectionResponse,
     DescribeIndexResponse,
     FlushResponse,
@@ -125,6 +127,7 @@ impl Client {
             if !passing || !pauses.pause(&error).await {
                 return Err(error);
             }
+            self.count_repeat();
         }
     }
 

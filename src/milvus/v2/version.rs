@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::milvus::v2::field::vector_type;
 use crate::milvus::v2::proto::schema::DataType;
 
 /// A server's version, as it says it, and what follows from it.
@@ -9,10 +10,23 @@ use crate::milvus::v2::proto::schema::DataType;
 pub struct ServerVersion {
     text: String,
     number: (u32, u32, u32),
-    lite: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A Milvus, whatever it runs in.
+    Milvus,
+    /// Milvus Lite, since version 3.
+    Lite,
+    /// Milvus Lite 2.x: the core of a Milvus 2.4, without most of what is around it.
+    EarlyLite,
 }
 
 impl ServerVersion {
+    /// What a Milvus Lite 2.x is taken to say: it does not know the call.
+    pub const EARLY_LITE: &str = "milvus_lite-2.4 or 2.5";
+
     /// Reads `v2.3.5-lite` (the standalone server from PyPI, a real Milvus), `2.4.1`,
     /// `milvus_lite-3.2.2` (Milvus Lite, with version numbers of its own), or any text with a
     /// version in it. A text without one counts as a current Milvus.
@@ -23,18 +37,30 @@ impl ServerVersion {
             .filter(|part| part.contains('.'))
             .find_map(three_numbers)
             .unwrap_or((u32::MAX, 0, 0));
-        ServerVersion { text: text.to_owned(), number, lite }
+        let kind = match (lite, number.0 < 3) {
+            (false, _) => Kind::Milvus,
+            (true, false) => Kind::Lite,
+            (true, true) => Kind::EarlyLite,
+        };
+        ServerVersion { text: text.to_owned(), number, kind }
     }
 
-    /// True for Milvus Lite, which keeps one row per id, knows no partitions in queries, and
-    /// checks neither names nor limits.
+    /// True for Milvus Lite since version 3, which keeps one row per id, knows no partitions in
+    /// queries, and checks neither names nor limits. Earlier ones are more like a Milvus.
     pub fn is_lite(&self) -> bool {
-        self.lite
+        self.kind == Kind::Lite
+    }
+
+    /// True for Milvus Lite 2.x. It has the types and queries of a Milvus 2.4, but neither
+    /// partitions, aliases, databases nor other names for collections, and forgets their settings
+    /// (measured on 2.5.1).
+    pub fn is_early_lite(&self) -> bool {
+        self.kind == Kind::EarlyLite
     }
 
     /// True for a Milvus of at least this version; false for Milvus Lite.
     pub fn at_least(&self, major: u32, minor: u32, patch: u32) -> bool {
-        !self.lite && self.number >= (major, minor, patch)
+        !self.is_lite() && self.number >= (major, minor, patch)
     }
 
     /// True when fields of this type can be created, filled and read back.
@@ -54,9 +80,9 @@ impl ServerVersion {
             | DataType::Json
             | DataType::FloatVector => true,
             // Milvus 2.3.1 brought them.
-            DataType::Array => self.lite || self.at_least(2, 3, 1),
-            DataType::SparseFloatVector => self.lite || self.at_least(2, 4, 0),
-            DataType::BinaryVector => !self.lite,
+            DataType::Array => self.is_lite() || self.at_least(2, 3, 1),
+            DataType::SparseFloatVector => self.is_lite() || self.at_least(2, 4, 0),
+            DataType::BinaryVector => !self.is_lite(),
             DataType::Float16Vector => self.at_least(2, 3, 5),
             DataType::BFloat16Vector => self.at_least(2, 4, 0),
             DataType::Int8Vector => self.at_least(2, 6, 0),
@@ -66,18 +92,38 @@ impl ServerVersion {
 
     /// True when the server has the call Upsert.
     pub fn has_upsert(&self) -> bool {
-        self.lite || self.at_least(2, 3, 0)
+        self.is_lite() || self.at_least(2, 3, 0)
     }
 
     /// True when a collection can be given another name.
     pub fn can_rename(&self) -> bool {
-        self.lite || self.at_least(2, 3, 0)
+        self.is_lite() || self.at_least(2, 3, 0) && !self.is_early_lite()
+    }
+
+    /// True when vector fields can hold null, and show it. Milvus Lite takes nulls and gives back zeros
+    /// (measured on 3.2.2). Which Milvus is the first is not certain.
+    pub fn takes_null_vectors(&self) -> bool {
+        self.at_least(3, 0, 0)
+    }
+
+    /// True when a field of this type can hold null.
+    pub fn takes_nulls_of(&self, data_type: DataType) -> bool {
+        match vector_type(data_type) {
+            Some(_) => self.takes_null_vectors(),
+            None => self.takes_nulls(),
+        }
+    }
+
+    /// True when rows of a collection with a partition key can be asked for. Milvus Lite 2.5.1 calls
+    /// every condition on such a collection invalid.
+    pub fn reads_partition_keys(&self) -> bool {
+        !self.is_early_lite()
     }
 
     /// True when scalar fields can hold null. Before 2.5 the flag is dropped without a word and
     /// nulls become values.
     pub fn takes_nulls(&self) -> bool {
-        self.lite || self.at_least(2, 5, 0)
+        self.is_lite() || self.at_least(2, 5, 0)
     }
 }
 
@@ -91,9 +137,9 @@ fn three_numbers(text: &str) -> Option<(u32, u32, u32)> {
 
 impl fmt::Display for ServerVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.lite {
-            true => write!(f, "Milvus Lite {}", self.text.trim_start_matches("milvus_lite-")),
-            false => write!(f, "Milvus {}", self.text),
+        match self.kind {
+            Kind::Milvus => write!(f, "Milvus {}", self.text),
+            _ => write!(f, "Milvus Lite {}", self.text.trim_start_matches("milvus_lite-")),
         }
     }
 }
@@ -109,6 +155,10 @@ mod tests {
         let lite = ServerVersion::parse("milvus_lite-3.2.2");
         assert!(lite.is_lite() && !lite.at_least(2, 0, 0));
         assert_eq!(lite.to_string(), "Milvus Lite 3.2.2");
+        let early = ServerVersion::parse(ServerVersion::EARLY_LITE);
+        assert!(early.is_early_lite() && !early.is_lite() && !early.can_rename());
+        assert!(early.takes(DataType::BFloat16Vector) && !early.takes_nulls());
+        assert_eq!(early.to_string(), "Milvus Lite 2.4 or 2.5");
         assert!(ServerVersion::parse("Cloud (Compatible with Milvus 2.4)").at_least(2, 4, 0));
         assert!(ServerVersion::parse("master-20260101").at_least(9, 0, 0));
     }

@@ -19,34 +19,34 @@ pub(super) async fn create(
 ) -> Result<()> {
     client.create_index(collection, index).await.map_err(|error| {
         Error::from(error)
-            .at(format!("index {} on {}", index.index_type, index.field))
-            .help("correct sink.milvus.index, or leave it out; none makes no index")
+            .at(format!("index {} on {}", index.index_type, index.place()))
+            .help("this is sink.milvus.index, or the source's index where that does not say which: write one that the server takes, such as sink.milvus.index: { type: AUTOINDEX }, or none")
     })
 }
 
-/// The same, unless the field has one.
+/// The same, unless it is there.
 pub(super) async fn create_if_missing(
     client: &Client,
     collection: &str,
     index: &IndexDefinition,
 ) -> Result<()> {
     let there = client.indexes(collection).await?;
-    match there.iter().any(|made| made.definition.field == index.field) {
+    match there.iter().any(|made| index.is(&made.definition)) {
         true => Ok(()),
         false => create(client, collection, index).await,
     }
 }
 
 /// The metric, and who said so.
-fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
+fn metric_of(config: &Config, table: &TableToWrite) -> Result<(Metric, &'static str)> {
     let given = match &config.index {
         IndexConfig::Given(spec) => spec.metric,
         IndexConfig::Choice(_) => None,
     };
     if let Some(metric) = given.or(config.schema.metric) {
-        return (metric, "as configured");
+        return Ok((metric, "as configured"));
     }
-    match (Origin::of(table).metric(table), table.schema.column().vector_type) {
+    Ok(match (Origin::of(table)?.metric(table), table.schema.column().vector_type) {
         // Tanimoto's distance is a rising function of Jaccard's.
         (Some(Metric::Tanimoto), VectorType::Binary) => {
             (Metric::Jaccard, "in place of TANIMOTO, which Milvus 2.x lacks; both rank the same")
@@ -56,7 +56,7 @@ fn metric_of(config: &Config, table: &TableToWrite) -> (Metric, &'static str) {
             (Metric::Hamming, "assumed; set sink.milvus.schema.metric if it is another")
         }
         (None, _) => (Metric::L2, "assumed; set sink.milvus.schema.metric if it is another"),
-    }
+    })
 }
 
 fn check_metric(metric: Metric, table: &TableToWrite, version: &ServerVersion) -> Result<()> {
@@ -92,7 +92,7 @@ pub(super) fn for_new(
     field: &str,
     version: &ServerVersion,
 ) -> Result<(Option<IndexDefinition>, String)> {
-    let (metric, why) = metric_of(config, table);
+    let (metric, why) = metric_of(config, table)?;
     check_metric(metric, table, version)?;
     let (index_type, params) = match &config.index {
         IndexConfig::Choice(IndexChoice::None) => {
@@ -142,7 +142,7 @@ pub(super) fn for_existing(
         );
         return Ok((None, note));
     };
-    let (index, (metric, _)) = (&index.definition, metric_of(config, table));
+    let (index, (metric, _)) = (&index.definition, metric_of(config, table)?);
     let configured = config.schema.metric.is_some()
         || matches!(&config.index, IndexConfig::Given(spec) if spec.metric.is_some());
     let differs = !index.metric_type.is_empty() && index.metric_type != metric.name();

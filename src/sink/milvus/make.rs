@@ -47,7 +47,7 @@ impl Milvus {
             }
             return make_partition(client, &target).await;
         }
-        for index in indexes.iter().filter(|index| found.index_on(&index.field).is_none()) {
+        for index in indexes.iter().filter(|index| !found.has_index(index)) {
             index::create(client, name, index).await?;
         }
         match (&target.partition, decision) {

@@ -88,9 +88,14 @@ impl Milvus {
         if !loaded && !client.version().is_lite() {
             notes.push("not loaded: load it before searching".to_owned());
         }
-        let nulls = table.schema.arrow().fields().iter().any(|field| field.is_nullable());
-        if nulls && !client.version().takes_nulls() {
-            notes.push(format!("{} has no nulls: a row with one fails the run", client.version()));
+        let columns = table.schema.arrow().fields().iter().zip(&shape.fields);
+        let never_null = columns.filter(|(column, field)| column.is_nullable() && !field.nullable);
+        let never_null: Vec<_> = never_null.map(|(_, field)| field.name.as_str()).collect();
+        if !never_null.is_empty() {
+            notes.push(format!(
+                "{} can't be null there: a row in which it is fails the run, or is put aside (on_bad_row)",
+                never_null.join(", ")
+            ));
         }
         let sends_twice = self.config.on_conflict == OnConflict::Insert
             && intent.ids_can_be_there(client)

@@ -4,6 +4,7 @@
 use arrow::datatypes::Field;
 
 use super::shape::Shape;
+use crate::error::Result;
 use crate::milvus::v2::ServerVersion;
 use crate::milvus::v2::collection::NewCollection;
 use crate::milvus::v2::definition::{
@@ -13,7 +14,7 @@ use crate::milvus::v2::field::{
     DYNAMIC, arrow_field, dynamic_field, is_vector, limits_of, pair, parameter,
 };
 use crate::milvus::v2::proto::common::{ConsistencyLevel, KeyValuePair};
-use crate::milvus::v2::proto::schema::FieldSchema;
+use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
 use crate::sink::TableToWrite;
 use crate::table::Metric;
 
@@ -25,8 +26,11 @@ const OURS: &str = "vecpipe.";
 pub(super) struct Origin(Option<Definition>);
 
 impl Origin {
-    pub(super) fn of(table: &TableToWrite) -> Origin {
-        Origin(Definition::within(table.schema.arrow()))
+    /// # Errors
+    /// When what the source says of its collection can't be understood.
+    pub(super) fn of(table: &TableToWrite) -> Result<Origin> {
+        let definition = Definition::within(table.schema.arrow());
+        definition.map(Origin).map_err(|error| error.at(format!("table {}", table.name)))
     }
 
     /// What the source says about a column, if that is still what it was there.
@@ -135,10 +139,16 @@ impl Origin {
         };
         let all = self.0.iter().flat_map(|definition| &definition.indexes);
         let here = all.filter_map(|index| {
-            let index = IndexDefinition { field: named(&index.field)?, ..index.clone() };
+            let index = index.clone().renamed(named(&index.field)?);
             Some(if version.is_lite() { index } else { complete(index) })
         });
         here.collect()
+    }
+
+    /// The type of a field of the collection that is made; what has no column is computed.
+    pub(super) fn type_of(shape: &Shape, field: &str) -> DataType {
+        let field = shape.fields.iter().find(|there| there.name == field);
+        field.map_or(DataType::SparseFloatVector, |field| field.data_type())
     }
 
     /// Further names of the collection.
@@ -175,15 +185,23 @@ impl Origin {
             };
             notes.push(format!("{} and what they compute are left out: {why}", names.join(", ")));
         }
-        let these = |what: fn(&FieldDefinition) -> bool| {
+        let these = |what: &dyn Fn(&FieldDefinition) -> bool| {
             let fields = definition.fields.iter().filter(|field| what(field));
             fields.map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
         };
-        for (names, what) in [
-            (these(|f| f.nullable), "nulls"),
-            (these(|f| f.default_value.is_some()), "default values that are safe"),
+        let (nulls, keys) = (version.takes_nulls(), version.reads_partition_keys());
+        let is_vector = |f: &FieldDefinition| f.schema().is_some_and(|f| is_vector(f.data_type()));
+        for (names, what, has) in [
+            (these(&|f| f.nullable && !is_vector(f)), "nulls", nulls),
+            (
+                these(&|f| f.nullable && is_vector(f)),
+                "vectors that are null",
+                version.takes_null_vectors(),
+            ),
+            (these(&|f| f.default_value.is_some()), "default values that are safe", nulls),
+            (these(&|f| f.partition_key), "partition keys with which rows can be found", keys),
         ] {
-            if !names.is_empty() && !version.takes_nulls() {
+            if !names.is_empty() && !has {
                 notes.push(format!(
                     "{version} has no {what}: {names} has none in the new collection"
                 ));
@@ -193,8 +211,12 @@ impl Origin {
     }
 }
 
-/// Milvus Lite may make an index without the parameters that a Milvus insists on.
+/// Milvus Lite may make an index without the parameters that a Milvus insists on, and show those of an
+/// index that it picked, which a Milvus refuses.
 fn complete(mut index: IndexDefinition) -> IndexDefinition {
+    if index.index_type == "AUTOINDEX" {
+        index.params.clear();
+    }
     let needed: &[(&str, i64)] = match index.index_type.as_str() {
         "HNSW" => &[("M", 16), ("efConstruction", 200)],
         index_type if index_type.contains("IVF_") => &[("nlist", 1024)],
@@ -224,9 +246,10 @@ pub(super) fn adapted(field: FieldSchema, name: &str, version: &ServerVersion) -
     FieldSchema {
         type_params,
         name: name.to_owned(),
-        nullable: field.nullable && nulls,
+        nullable: field.nullable && version.takes_nulls_of(field.data_type()),
         // 2.3.5 falls over when a client leaves such a field out.
         default_value: field.default_value.filter(|_| nulls),
+        is_partition_key: field.is_partition_key && version.reads_partition_keys(),
         // Ids are kept.
         auto_id: false,
         ..field

@@ -11,6 +11,7 @@ use super::target::{Found, target_of};
 use super::{Milvus, count};
 use crate::error::{Error, Result};
 use crate::milvus::v2::definition::IndexDefinition;
+use crate::milvus::v2::field::is_vector;
 use crate::milvus::v2::{Client, ServerVersion};
 use crate::sink::server::{OnConflict, OnDuplicateId, Target};
 use crate::sink::{Decision, IdRules, Mode, Publish, TableToWrite, TargetPlan};
@@ -94,7 +95,11 @@ impl Intent {
             Beside::of(&target.collection).check_not_aside(client).await?;
         }
         let anew = decision == Decision::Overwrite && target.whole;
-        let origin = Origin::of(table);
+        let origin = match &found.collection {
+            // One that is there can do without.
+            Some(_) if !anew => Origin::of(table).unwrap_or_default(),
+            _ => Origin::of(table)?,
+        };
         let (shape, (indexes, index_note)) = match &found.collection {
             Some(collection) if !anew => {
                 let shape = Shape::of_existing(config, table, collection, version)?;
@@ -172,13 +177,13 @@ pub(super) fn indexes_of_new(
     shape: &Shape,
     version: &ServerVersion,
 ) -> Result<(Vec<IndexDefinition>, String)> {
-    let mut indexes = origin.indexes(table, shape, version);
+    let all = origin.indexes(table, shape, version);
     let (vectors, others): (Vec<_>, Vec<_>) =
-        indexes.drain(..).partition(|index| index.field == shape.vector);
+        all.into_iter().partition(|index| index.field == shape.vector);
     let as_there = config.index == IndexConfig::default() && config.schema.metric.is_none();
     if as_there && !vectors.is_empty() {
-        let indexes = [vectors, others].concat();
-        let note = format!("indexes as at the source: {}", words_of(&indexes));
+        let (indexes, lost) = takes(version, shape, [vectors, others].concat())?;
+        let note = format!("indexes as at the source: {}{lost}", words_of(&indexes));
         return Ok((indexes, note));
     }
     let (index, note) = for_new(config, table, &shape.vector, version)?;
@@ -186,8 +191,43 @@ pub(super) fn indexes_of_new(
     if others.is_empty() || index.is_none() {
         return Ok((index.into_iter().collect(), note));
     }
-    let note = format!("{note}; as at the source: {}", words_of(&others));
+    let (others, lost) = takes(version, shape, others)?;
+    let note = match others.is_empty() {
+        true => format!("{note}{lost}"),
+        false => format!("{note}; as at the source: {}{lost}", words_of(&others)),
+    };
     Ok((index.into_iter().chain(others).collect(), note))
+}
+
+/// Those of the source's indexes that a server can make, and words for those that are left out.
+/// Searches need the ones on vectors, so those are not left out.
+fn takes(
+    version: &ServerVersion,
+    shape: &Shape,
+    indexes: Vec<IndexDefinition>,
+) -> Result<(Vec<IndexDefinition>, String)> {
+    let known =
+        |i: &IndexDefinition| version.takes_index(&i.index_type, Origin::type_of(shape, &i.field));
+    let (known, lost): (Vec<_>, Vec<_>) = indexes.into_iter().partition(known);
+    if let Some(index) = lost.iter().find(|i| is_vector(Origin::type_of(shape, &i.field))) {
+        let IndexDefinition { index_type, field, metric_type, .. } = index;
+        let error = Error::config(format!(
+            "{version} has no index {index_type}, which is what the source has on {field}"
+        ));
+        return Err(match *field == shape.vector {
+            true => error.help(format!(
+                "say which one shall be made in its place: sink.milvus.index: {{ type: AUTOINDEX, metric: {metric_type} }}, or another type; none makes no index"
+            )),
+            false => error.help(
+                "write sink.milvus.index: none, and make the indexes when the rows are there",
+            ),
+        });
+    }
+    let words = match lost.is_empty() {
+        true => String::new(),
+        false => format!("; left out, as {version} has no such index: {}", words_of(&lost)),
+    };
+    Ok((known, words))
 }
 
 /// `HNSW on v (COSINE), STL_SORT on price`.
@@ -195,8 +235,8 @@ fn words_of(indexes: &[IndexDefinition]) -> String {
     let words = indexes.iter().map(|index| {
         let what = if index.index_type.is_empty() { "an index" } else { &index.index_type };
         match index.metric_type.as_str() {
-            "" => format!("{what} on {}", index.field),
-            metric => format!("{what} on {} ({metric})", index.field),
+            "" => format!("{what} on {}", index.place()),
+            metric => format!("{what} on {} ({metric})", index.place()),
         }
     });
     words.collect::<Vec<_>>().join(", ")

@@ -99,7 +99,7 @@ impl Milvus {
                 let (config, version) = (&self.config, client.version());
                 let Intent { origin, shape, found, .. } = intent;
                 let (mut indexes, _) = indexes_of_new(config, table, origin, shape, version)?;
-                indexes.retain(|index| found.index_on(&index.field).is_none());
+                indexes.retain(|index| !found.has_index(index));
                 Ok(indexes)
             }
             _ => Ok(Vec::new()),

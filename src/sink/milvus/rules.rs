@@ -21,7 +21,8 @@ impl Shape {
             let data_type = field.data_type();
             ColumnRule {
                 name: field.name.clone(),
-                nulls: field.nullable,
+                // Milvus Lite would give back zeros.
+                nulls: field.nullable && !(version.is_lite() && is_vector(data_type)),
                 finite: is_vector(data_type),
                 max_length: match data_type {
                     DataType::VarChar | DataType::Array => parameter(field, "max_length"),

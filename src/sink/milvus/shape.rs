@@ -50,7 +50,8 @@ impl Shape {
             let name = wanted_name(config, table, index);
             let data_type = sendable_type(column, version)?;
             check_dim(column, data_type, version)?;
-            let known = origin.field(column);
+            // Under another name, what rows had beyond their schema is a field of JSON like others.
+            let known = origin.field(column).filter(|field| !field.is_dynamic || name == DYNAMIC);
             if known.as_ref().is_some_and(|field| field.is_dynamic) {
                 fields.extend(known);
                 continue;

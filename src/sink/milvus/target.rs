@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
+use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::index::Index;
 use crate::sink::server::{Target, check_name, refused};
 use crate::sink::{NameOf, RefusedName, TableToWrite};
@@ -95,6 +96,11 @@ impl Found {
     /// The index on a field.
     pub(super) fn index_on(&self, field: &str) -> Option<&Index> {
         self.indexes.iter().find(|index| index.definition.field == field)
+    }
+
+    /// True when an index is there.
+    pub(super) fn has_index(&self, index: &IndexDefinition) -> bool {
+        self.indexes.iter().any(|made| index.is(&made.definition))
     }
 
     /// Partitions that have rows of their own to hide from an upsert.

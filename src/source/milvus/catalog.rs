@@ -60,6 +60,9 @@ pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wante
         let mut partitions = client.partitions(&name).await?;
         partitions.sort_by_key(|partition| (partition != DEFAULT_PARTITION, partition.clone()));
         let keyed = collection.has_partition_key();
+        if keyed {
+            check_whole(config, &name)?;
+        }
         let offered = if keyed { vec![DEFAULT_PARTITION.to_owned()] } else { partitions.clone() };
         offers.push(Offer { collection: name, partitions: offered });
         described.push(Some((collection, partitions)));
@@ -78,6 +81,27 @@ pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wante
         all.push(Wanted { collection, partitions, indexes, aliases, chosen });
     }
     Ok(all)
+}
+
+/// Partitions of a collection with a partition key are the server's, and are not chosen or renamed.
+fn check_whole(config: &Config, name: &str) -> Result<()> {
+    let named = config.collections.as_ref().and_then(|all| all.get(name)?.as_ref());
+    let at = if named.is_some_and(|partitions| !partitions.is_empty()) {
+        "source.milvus.collections"
+    } else if config
+        .rename
+        .keys()
+        .any(|key| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')))
+    {
+        "source.milvus.rename"
+    } else {
+        return Ok(());
+    };
+    Err(Error::config(format!(
+        "Collection {name} is divided by a partition key: Milvus chooses the partitions of its rows, here and at the target"
+    ))
+    .at(at)
+    .help(format!("name the collection alone: `{name}`")))
 }
 
 /// The error of a source without collections.

@@ -61,6 +61,10 @@ pub struct Config {
     /// the time it takes.
     #[serde(default)]
     pub prepare: bool,
+    /// Most rows of a split, for tests: nobody needs to set it.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub split_rows: Option<u64>,
     /// What TLS needs beyond the system's own certificates.
     #[serde(default)]
     pub tls: TlsConfig,

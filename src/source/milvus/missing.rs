@@ -1,8 +1,5 @@
 //! Why fewer rows came than were counted.
 
-use std::sync::Arc;
-
-use arrow::datatypes::{DataType, Field, Schema};
 use arrow_array::Array;
 
 use super::tables::Location;
@@ -33,9 +30,7 @@ pub(super) async fn explain(
         ))
         .help("writes to the source must rest while it is read; run again when they do"));
     }
-    let texts = *table.schema.id().data_type() == DataType::Utf8;
-    let key_type = if texts { DataType::Utf8 } else { DataType::Int64 };
-    let schema = Arc::new(Schema::new(vec![Field::new(&scan.key, key_type, false)]));
+    let schema = scan.key_schema();
     let (mut shown, mut behind_them) = (0, 0);
     loop {
         let page = client.page(&scan, &range, &schema, MAX_PAGE).await?;

@@ -16,12 +16,14 @@
 //! | `ranges`, `middle` | dividing keys into stretches of about as many rows |
 //! | `read` | the rows of a split |
 //! | `missing` | why fewer rows came than were counted |
+//! | `probe` | a few keys that a collection is recognised by |
 
 mod catalog;
 mod config;
 mod databases;
 mod middle;
 mod missing;
+mod probe;
 mod ranges;
 mod read;
 mod readiness;
@@ -140,10 +142,9 @@ impl Source for Milvus {
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
         let Some(split) = table.splits.first() else { return Ok(Fingerprint::of_settings()) };
         let location: Location = split.location()?;
-        Ok(Fingerprint::of_things([(
-            format!("collection {}", location.scan.collection),
-            format!("number {}", location.collection_id),
-        )]))
+        let thing = format!("collection {}", location.scan.collection);
+        let probe = probe::keys(self.client().await?, &table.splits).await?;
+        Ok(Fingerprint::of_things([(thing, format!("number {}, {probe}", location.collection_id))]))
     }
 
     fn resume(&self, splits: &[Split]) -> Result<()> {
@@ -164,7 +165,7 @@ impl Source for Milvus {
         columns: Columns,
         cx: &ReadContext,
     ) -> Result<BatchStream> {
-        let client = self.connected()?.clone();
+        let client = self.connected()?.counted();
         let location = split.location()?;
         let pages = Reading::new(client, table, location, from_row, columns, cx.batch_size)?;
         self.readiness.was_read(table);

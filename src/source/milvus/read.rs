@@ -129,4 +129,8 @@ impl Pages for Reading {
         self.limit = page.num_rows().max(self.limit / GROWTH).saturating_mul(GROWTH).min(MAX_PAGE);
         Ok(Some(page))
     }
+
+    fn take_retries(&mut self) -> u64 {
+        self.client.take_repeats()
+    }
 }

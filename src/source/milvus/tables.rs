@@ -15,7 +15,7 @@ use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::{DEFINITION, Definition, FIELD};
-use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, type_words};
+use crate::milvus::v2::field::{DYNAMIC, arrow_field, dynamic_field, is_vector, type_words};
 use crate::milvus::v2::freshness::Freshness;
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::page::{MAX_PAGE, Scan};
@@ -65,6 +65,13 @@ pub(super) async fn table(
 ) -> Result<SourceTable> {
     let collection = &wanted.collection;
     let whole = wanted.has_partition_key();
+    if whole && !client.version().reads_partition_keys() {
+        return Err(Error::source(format!(
+            "{} answers no question about rows of a collection with a partition key, so it can't be read",
+            client.version()
+        ))
+        .help("name the other collections by source.milvus.collections"));
+    }
     let partitions = match whole {
         true => Vec::new(),
         false => vec![wanted.partitions[chosen.partition].clone()],
@@ -73,7 +80,7 @@ pub(super) async fn table(
     let loaded = client.is_loaded(&collection.name, scope).await?;
     let readied = readiness.of(&collection.name);
     let mut notes = Vec::new();
-    let schema = schema(config, wanted, &mut notes)?;
+    let schema = schema(config, client, wanted, &mut notes)?;
     let row_bytes = schema.row_bytes() as u64;
     let mut scan = Scan {
         collection: collection.name.clone(),
@@ -88,6 +95,7 @@ pub(super) async fn table(
         let rows = client.count_in(&scan, &KeyRange::default()).await?;
         let bytes = split_bytes(rows.saturating_mul(row_bytes));
         let most = (bytes / row_bytes.max(1)).clamp(MAX_PAGE as u64, (rows / SPLITS).max(LARGE));
+        let most = config.split_rows.unwrap_or(most);
         let pieces = if rows == 0 { Vec::new() } else { divide(client, &scan, rows, most).await? };
         (rows, pieces)
     } else {
@@ -149,13 +157,25 @@ fn metric(wanted: &Wanted, field: &str) -> Option<Metric> {
 }
 
 /// The columns that are read, and the collection's definition in the metadata.
-fn schema(config: &Config, wanted: &Wanted, notes: &mut Vec<String>) -> Result<TableSchema> {
+fn schema(
+    config: &Config,
+    client: &Client,
+    wanted: &Wanted,
+    notes: &mut Vec<String>,
+) -> Result<TableSchema> {
     let collection = &wanted.collection;
     let asked = asked_fields(config, collection)?;
     let mut fields = Vec::new();
     let mut unknown = Vec::new();
     let mut computed = Vec::new();
     for field in asked {
+        if field.nullable && is_vector(field.data_type()) && client.version().is_lite() {
+            notes.push(format!(
+                "{} gives back zeros for vectors of {} that are null",
+                client.version(),
+                field.name
+            ));
+        }
         if field.is_function_output {
             computed.push(field.name.as_str());
         } else if let Some(arrow) = arrow_field(field) {

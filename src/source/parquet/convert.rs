@@ -135,7 +135,9 @@ fn vectors(array: &ArrayRef, field: &FieldRef, unfit: &mut Unfit<'_>) -> Result<
     };
     let len = usize::try_from(*list_len).unwrap_or(0);
     let name = field.name();
-    for row in nulls(array.as_ref()) {
+    let absent = array.logical_nulls().filter(|_| field.is_nullable());
+    let is_absent = |row| absent.as_ref().is_some_and(|absent| absent.is_null(row));
+    for row in nulls(array.as_ref()).into_iter().filter(|row| !is_absent(*row)) {
         unfit.add(row, field, || format!("vector column `{name}` is null"));
     }
     let values = match array.data_type() {
@@ -157,7 +159,7 @@ fn vectors(array: &ArrayRef, field: &FieldRef, unfit: &mut Unfit<'_>) -> Result<
     };
     let mut values = values;
     if values.logical_null_count() > 0 {
-        for at in nulls(values.as_ref()) {
+        for at in nulls(values.as_ref()).into_iter().filter(|at| !is_absent(at / len.max(1))) {
             unfit.add(at / len.max(1), field, || {
                 format!("vector column `{name}` has a null at position {}", at % len.max(1))
             });
@@ -176,7 +178,7 @@ fn vectors(array: &ArrayRef, field: &FieldRef, unfit: &mut Unfit<'_>) -> Result<
         }
         _ => values,
     };
-    FixedSizeListArray::try_new(Arc::clone(element), *list_len, values, None)
+    FixedSizeListArray::try_new(Arc::clone(element), *list_len, values, absent)
         .map(|lists| Arc::new(lists) as ArrayRef)
         .map_err(|error| Error::source(format!("Column `{name}` changed its type")).because(error))
 }

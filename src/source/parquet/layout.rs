@@ -64,7 +64,8 @@ fn with_kept(field: Field, kept: &Kept) -> Field {
 enum Column {
     RowNumbers,
     Id(String, DataType, Kept),
-    Vector(String, Kept),
+    /// May it be null? Only where vecpipe wrote it.
+    Vector(String, Kept, bool),
     Other(FieldRef),
 }
 
@@ -91,7 +92,8 @@ impl Layout {
         for (index, field) in schema.fields().iter().enumerate() {
             let name = field.name().clone();
             columns.push(if index == vector {
-                Column::Vector(name, kept(field))
+                let nullable = field.is_nullable() && Role::of(field) == Role::Vector;
+                Column::Vector(name, kept(field), nullable)
             } else if Some(index) == id {
                 Column::Id(name, id_type(field)?, kept(field))
             } else {
@@ -116,7 +118,10 @@ impl Layout {
                 Column::Id(name, data_type, kept) => {
                     Arc::new(with_kept(id_field(name, data_type.clone()), kept))
                 }
-                Column::Vector(name, kept) => Arc::new(with_kept(vector_field(name, column), kept)),
+                Column::Vector(name, kept, nullable) => {
+                    let field = with_kept(vector_field(name, column), kept);
+                    Arc::new(field.with_nullable(*nullable))
+                }
                 Column::Other(field) => Arc::clone(field),
             })
             .collect();

@@ -1,7 +1,8 @@
 //! One column of a request: Arrow values to `FieldData`.
 
-use arrow::array::{Array, ArrayRef, AsArray, GenericStringArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, GenericStringArray, PrimitiveArray};
 use arrow::buffer::{Buffer, NullBuffer};
+use arrow::compute::filter;
 use arrow::datatypes::*;
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -101,14 +102,15 @@ impl InsertColumn {
         number: u32,
         values: &ArrayRef,
     ) -> Result<()> {
-        let bytes = self.vector_bytes(values)?;
+        let (values, valid) = self.without_nulls(values)?;
+        let bytes = self.vector_bytes(&values)?;
         let float = self.data_type == Milvus::FloatVector;
         // FieldData { type, field_name, vectors: VectorField { dim, … } }
         let inner = if float { field_len(1, bytes.len()) } else { bytes.len() };
         let dim_len = 1 + varint_len(self.dim as u64);
         let vector_len = dim_len + field_len(number, inner);
         let out = parts.out();
-        put_header(out, field, self.head_len() + field_len(4, vector_len));
+        put_header(out, field, self.head_len() + field_len(4, vector_len) + valid_len(&valid));
         self.put_head(out);
         put_header(out, 4, vector_len);
         put_number(out, 1, self.dim as u64);
@@ -117,7 +119,22 @@ impl InsertColumn {
             put_header(out, 1, bytes.len());
         }
         parts.attach(bytes);
+        put_valid(parts.out(), &valid);
         Ok(())
+    }
+
+    /// Vectors without those that are null, and the flags that tell of each row whether it has one,
+    /// where the field takes them.
+    fn without_nulls(&self, values: &ArrayRef) -> Result<(ArrayRef, Option<NullBuffer>)> {
+        match values.nulls().filter(|nulls| nulls.null_count() > 0) {
+            _ if !self.flags => Ok((values.clone(), None)),
+            None => Ok((values.clone(), Some(NullBuffer::new_valid(values.len())))),
+            Some(nulls) => {
+                let present = BooleanArray::new(nulls.inner().clone(), None);
+                let values = filter(values, &present).map_err(|_| self.mismatch(values))?;
+                Ok((values, Some(nulls.clone())))
+            }
+        }
     }
 
     /// The memory of a vector column's values: only those of the rows of this slice.
@@ -154,17 +171,19 @@ impl InsertColumn {
 
     /// FieldData { type, field_name, vectors: VectorField { sparse_float_vector: { contents, dim } } }
     fn put_sparse(&self, parts: &mut Parts, field: u32, values: &ArrayRef) -> Result<()> {
-        let sparse = sparse(values).ok_or_else(|| self.mismatch(values))?;
+        let (values, valid) = self.without_nulls(values)?;
+        let sparse = sparse(&values).ok_or_else(|| self.mismatch(&values))?;
         let dim_len = if sparse.dim == 0 { 0 } else { 1 + varint_len(sparse.dim) };
         let inner = sparse.contents.len() + dim_len;
         let vector_len = field_len(6, inner);
         let out = parts.out();
-        put_header(out, field, self.head_len() + field_len(4, vector_len));
+        put_header(out, field, self.head_len() + field_len(4, vector_len) + valid_len(&valid));
         self.put_head(out);
         put_header(out, 4, vector_len);
         put_header(out, 6, inner);
         parts.attach(sparse.contents);
         put_number(parts.out(), 2, sparse.dim);
+        put_valid(parts.out(), &valid);
         Ok(())
     }
 
@@ -183,10 +202,9 @@ impl InsertColumn {
         };
         let array_len = array_len + element_len;
         let scalar_len = field_len(number, array_len);
-        let valid_len = valid.as_ref().map_or(0, |_| field_len(7, values.len()));
         let dynamic_len = if self.dynamic { 2 } else { 0 };
         let out = parts.out();
-        let len = self.head_len() + field_len(3, scalar_len) + dynamic_len + valid_len;
+        let len = self.head_len() + field_len(3, scalar_len) + dynamic_len + valid_len(&valid);
         put_header(out, field, len);
         self.put_head(out);
         put_header(out, 3, scalar_len);
@@ -199,9 +217,7 @@ impl InsertColumn {
             put_number(parts.out(), 2, self.element_type as u64);
         }
         put_number(parts.out(), 6, self.dynamic.into());
-        if let Some(valid) = valid {
-            put_valid(parts.out(), &valid);
-        }
+        put_valid(parts.out(), &valid);
         Ok(())
     }
 
@@ -340,10 +356,17 @@ fn texts(values: &GenericStringArray<i32>) -> Payload {
     Payload::Repeated(out.freeze())
 }
 
+/// Length of `valid_data`.
+fn valid_len(valid: &Option<NullBuffer>) -> usize {
+    valid.as_ref().map_or(0, |valid| field_len(7, valid.len()))
+}
+
 /// `valid_data`: one flag a row.
-fn put_valid(out: &mut BytesMut, valid: &NullBuffer) {
-    put_header(out, 7, valid.len());
-    valid.iter().for_each(|valid| out.put_u8(u8::from(valid)));
+fn put_valid(out: &mut BytesMut, valid: &Option<NullBuffer>) {
+    if let Some(valid) = valid {
+        put_header(out, 7, valid.len());
+        valid.iter().for_each(|valid| out.put_u8(u8::from(valid)));
+    }
 }
 
 /// A buffer as `Bytes`: shared, not copied.

@@ -62,8 +62,9 @@ impl CollectionMapping {
     fn check_fields(&self, table: &TableToWrite, there: Option<&There>, all: &mut Mistakes) {
         let schema = table.schema.arrow();
         let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let functions =
-            Definition::within(schema).map(|definition| definition.functions).unwrap_or_default();
+        // What can't be understood is told by whoever makes the collection from it.
+        let definition = Definition::within(schema).ok().flatten();
+        let functions = definition.map(|definition| definition.functions).unwrap_or_default();
         let computing = |name: &String| functions.iter().find(|f| f.outputs.contains(name));
         for (setting, name) in (self.fields.keys().map(|name| ("fields", name)))
             .chain(self.leave_out.iter().map(|name| ("leave_out", name)))

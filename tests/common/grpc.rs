@@ -10,8 +10,6 @@ use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-const SERVICE: &str = "/milvus.grpc.MilvusService/";
-
 /// What a call is answered with.
 pub enum Reply {
     /// A message.
@@ -30,22 +28,26 @@ impl Reply {
     }
 }
 
-/// Serves until `ended` fires, which ends all connections, too.
-pub async fn serve<F>(listener: TcpListener, ended: CancellationToken, answer: F)
-where
+/// Serves the calls of one service until `ended` fires, which ends all connections, too.
+pub async fn serve<F>(
+    listener: TcpListener,
+    service: &'static str,
+    ended: CancellationToken,
+    answer: F,
+) where
     F: Fn(&str, &[u8]) -> Reply + Send + Sync + 'static,
 {
     let answer = Arc::new(answer);
     let serving = async {
         while let Ok((socket, _)) = listener.accept().await {
-            let serving = connection(socket, Arc::clone(&answer));
+            let serving = connection(socket, service, Arc::clone(&answer));
             tokio::spawn(ended.clone().run_until_cancelled_owned(serving));
         }
     };
     ended.run_until_cancelled(serving).await;
 }
 
-async fn connection<F>(socket: TcpStream, answer: Arc<F>)
+async fn connection<F>(socket: TcpStream, service: &'static str, answer: Arc<F>)
 where
     F: Fn(&str, &[u8]) -> Reply + Send + Sync + 'static,
 {
@@ -54,12 +56,16 @@ where
     let Ok(mut connection) = builder.handshake::<_, Bytes>(socket).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
         let answer = Arc::clone(&answer);
-        tokio::spawn(call(request, respond, answer));
+        tokio::spawn(call(request, respond, service, answer));
     }
 }
 
-async fn call<F>(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, answer: Arc<F>)
-where
+async fn call<F>(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    service: &str,
+    answer: Arc<F>,
+) where
     F: Fn(&str, &[u8]) -> Reply,
 {
     let (head, mut body) = request.into_parts();
@@ -68,7 +74,8 @@ where
         let _ = body.flow_control().release_capacity(chunk.len());
         message.extend_from_slice(&chunk);
     }
-    let reply = match head.uri.path().strip_prefix(SERVICE) {
+    let path = head.uri.path().strip_prefix('/').and_then(|path| path.strip_prefix(service));
+    let reply = match path.and_then(|path| path.strip_prefix('/')) {
         Some(call) => {
             let announced = u32::from_be_bytes(message[1..5].try_into().unwrap());
             assert_eq!((message[0], announced as usize), (0, message.len() - 5), "gRPC's prefix");
