@@ -119,21 +119,27 @@ fn first_rows(
 fn folder(path: &Place, found: Vec<Found>) -> Result<Inspection> {
     let first = found[0].files[0].path.clone();
     let (mut rows, mut total, mut files) = (Vec::new(), 0, 0);
+    // Those of a dump have one.
+    let with_database = found.iter().any(|found| found.database.is_some());
     for found in found {
         let number = found.files.len();
         let (collection, part) = (found.collection.clone(), found.part.clone());
+        let database = found.database.clone().unwrap_or_default();
         let table = tables::table(&Config::default(), found)?;
         total += table.rows;
         files += number;
-        rows.push(vec![
+        let row = vec![
             collection,
             part.partition().unwrap_or_default().to_owned(),
             words::count(table.rows),
             table.schema.column().to_string(),
             table.metric.map(|metric| metric.to_string()).unwrap_or_default(),
             words::count(number as u64),
-        ]);
+        ];
+        rows.push(with_database.then_some(database).into_iter().chain(row).collect());
     }
+    let header = ["collection", "partition", "rows", "vectors", "metric", "files"];
+    let header = with_database.then_some("database").into_iter().chain(header);
     let (handle, footer) = footer::open(&first)?;
     Ok(Inspection {
         title: format!("Parquet folder {}", path),
@@ -143,11 +149,7 @@ fn folder(path: &Place, found: Vec<Found>) -> Result<Inspection> {
             ("files".to_owned(), words::count(files as u64)),
         ],
         sections: vec![
-            Section {
-                title: "Tables".to_owned(),
-                header: vec!["collection", "partition", "rows", "vectors", "metric", "files"],
-                rows,
-            },
+            Section { title: "Tables".to_owned(), header: header.collect(), rows },
             columns(&footer),
         ],
         first_rows: first_rows(&first, handle, footer)?,
