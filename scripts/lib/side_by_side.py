@@ -39,7 +39,7 @@ def run(name, executable, folder):
 def results(output):
     """The line that sums tests up."""
     lines = [line for line in output.splitlines() if line.startswith("test result:")]
-    return lines[-1].removeprefix("test result:").split(";  finished")[0].strip() if lines else "no result"
+    return lines[-1].removeprefix("test result:").split("; finished")[0].strip() if lines else "no result"
 
 
 def main():
