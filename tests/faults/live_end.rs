@@ -92,9 +92,9 @@ fn at(name: &'static str, nth: u32, fault: Fault) -> Script {
     })
 }
 
-/// In the middle of the rows: before them, their ids were read by as many queries.
+/// In the middle of the rows: before them, their keys were divided, and their ids read by as many queries.
 fn killed() -> Script {
-    at("Query", 45, Fault::ActBefore)
+    at("Query", 58, Fault::ActBefore)
 }
 
 #[test]
