@@ -26,9 +26,12 @@ use crate::milvus::{MilvusError, Result};
 /// Largest answer that is taken: the server's own limit for what it sends is 64 MiB by default.
 const MAX_ANSWER: usize = 65 << 20;
 
-/// Bytes that the server may send before we acknowledge them; large, so that a query's answer
-/// needs no round trip for each 64 KiB.
-const WINDOW: u32 = 4 << 20;
+/// Bytes of one answer that the server may send before we acknowledge them; a page of rows and more, so
+/// that it need not wait for us in the middle of one.
+const WINDOW: u32 = 16 << 20;
+
+/// The same of all answers of a connection. What is asked for at once is bounded by the memory budget.
+const CONNECTION_WINDOW: u32 = 256 << 20;
 
 /// How to reach a server.
 #[derive(Clone)]
@@ -151,7 +154,7 @@ fn endpoint(origin: &Uri, options: &Options) -> Result<Endpoint> {
         .http2_keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20))
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW * 2);
+        .initial_connection_window_size(CONNECTION_WINDOW);
     if origin.scheme_str() != Some("https") {
         return Ok(endpoint);
     }

@@ -63,7 +63,7 @@ impl Client {
     /// When the collection is not loaded, or the server can't be asked.
     pub async fn freshness(&self, scan: &Scan) -> Result<Freshness> {
         let since = self.since_now().await?;
-        match self.moment(scan).await? {
+        match self.moment(&Scan { freshness: since, ..scan.clone() }).await? {
             0 => Ok(since),
             moment => Ok(Freshness::At(moment)),
         }

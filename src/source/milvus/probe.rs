@@ -4,8 +4,6 @@
 use super::tables::Location;
 use crate::error::Result;
 use crate::milvus::v2::Client;
-use crate::milvus::v2::freshness::Freshness;
-use crate::milvus::v2::page::Scan;
 use crate::table::Split;
 
 /// The first key of the first, the middle and the last split.
@@ -14,11 +12,6 @@ pub(super) async fn keys(client: &Client, splits: &[Split]) -> Result<String> {
         return Ok("no rows".to_owned());
     };
     let Location { scan, .. } = first.location()?;
-    // As it is now, where it is not as at one moment.
-    let scan = match scan.freshness.is_one_moment() {
-        true => scan,
-        false => Scan { freshness: Freshness::Now, ..scan },
-    };
     let (mut words, mut looked_at) = (Vec::new(), Vec::new());
     for split in [first, &splits[splits.len() / 2], last] {
         if !looked_at.contains(&split.index) {

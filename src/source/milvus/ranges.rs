@@ -9,7 +9,7 @@ use crate::milvus::v2::keys::{Key, KeyRange};
 use crate::milvus::v2::page::Scan;
 
 /// Counts asked for at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// Lengths of stretches that are tried first, as powers of two.
 const LENGTHS: [u32; 8] = [16, 18, 20, 23, 26, 32, 42, 52];

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::catalog::{TEMPORARY_INDEX, Wanted};
+use super::ranges::AT_ONCE;
 use super::tables::Location;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::field::is_vector;
-use crate::milvus::v2::freshness::Freshness;
 use crate::milvus::v2::keys::KeyRange;
 use crate::milvus::v2::load::Loaded;
 use crate::milvus::v2::page::Scan;
@@ -116,14 +117,20 @@ impl Readiness {
     /// Says so when tables that were read have another number of rows by now. Their pages showed
     /// several moments, so nobody knows which of these rows they had.
     pub async fn tell_of_changes(&self, client: &Client) {
-        let read = std::mem::take(&mut *self.reads());
-        let may_change = |(_, (scan, _)): &(_, (Scan, u64))| !scan.freshness.is_one_moment();
-        for (table, (scan, planned)) in read.into_iter().filter(may_change) {
-            // As it is now.
-            let scan = Scan { freshness: Freshness::Now, ..scan };
-            // What can't be asked any more was told by whatever ended the run.
-            let Ok(now) = client.count_in(&scan, &KeyRange::default()).await else { continue };
-            if now != planned {
+        let mut read = std::mem::take(&mut *self.reads());
+        read.retain(|_, (scan, _)| !scan.freshness.is_one_moment());
+        if read.is_empty() {
+            return;
+        }
+        // As they are now. What can't be asked any more was told by whatever ended the run.
+        let Ok(freshness) = client.since_now().await else { return };
+        let counts = read.into_iter().map(|(table, (scan, planned))| async move {
+            let scan = Scan { freshness, ..scan };
+            (table, planned, client.count_in(&scan, &KeyRange::default()).await.ok())
+        });
+        let mut counts = stream::iter(counts).buffer_unordered(AT_ONCE);
+        while let Some((table, planned, now)) = counts.next().await {
+            if let Some(now) = now.filter(|now| *now != planned) {
                 tracing::warn!(
                     %table,
                     "It had {} rows when the run was planned, and has {} now: rows that came or went meanwhile may be at the target or not",
