@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::{self, AccessArgs, DumpArgs, LogArgs, RestoreArgs, RunFlags};
@@ -114,9 +115,15 @@ fn collections(named: &[String]) -> Result<Option<Value>> {
         let mut parts = name.splitn(3, '/');
         let (database, collection) = (parts.next(), parts.next());
         let (Some(database), Some(collection)) = (database, collection) else { continue };
-        let partitions = all.entry(format!("{database}/{collection}")).or_insert(json!([]));
-        if let (Some(partition), Some(list)) = (parts.next(), partitions.as_array_mut()) {
-            list.push(json!(partition));
+        let partitions = all.entry(format!("{database}/{collection}"));
+        match (parts.next(), partitions) {
+            // All of it, whatever else is named of it: no partition means every one.
+            (None, partitions) => *partitions.or_insert(Value::Null) = json!([]),
+            (Some(partition), Entry::Vacant(none)) => drop(none.insert(json!([partition]))),
+            (Some(partition), Entry::Occupied(mut some)) => match some.get_mut().as_array_mut() {
+                Some(list) if !list.is_empty() => list.push(json!(partition)),
+                _ => {}
+            },
         }
     }
     Ok((!all.is_empty()).then_some(Value::Object(all)))
@@ -140,7 +147,10 @@ fn renames(pairs: &[String]) -> Result<Option<Value>> {
             return Err(Error::config(format!("`--rename {pair}` has no `=`"))
                 .help("write it like --rename default/news=archive/news"));
         };
-        all.insert(full(old), json!(literal(new)));
+        if all.insert(full(old), json!(literal(new))).is_some() {
+            return Err(Error::config(format!("--rename gives `{old}` two names"))
+                .help("restore it twice, each time under one of them"));
+        }
     }
     Ok((!all.is_empty()).then_some(Value::Object(all)))
 }

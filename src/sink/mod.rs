@@ -15,7 +15,10 @@ use crate::transform::TransformFactory;
 
 pub mod files;
 mod read_back;
+mod run_number;
 pub mod server;
+
+use run_number::run_number;
 
 pub use read_back::{Duplicates, IdPages, Leeway, OldRow, ReadBack, RowsById};
 

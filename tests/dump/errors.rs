@@ -123,3 +123,41 @@ fn a_stage_is_no_dump() {
     );
     fails(&folder.pipeline(&["validate", "c.yaml"]), 2, &["A stage is no dump"]);
 }
+
+#[test]
+fn a_partition_of_a_dump_is_not_taken_for_its_collection() {
+    let (server, folder) = (Server::lite(), Folder::new());
+    let database = Database::on(&server);
+    database.make("parts", 60);
+    let part = format!("{}/parts/_default", database.name);
+    done(&folder, &["dump", &server.uri, "d", "--collection", &part]);
+    let restored = folder.pipeline(&["restore", "d", &server.uri, "--mode", "overwrite"]);
+    fails(&restored, 2, &["The default partition can't be overwritten"]);
+    assert_eq!(database.tell(&["parts"])[0]["counts"]["_default"], 20, "nothing is gone");
+}
+
+#[test]
+fn flags_that_contradict_each_other() {
+    let dumped = Dumped::new();
+    let (uri, name) = (&dumped.database.server.uri, &dumped.database.name);
+    let run = |arguments: &[&str]| dumped.folder.pipeline(arguments);
+    let collection = format!("{name}/plain");
+    let both = ["dump", uri, "e", "--database", "default", "--collection", &collection];
+    fails(&run(&both), 2, &["Collections are named, but none of the database default"]);
+    let (one, two) = (format!("{collection}=a"), format!("{collection}=b"));
+    let twice = ["restore", "d", uri, "--rename", &one, "--rename", &two];
+    fails(&run(&twice), 2, &["two names"]);
+    // A partition beside its whole collection is part of that.
+    let part = format!("{collection}/_default");
+    let config = run(&[
+        "dump",
+        uri,
+        "e",
+        "--collection",
+        &part,
+        "--collection",
+        &collection,
+        "--print-config",
+    ]);
+    assert!(config.stdout.contains(&format!("{collection}: []")), "{}", config.stdout);
+}

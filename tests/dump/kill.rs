@@ -60,3 +60,27 @@ fn killed_until_they_are_done() {
     }
     done(&folder, &["verify", "restore.yaml"]);
 }
+
+#[test]
+fn what_another_run_has_completed_meanwhile_is_left_alone() {
+    let (server, folder) = (Server::lite(), Folder::new());
+    let database = Database::on(&server);
+    database.make("plain", ROWS as usize);
+    let dump = ["dump", &server.uri, "d", "--database", &database.name, "--print-config"];
+    let config = done(&folder, &dump).stdout;
+    folder.write("dump.yaml", &format!("{config}run: {{ batch_rows: 40 }}\n"));
+    let mut command = folder.command(&["run", "dump.yaml"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    assert!(kill_at(&mut child, 1, || settled(&folder.path(""), "dump.yaml")), "it was too fast");
+    let other = json!({
+        "kind": "dump", "format": 1, "tool": "vecpipe 0.1.0", "created": "2026-01-01T00:00:00Z",
+        "run": "another", "rows": 0, "databases": [],
+    });
+    folder.write("d/manifest.json", &other.to_string());
+    let again = folder.pipeline(&["run", "dump.yaml"]);
+    assert_eq!(again.code, 2, "{}", again.stderr);
+    let told = "There is a dump in this folder already";
+    assert!(again.stderr.contains(told), "{}", again.stderr);
+    let left = std::fs::read_to_string(folder.path("d/manifest.json")).unwrap();
+    assert_eq!(left, other.to_string());
+}

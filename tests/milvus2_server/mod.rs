@@ -112,6 +112,10 @@ fn answer(version: &str, store: &mut Store, call: &str, message: &[u8]) -> Reply
             status: Some(Status::default()),
             server_info: Some(ServerInfo { build_tags: version.to_owned() }),
         }),
+        "AllocTimestamp" => Reply::message(&AllocTimestampResponse {
+            status: Some(Status::default()),
+            timestamp: store.moment(),
+        }),
         "GetVersion" => Reply::message(&GetVersionResponse {
             status: Some(Status::default()),
             version: version.to_owned(),

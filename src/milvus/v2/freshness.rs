@@ -57,14 +57,16 @@ impl Client {
     }
 
     /// What shows the collection as it is now, each time: as one moment on servers that keep it (by the
-    /// source of Milvus's proxy; 2.3.5 and Milvus Lite do not), else with whatever comes later, too.
+    /// source of Milvus's proxy, which tells it where none is named; 2.3 and Milvus Lite do not), else
+    /// with whatever comes later, too.
     ///
     /// # Errors
     /// When the collection is not loaded, or the server can't be asked.
     pub async fn freshness(&self, scan: &Scan) -> Result<Freshness> {
-        let since = self.since_now().await?;
-        match self.moment(&Scan { freshness: since, ..scan.clone() }).await? {
-            0 => Ok(since),
+        let keeps_moments = self.version().at_least(2, 4, 0);
+        let scan = Scan { freshness: Freshness::Now, ..scan.clone() };
+        match if keeps_moments { self.moment(&scan).await? } else { 0 } {
+            0 => self.since_now().await,
             moment => Ok(Freshness::At(moment)),
         }
     }

@@ -12,8 +12,6 @@
 //! A rename changes neither rows, indexes nor aliases; a Milvus keeps what is loaded, Milvus Lite
 //! releases it (measured on 2.3.5, where it takes some 10 ms, and Milvus Lite 3.2.2).
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use twox_hash::XxHash3_128;
 
 use super::reload::Reload;
@@ -34,12 +32,6 @@ const RUN: &str = "vecpipe.run";
 /// A property of a collection that is made where there was none: which run has made it. Descriptions
 /// would not do: Milvus Lite forgets them.
 const MADE_BY: &str = "vecpipe.made_by";
-
-/// A number that no other run has.
-pub(super) fn run_number() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{:x}-{:x}", now.as_nanos(), std::process::id())
-}
 
 /// How a collection shows which run has made it.
 pub(super) fn made_by(run: &str) -> KeyValuePair {

@@ -69,7 +69,7 @@ use crate::milvus::v2::Client;
 use crate::sink::server::{Claims, IdsFile, Intake, Target};
 use crate::sink::{
     Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
-    TableWriter, TargetPlan, WriteLoad,
+    TableWriter, TargetPlan, WriteLoad, run_number,
 };
 
 impl SinkFactory for Config {
@@ -79,7 +79,7 @@ impl SinkFactory for Config {
             config: self.clone(),
             source_kind: cx.source_kind,
             client: OnceCell::new(),
-            run: beside::run_number(),
+            run: run_number(),
             dry_run: cx.dry_run,
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             loads: loads::Loads::default(),

@@ -66,7 +66,12 @@ impl NewIds {
             by,
             // Statistics count rows that were deleted before, until the server tidies up.
             exact: lite || by == CountBy::Query || intent.decision != Decision::Append,
-            in_order: lite || found.collection.as_ref().is_some_and(|made| made.shards <= 1),
+            // Rows of one request go to shards and to partitions by their keys, each by itself.
+            in_order: lite
+                || found
+                    .collection
+                    .as_ref()
+                    .is_some_and(|made| made.shards == 1 && !made.has_partition_key()),
         };
         let known = memo.before.rows + resumed.map_or(0, |resumed| resumed.written);
         let arrived = match resumed.filter(|resumed| resumed.in_doubt > 0) {
@@ -189,6 +194,12 @@ impl Counting {
         let one_split = resumed.splits_in_doubt.len() == 1;
         Ok(match now.checked_sub(known) {
             Some(0) => Ok(0),
+            // Which of them, where they do not come in order? They need not be the first ones.
+            Some(more) if more < resumed.in_doubt && !self.in_order => Err(format!(
+                "of {} that were sent, it took {}, and nobody knows which",
+                plural(resumed.in_doubt, "row"),
+                count(more)
+            )),
             Some(more) if more <= resumed.in_doubt && one_split => Ok(more),
             _ => Err(format!(
                 "it holds {}, {} before and {} by that run",

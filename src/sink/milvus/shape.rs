@@ -1,5 +1,6 @@
 //! Columns to fields: of a collection that is made, or of one that is there.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use arrow::datatypes::Field;
@@ -37,6 +38,12 @@ pub(super) struct Shape {
     pub notes: Vec<String>,
 }
 
+/// A name that two fields have.
+fn twice(fields: &[FieldSchema]) -> Option<&str> {
+    let mut names = BTreeSet::new();
+    fields.iter().map(|field| field.name.as_str()).find(|name| !names.insert(*name))
+}
+
 impl Shape {
     /// The fields of a collection that is made for the table.
     pub(super) fn of_new(
@@ -67,6 +74,10 @@ impl Shape {
             };
             let makes_ids = index == table.schema.id_index() && !config.keep_ids;
             fields.push(if makes_ids { made_by_server(field, version) } else { field });
+        }
+        if let Some(name) = twice(&fields) {
+            return Err(Error::config(format!("Two columns would be the field {name}"))
+                .help("give them other names with sink.milvus.schema (id, vector), mapping, or the transform rename"));
         }
         if fields.len() > MAX_FIELDS {
             return Err(Error::config(format!(
@@ -114,6 +125,9 @@ impl Shape {
                 notes.push(format!("column {} goes to field {}", column.name(), field.name));
             }
             fields.push(field.clone());
+        }
+        if let Some(name) = twice(&fields) {
+            misfits.push(format!("two columns would go to its field {name}"));
         }
         // A field left out would be filled with something, or crash a 2.3.5.
         let missing: Vec<_> = collection

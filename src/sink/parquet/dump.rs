@@ -1,7 +1,7 @@
 //! `manifest.json` of a dump: all collections that it has, with what they are beyond their rows. It is
 //! written last, when all rows are there and counted, so a folder without it is no dump yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::milvus::v2::definition::DEFINITION;
 use crate::sink::TableToWrite;
 use crate::sink::files::names::{MANIFEST, encode};
 use crate::store::Place;
-use crate::table::Checksum;
+use crate::table::{Checksum, Part};
 
 /// Tells the manifest of a dump from that of a table.
 const KIND: &str = "dump";
@@ -30,6 +30,8 @@ pub struct Dump {
     pub tool: String,
     /// When it was complete (RFC 3339, UTC).
     pub created: String,
+    /// Which run made it.
+    pub run: String,
     /// Rows of all collections.
     pub rows: u64,
     /// Its databases, by name.
@@ -56,6 +58,8 @@ pub struct Collection {
     pub name: String,
     /// Its folder, in that of its database.
     pub folder: String,
+    /// True when all its partitions are here, and not some that were named.
+    pub whole: bool,
     /// Rows of all its partitions.
     pub rows: u64,
     /// The checksum over the rows of all its partitions, which `docs/verify.md` defines.
@@ -92,7 +96,11 @@ impl Dump {
     }
 
     fn parse(text: &[u8]) -> Result<Option<Dump>> {
-        let Ok(value) = serde_json::from_slice::<Value>(text) else { return Ok(None) };
+        let value: Value = serde_json::from_slice(text).map_err(|error| {
+            Error::source("The manifest is not valid JSON").because(error).help(
+                "take back what was changed by hand; if it is another program's, move it away",
+            )
+        })?;
         if !is_ours(&value) || value["kind"].is_null() {
             return Ok(None);
         }
@@ -116,30 +124,13 @@ impl Dump {
 
     /// Makes sure that names stay in the folder and numbers add up.
     fn check(&self) -> Result<()> {
-        let adds_up = |what: &str, stated: u64, parts: u64| match stated == parts {
-            true => Ok(()),
-            false => Err(Error::source(format!(
-                "The manifest says {stated} rows of {what}, the parts it lists have {parts}"
-            ))),
-        };
-        let mut all = 0;
+        let mut all = Vec::new();
         for database in &self.databases {
             database.folder.iter().try_for_each(|folder| check_name(folder))?;
             for collection in &database.collections {
                 check_name(&collection.folder)?;
-                let mut rows = 0;
-                for partition in &collection.partitions {
-                    partition.check_names()?;
-                    let parts = partition.files.iter().map(|file| file.rows).sum();
-                    adds_up(
-                        &format!("{}/{}", collection.name, partition.folder),
-                        partition.rows,
-                        parts,
-                    )?;
-                    rows += partition.rows;
-                }
-                adds_up(&collection.name, collection.rows, rows)?;
-                all += rows;
+                collection.check()?;
+                all.push(collection.rows);
             }
         }
         adds_up("all collections", self.rows, all)
@@ -149,7 +140,7 @@ impl Dump {
     ///
     /// # Errors
     /// When one of them is not listed there.
-    pub fn of(tables: &[Dumped]) -> Result<Dump> {
+    pub fn of(tables: &[Dumped], run: &str) -> Result<Dump> {
         let mut databases: BTreeMap<Option<&str>, BTreeMap<&str, Collection>> = BTreeMap::new();
         for Dumped { folder, table } in tables {
             let manifest = Manifest::read(&folder.table)?;
@@ -166,6 +157,7 @@ impl Dump {
                 None => collections.entry(&table.collection).or_insert(Collection {
                     name: table.collection.clone(),
                     folder: encode(&table.collection)?,
+                    whole: !matches!(table.part, Part::Named(_)),
                     rows: 0,
                     checksum: Some(Checksum::default()),
                     definition: definition(table),
@@ -192,6 +184,7 @@ impl Dump {
             format: FORMAT,
             tool: TOOL.to_owned(),
             created: now()?,
+            run: run.to_owned(),
             rows: rows.sum(),
             databases,
         })
@@ -209,6 +202,49 @@ impl Dump {
     }
 }
 
+impl Collection {
+    /// Makes sure that names stay in the folder, that no file is listed twice, and that numbers add up.
+    fn check(&self) -> Result<()> {
+        let mut sum = Some(Checksum::default());
+        for partition in &self.partitions {
+            partition.check_names()?;
+            let name = format!("{}/{}", self.name, partition.folder);
+            let mut names = BTreeSet::new();
+            if let Some(file) = partition.files.iter().find(|file| !names.insert(&file.name)) {
+                return Err(Error::source(format!(
+                    "The manifest lists {} of {name} twice",
+                    file.name
+                )));
+            }
+            adds_up(&name, partition.rows, partition.files.iter().map(|file| file.rows))?;
+            let more: Option<Checksum> = partition.files.iter().map(|file| file.checksum).sum();
+            sum = sum.zip(more).map(|(sum, more)| sum + more);
+        }
+        adds_up(&self.name, self.rows, self.partitions.iter().map(|partition| partition.rows))?;
+        match (self.checksum, sum) {
+            (Some(stated), Some(sum)) if stated != sum => Err(Error::source(format!(
+                "The manifest says that {} has the checksum {stated}, the files it lists have {sum}",
+                self.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses a number of rows that is not the sum of its parts.
+fn adds_up(what: &str, stated: u64, parts: impl IntoIterator<Item = u64>) -> Result<()> {
+    let sum = parts.into_iter().try_fold(0u64, u64::checked_add);
+    match sum {
+        Some(sum) if sum == stated => Ok(()),
+        Some(sum) => Err(Error::source(format!(
+            "The manifest says {stated} rows of {what}, the parts it lists have {sum}"
+        ))),
+        None => {
+            Err(Error::source(format!("The manifest lists more rows of {what} than there can be")))
+        }
+    }
+}
+
 /// The collection's definition, where its rows bring it along.
 fn definition(table: &TableToWrite) -> Option<Value> {
     serde_json::from_str(table.schema.arrow().metadata().get(DEFINITION)?).ok()
@@ -223,13 +259,17 @@ mod tests {
     fn dump() -> Value {
         json!({
             "kind": "dump", "format": 1, "tool": "vecpipe 0.1.0", "created": "2026-01-01T00:00:00Z",
-            "rows": 3,
+            "run": "r", "rows": 3,
             "databases": [{ "name": "default", "folder": "default", "collections": [{
-                "name": "c", "folder": "c", "rows": 3,
+                "name": "c", "folder": "c", "whole": true, "rows": 3,
+                "checksum": "00000000000000000000000000000007",
                 "partitions": [{
                     "name": "p", "folder": "p", "source": "s", "metric": null,
                     "created": "2026-01-01T00:00:00Z", "rows": 3, "schema": [],
-                    "files": [{ "name": "part-00000.parquet", "rows": 3, "bytes": 10 }],
+                    "files": [{
+                        "name": "part-00000.parquet", "rows": 3, "bytes": 10,
+                        "checksum": "00000000000000000000000000000007",
+                    }],
                 }],
             }] }],
         })
@@ -270,6 +310,12 @@ mod tests {
             ("/rows", json!(4), "4 rows of all collections, the parts it lists have 3"),
             ("/databases/0/collections/0/rows", json!(2), "2 rows of c"),
             ("/databases/0/collections/0/partitions/0/files/0/rows", json!(2), "3 rows of c/p"),
+            (
+                "/databases/0/collections/0/partitions/0/files/0/rows",
+                json!(u64::MAX),
+                "3 rows of c/p",
+            ),
+            ("/databases/0/collections/0/checksum", json!("1".repeat(32)), "has the checksum 1111"),
             ("/databases/0/folder", json!(".."), "not a plain"),
             ("/databases/0/collections/0/folder", json!("/etc"), "not a plain"),
             ("/databases/0/collections/0/partitions/0/files/0/name", json!("a/b"), "not a plain"),
@@ -277,6 +323,22 @@ mod tests {
             let error = parse(|dump| *dump.pointer_mut(pointer).unwrap() = value).unwrap_err();
             assert!(error.to_string().contains(words), "{pointer}: {error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_listed_twice_and_rows_beyond_numbers_are_refused() {
+        let partition = "/databases/0/collections/0/partitions/0";
+        let twice = |rows: u64| {
+            parse(|dump| {
+                let files = dump.pointer_mut(partition).unwrap()["files"].as_array_mut().unwrap();
+                files.push(json!({ "name": "part-00001.parquet", "rows": rows, "bytes": 1 }));
+                if rows == 3 {
+                    files[1]["name"] = files[0]["name"].clone();
+                }
+            })
+        };
+        assert!(twice(3).unwrap_err().to_string().contains("of c/p twice"));
+        assert!(twice(u64::MAX).unwrap_err().to_string().contains("than there can be"));
     }
 
     #[test]

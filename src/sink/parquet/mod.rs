@@ -25,7 +25,7 @@ use crate::flow::{Meter, blocking};
 use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, Publish, ReadBack, Sink, SinkContext,
-    SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
+    SinkFactory, Start, TableToWrite, TableWriter, TargetPlan, run_number,
 };
 use crate::store::{Place, Storage, Stores};
 use crate::table::RowRules;
@@ -97,6 +97,7 @@ impl SinkFactory for Config {
             dry_run: cx.dry_run,
             manifest_lock: Arc::default(),
             dumped: Mutex::default(),
+            run: Mutex::new(run_number()),
         }))
     }
 
@@ -113,6 +114,8 @@ struct Parquet {
     manifest_lock: Arc<Mutex<()>>,
     /// The tables of the dump that is made.
     dumped: Mutex<Vec<Dumped>>,
+    /// The run that makes it: this one, or that which it goes on with.
+    run: Mutex<String>,
 }
 
 #[async_trait]
@@ -147,16 +150,17 @@ impl Sink for Parquet {
             publish: self.config.dump.then(|| Publish {
                 what: DUMP.to_owned(),
                 from: format!("folder {}, which has no {MANIFEST} yet", self.dir),
-                run: String::new(),
+                run: self.run(),
             }),
         })
     }
 
     async fn publish(&self, _: &str, rows: u64) -> Result<()> {
         let dumped = self.dumped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let dir = self.dir.clone();
+        let (dir, run) = (self.dir.clone(), self.run());
         blocking(move || {
-            let dump = Dump::of(&dumped)?;
+            refuse_other_dump(&dir, &run)?;
+            let dump = Dump::of(&dumped, &run)?;
             if dump.rows != rows {
                 return Err(Error::differ(format!(
                     "{} rows were written, their manifests list {}",
@@ -208,6 +212,11 @@ impl Sink for Parquet {
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         let folder = self.folder(table)?;
+        if let Some(Publish { run, .. }) = &plan.publish {
+            let (dir, run) = (self.dir.clone(), run.clone());
+            self.run.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&run);
+            blocking(move || refuse_other_dump(&dir, &run)).await?;
+        }
         let dumped = Dumped { folder: folder.clone(), table: table.clone() };
         self.dumped.lock().unwrap_or_else(PoisonError::into_inner).push(dumped);
         let properties = properties::properties(table, self.config.compression)
@@ -270,6 +279,10 @@ impl Sink for Parquet {
 }
 
 impl Parquet {
+    fn run(&self) -> String {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
         let dir = match &table.database {
             Some(database) => self.dir.join(&encode(database)?),
@@ -281,11 +294,22 @@ impl Parquet {
 
 /// The error of writing to a folder that holds a dump: what it lists must stay as it is.
 fn in_dump(dir: &Place) -> Result<Option<Error>> {
-    Ok(Dump::read(dir)?.map(|dump| {
-        Error::config("There is a dump in this folder already")
-            .at(format!("{dir}, complete since {}", dump.created))
-            .help("name another folder, or remove this one")
-    }))
+    Ok(Dump::read(dir)?.map(|dump| there_is_one(dir, &dump)))
+}
+
+fn there_is_one(dir: &Place, dump: &Dump) -> Error {
+    Error::config("There is a dump in this folder already")
+        .at(format!("{dir}, complete since {}", dump.created))
+        .help("name another folder, or remove this one")
+}
+
+/// Refuses a folder that holds the dump of another run: it may have been made since the plan was. That of
+/// this run may be there, which was cut off just then.
+fn refuse_other_dump(dir: &Place, run: &str) -> Result<()> {
+    match Dump::read(dir)? {
+        Some(dump) if dump.run != run => Err(there_is_one(dir, &dump)),
+        _ => Ok(()),
+    }
 }
 
 /// What happens to the partition, and the rows that it holds now. Reads only.

@@ -98,6 +98,15 @@ fn divide(config: &Config, databases: &[String]) -> Result<BTreeMap<String, Conf
         let (of, old) = place(&mut each, key, "source.milvus.rename")?;
         of.rename.insert(old, name.clone());
     }
+    let named = matches!(config.databases, Some(Databases::Named(_)));
+    let is_empty = |of: &Config| of.collections.as_ref().is_some_and(BTreeMap::is_empty);
+    if let Some((name, _)) = each.iter().find(|(_, of)| named && is_empty(of)) {
+        return Err(Error::config(format!(
+            "Collections are named, but none of the database {name}"
+        ))
+        .at("source.milvus.collections")
+        .help("name those of it, too, or leave the database out"));
+    }
     each.retain(|_, of| of.collections.as_ref().is_none_or(|named| !named.is_empty()));
     Ok(each)
 }

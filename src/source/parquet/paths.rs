@@ -147,6 +147,8 @@ struct Owner {
     database: Option<String>,
     table: String,
     definition: Option<Value>,
+    /// Whether all its partitions are there, where that is stated.
+    whole: Option<bool>,
 }
 
 impl Owner {
@@ -190,7 +192,7 @@ impl Finder {
         if let Some(Manifest { table, partitions, .. }) = Manifest::read(path)? {
             return self.listed(
                 path,
-                &Owner { database: None, table, definition: None },
+                &Owner { database: None, table, definition: None, whole: None },
                 partitions,
             );
         }
@@ -218,6 +220,7 @@ impl Finder {
                     database: database.name.clone(),
                     table: collection.name,
                     definition: collection.definition,
+                    whole: Some(collection.whole),
                 };
                 self.listed(&folder.join(&collection.folder), &owner, collection.partitions)?;
             }
@@ -227,10 +230,13 @@ impl Finder {
 
     fn listed(&mut self, folder: &Place, owner: &Owner, partitions: Vec<Partition>) -> Result<()> {
         // Whoever named partitions to stage them left out the default one.
-        let whole = partitions.iter().any(|partition| match &partition.name {
-            Some(name) => name == DEFAULT_PARTITION,
-            None => true,
-        });
+        let has_default = || {
+            partitions.iter().any(|partition| match &partition.name {
+                Some(name) => name == DEFAULT_PARTITION,
+                None => true,
+            })
+        };
+        let whole = owner.whole.unwrap_or_else(has_default);
         for partition in partitions {
             let place = folder.join(&partition.folder);
             let name = match &partition.name {

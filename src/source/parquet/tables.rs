@@ -178,9 +178,15 @@ impl<'a> OpenFile<'a> {
     fn check(&mut self, rows: u64) -> Result<()> {
         let sums = GroupSums::of(self.meta())?;
         self.is_summed = sums.is_some();
-        let Some(PartFile { rows: stated, checksum, .. }) = &self.file.stated else {
+        let Some(PartFile { rows: stated, bytes, checksum, .. }) = &self.file.stated else {
             return Ok(());
         };
+        let there = self.handle.len();
+        if there != *bytes {
+            return Err(Error::source(format!(
+                "The file has {there} bytes, its manifest says {bytes}"
+            )));
+        }
         if rows != *stated {
             return Err(Error::source(format!(
                 "The file has {rows} rows, its manifest says {stated}"
