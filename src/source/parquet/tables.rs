@@ -178,15 +178,11 @@ impl<'a> OpenFile<'a> {
     fn check(&mut self, rows: u64) -> Result<()> {
         let sums = GroupSums::of(self.meta())?;
         self.is_summed = sums.is_some();
-        let Some(PartFile { rows: stated, bytes, checksum, .. }) = &self.file.stated else {
+        let Some(PartFile { rows: stated, bytes: stated_bytes, checksum, .. }) = &self.file.stated
+        else {
             return Ok(());
         };
-        let there = self.handle.len();
-        if there != *bytes {
-            return Err(Error::source(format!(
-                "The file has {there} bytes, its manifest says {bytes}"
-            )));
-        }
+        let bytes = self.handle.len();
         if rows != *stated {
             return Err(Error::source(format!(
                 "The file has {rows} rows, its manifest says {stated}"
@@ -196,6 +192,9 @@ impl<'a> OpenFile<'a> {
             (Some(stated), there) if there != Some(*stated) => Err(Error::source(format!(
                 "The file's rows have {}, its manifest says {stated}",
                 there.map_or("no checksum".to_owned(), |there| format!("the checksum {there}"))
+            ))),
+            _ if bytes != *stated_bytes => Err(Error::source(format!(
+                "The file has {bytes} bytes, its manifest says {stated_bytes}"
             ))),
             _ => Ok(()),
         }
