@@ -25,6 +25,8 @@ pub struct Attempts<'a> {
     pub seed: u64,
     /// True where the program is asked to end; else it is killed.
     pub politely: bool,
+    /// KiB of memory that it gets at least: with little, requests are small, and many rows take many.
+    pub memory: u64,
     pub folder: &'a Folder,
     pub proxies: &'a [Proxy],
 }
@@ -85,7 +87,7 @@ impl Attempts<'_> {
     /// Starts the program and waits for its end: the exit code, none if it was killed, and what it said.
     fn attempt(&self, random: &mut Random) -> (Option<i32>, String) {
         let parallelism = (1 + random.below(8)).to_string();
-        let memory = format!("{}KiB", 4 << random.below(10));
+        let memory = format!("{}KiB", self.memory << random.below(10));
         let flags = ["run", "run.yaml", "--parallelism", &parallelism, "--memory", &memory];
         let stderr = std::fs::File::create(self.folder.path("stderr")).unwrap();
         let mut command = self.folder.command(&flags);

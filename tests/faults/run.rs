@@ -110,6 +110,7 @@ impl Case {
             case: self,
             seed: self.seed,
             politely: self.politely,
+            memory: 4,
             folder: &folder,
             proxies: &[proxy],
         };
