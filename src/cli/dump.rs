@@ -19,7 +19,7 @@ const DEFAULT: &str = "default";
 /// Dumps collections of a server into a folder.
 pub(super) fn dump(args: &DumpArgs, log: &LogArgs) -> Result<u8> {
     let mut milvus = server(&args.uri, &args.access);
-    let chosen = collections(&args.collections)?;
+    let chosen = collections(&args.collections);
     milvus.insert("databases".to_owned(), databases(&args.databases, chosen.as_ref()));
     set(&mut milvus, "collections", chosen);
     set(&mut milvus, "prepare", args.prepare.then_some(true));
@@ -38,7 +38,7 @@ pub(super) fn restore(args: &RestoreArgs, log: &LogArgs) -> Result<u8> {
     parquet.insert("dump".to_owned(), json!(true));
     let databases: Vec<_> = args.databases.iter().map(|name| literal(name)).collect();
     set(&mut parquet, "databases", (!databases.is_empty()).then_some(databases));
-    set(&mut parquet, "collections", collections(&args.collections)?);
+    set(&mut parquet, "collections", collections(&args.collections));
     set(&mut parquet, "rename", renames(&args.renames)?);
     let mut milvus = server(&args.uri, &args.access);
     set(&mut milvus, "mode", word(args.mode));
@@ -79,7 +79,7 @@ fn server(uri: &str, access: &AccessArgs) -> Map<String, Value> {
     set(&mut all, "token_file", access.token_file.as_deref().map(path));
     set(&mut all, "user", access.user.as_deref().map(literal));
     set(&mut all, "password_file", access.password_file.as_deref().map(path));
-    let tls = access.ca_file.as_deref().map(|file| json!({ "ca_file": path(file) }));
+    let tls = access.ca_file.as_deref().map(|file| json!({ "ca": path(file) }));
     set(&mut all, "tls", tls);
     all
 }
@@ -108,7 +108,7 @@ fn full(name: &str) -> String {
 }
 
 /// The collections that are named, each with its partitions, as a configuration has them.
-fn collections(named: &[String]) -> Result<Option<Value>> {
+fn collections(named: &[String]) -> Option<Value> {
     let mut all = Map::new();
     for name in named {
         let name = full(name);
@@ -126,7 +126,7 @@ fn collections(named: &[String]) -> Result<Option<Value>> {
             },
         }
     }
-    Ok((!all.is_empty()).then_some(Value::Object(all)))
+    (!all.is_empty()).then_some(Value::Object(all))
 }
 
 /// The databases to look into: those named, or those of the collections named.

@@ -161,3 +161,25 @@ fn flags_that_contradict_each_other() {
     ]);
     assert!(config.stdout.contains(&format!("{collection}: []")), "{}", config.stdout);
 }
+
+/// What the flags stand for is a configuration that is understood, whichever of them are given.
+#[test]
+fn every_flag_has_its_place_in_the_configuration() {
+    let folder = Folder::new();
+    let access = ["--user", "u", "--password-file", "p", "--ca-file", "ca.pem", "--print-config"];
+    let dump = ["dump", "https://127.0.0.1:1", "d$", "--database", "a", "--collection", "a/b/c"];
+    let dump = [&dump[..], &["--prepare"], &access].concat();
+    let restore =
+        ["restore", "d$", "https://127.0.0.1:1", "--database", "a", "--collection", "a/b"];
+    let more = ["--rename", "a/b=c/d", "--mode", "overwrite", "--on-conflict", "skip", "--load"];
+    let restore = [&restore[..], &more, &access].concat();
+    let token = ["dump", "http://127.0.0.1:1", "d", "--token-file", "t", "--print-config"];
+    for flags in [&dump[..], &restore, &token] {
+        let config = done(&folder, flags).stdout;
+        folder.write("c.yaml", &config);
+        done(&folder, &["validate", "c.yaml"]);
+        let is_given = |flag: &str| flags.contains(&flag);
+        assert_eq!(is_given("--ca-file"), config.contains("ca: ca.pem"), "{config}");
+        assert_eq!(is_given("--token-file"), config.contains("token_file: t"), "{config}");
+    }
+}

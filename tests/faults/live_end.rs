@@ -103,8 +103,9 @@ fn a_run_whose_source_goes_away_says_so_and_is_gone_on_with() {
     let lite = Arc::new(Mutex::new(Lite::start(data.path().to_owned())));
     let (from, to) = (Server::at(lite.lock().unwrap().uri(), true), Server::lite());
     let case = Case::new(&from, &to, Before::Target, at("Insert", 5, Fault::ActAfter));
-    let stopped = Arc::clone(&lite);
-    case.proxy.on_act(move || stopped.lock().unwrap().stop());
+    // The proxy outlives the test, and the server must not.
+    let stopped = Arc::downgrade(&lite);
+    case.proxy.on_act(move || stopped.upgrade().unwrap().lock().unwrap().stop());
     let done = case.run();
     assert_eq!(done.code, 3, "{}", done.stderr);
     let told = format!("Cannot reach Milvus at {}", from.uri);

@@ -52,9 +52,11 @@ fn what_a_restarted_server_has_lost_is_told() {
     let lite = Arc::new(Mutex::new(Lite::start(folder.path("lite"))));
     let uri = lite.lock().unwrap().uri();
     let proxy = RUNTIME.block_on(Proxy::scripted(&uri, script()));
-    let restarted = Arc::clone(&lite);
+    // The proxy outlives the test, and the server must not.
+    let restarted = Arc::downgrade(&lite);
     proxy.on_act(move || {
-        let mut lite = restarted.lock().unwrap();
+        let lite = restarted.upgrade().unwrap();
+        let mut lite = lite.lock().unwrap();
         lite.stop();
         lite.launch();
     });
