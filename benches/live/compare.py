@@ -9,10 +9,7 @@ run counts only if it saw, or the copy holds, exactly the collection's rows.
 
 import argparse
 import json
-import os
 import pathlib
-import platform
-import statistics
 import sys
 import time
 
@@ -20,7 +17,7 @@ from pymilvus import MilvusClient
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "lib"))
-from measured import measured  # noqa: E402
+from measured import machine, measured, medians, rounds  # noqa: E402
 
 COLLECTION, DATABASE = "compare", "compare_copy"
 PAGE = 16384
@@ -94,25 +91,20 @@ def table(runs, args):
     """Medians of the complete runs, and the range of their times."""
     size = args.rows * (args.dim * 4 + 8) / 1e6
     print(f"\n{args.rows:,} × {args.dim} float32 with int64 ids, {size:,.0f} MB, --parallelism {args.parallelism}")
-    print(f"{platform.machine()}, {os.cpu_count()} cores shared with the server, {time.strftime('%Y-%m-%d')}\n")
+    print(f"{machine()}\n")
     print(f"{'what':<10}{'runs':>6}{'seconds':>10}{'min–max':>15}{'rows/s':>10}{'MB/s':>8}{'CPU s':>8}"
           f"{'peak MiB':>10}")
-    medians = {}
-    for tool in args.tools.split(","):
-        mine = [run for run in runs if run["tool"] == tool]
-        good = [run for run in mine if run["complete"]]
-        count = f"{len(good)}/{len(mine)}"
-        if not good:
+    of = {}
+    for tool, count, middle, times in medians(runs, args.tools.split(","), ("seconds", "cpu_s", "peak_mib")):
+        if middle is None:
             print(f"{tool:<10}{count:>6}  no run moved all rows, see {args.work / tool}.log")
             continue
-        middle = {key: statistics.median(run[key] for run in good) for key in ("seconds", "cpu_s", "peak_mib")}
-        medians[tool] = middle
-        times = sorted(run["seconds"] for run in good)
-        print(f"{tool:<10}{count:>6}{middle['seconds']:>10.2f}{f'{times[0]:.2f}–{times[-1]:.2f}':>15}"
+        of[tool] = middle
+        print(f"{tool:<10}{count:>6}{middle['seconds']:>10.2f}{times:>15}"
               f"{args.rows / middle['seconds']:>10,.0f}{size / middle['seconds']:>8.1f}{middle['cpu_s']:>8.2f}"
               f"{middle['peak_mib']:>10.0f}")
-    if "iterator" in medians and "read" in medians:
-        old, new = medians["iterator"], medians["read"]
+    if "iterator" in of and "read" in of:
+        old, new = of["iterator"], of["read"]
         print(f"\niterator / read: {old['seconds'] / new['seconds']:.1f} × the time, "
               f"{old['cpu_s'] / new['cpu_s']:.1f} × the CPU, {old['peak_mib'] / new['peak_mib']:.1f} × the memory")
 
@@ -124,17 +116,8 @@ def main():
     out = args.out or args.work / f"runs-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     client = MilvusClient(uri=args.uri)
     fill(args, client)
-    tools, runs = args.tools.split(","), []
-    for number in range(1, args.rounds + 1):
-        for tool in tools if number % 2 else reversed(tools):
-            run = {"round": number, "tool": tool, **TOOLS[tool](args, client), "dim": args.dim}
-            run["complete"] = run["exit_code"] == 0 and run["rows"] == args.rows
-            runs.append(run)
-            with open(out, "a", encoding="utf-8") as lines:
-                lines.write(json.dumps(run) + "\n")
-            verdict = "" if run["complete"] else f"  INCOMPLETE: exit code {run['exit_code']}, {run['rows']:,} rows"
-            print(f"round {number}  {tool:<10}{run['seconds']:>8.2f} s {run['cpu_s']:>8.2f} CPU s "
-                  f"{run['peak_mib']:>7.0f} MiB{verdict}", flush=True)
+    runs = rounds(args.rounds, args.tools.split(","), lambda tool: TOOLS[tool](args, client), args.rows, out,
+                  {"dim": args.dim})
     table(runs, args)
     print(f"\nRaw runs: {out}")
     return 0 if all(run["complete"] for run in runs) else 1

@@ -9,10 +9,7 @@ pipeline build its own). A run counts only if the server holds exactly the file'
 
 import argparse
 import json
-import os
 import pathlib
-import platform
-import statistics
 import subprocess
 import sys
 import time
@@ -21,7 +18,7 @@ from pymilvus import MilvusClient
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "lib"))
-from measured import measured  # noqa: E402
+from measured import machine, measured, medians, rounds  # noqa: E402
 
 COLLECTION = "compare"
 
@@ -88,33 +85,28 @@ def one_run(tool, args, file, client):
         result["flushed_s"] = round(result["seconds"] + time.monotonic() - started, 3)
         rows = int(client.get_collection_stats(COLLECTION)["row_count"])
         client.drop_collection(COLLECTION)
-    return {"tool": tool, **result, "rows": rows, "complete": result["exit_code"] == 0 and rows == args.rows}
+    return {**result, "rows": rows}
 
 
 def table(runs, args):
     """Medians of the complete runs, and the range of their times."""
     size = args.rows * (args.dim * 4 + 8) / 2**20
     print(f"\n{args.rows:,} × {args.dim} float32 with ids, {size:,.0f} MiB, index {args.index}")
-    print(f"{platform.machine()}, {os.cpu_count()} cores shared with the server, {time.strftime('%Y-%m-%d')}\n")
+    print(f"{machine()}\n")
     print(f"{'tool':<10}{'runs':>6}{'seconds':>10}{'min–max':>15}{'to flushed':>12}"
           f"{'MiB/s':>8}{'CPU s':>8}{'peak MiB':>10}")
-    medians = {}
-    for tool in args.tools.split(","):
-        mine = [run for run in runs if run["tool"] == tool]
-        good = [run for run in mine if run["complete"]]
-        count = f"{len(good)}/{len(mine)}"
-        if not good:
+    of = {}
+    keys = ("seconds", "flushed_s", "cpu_s", "peak_mib")
+    for tool, count, middle, times in medians(runs, args.tools.split(","), keys):
+        if middle is None:
             print(f"{tool:<10}{count:>6}  no run moved all rows, see {args.work / tool}.log")
             continue
-        middle = {key: statistics.median(run[key] for run in good)
-                  for key in ("seconds", "flushed_s", "cpu_s", "peak_mib")}
-        medians[tool] = middle
-        times = sorted(run["seconds"] for run in good)
-        print(f"{tool:<10}{count:>6}{middle['seconds']:>10.2f}{f'{times[0]:.2f}–{times[-1]:.2f}':>15}"
+        of[tool] = middle
+        print(f"{tool:<10}{count:>6}{middle['seconds']:>10.2f}{times:>15}"
               f"{middle['flushed_s']:>12.2f}{size / middle['seconds']:>8.0f}{middle['cpu_s']:>8.2f}"
               f"{middle['peak_mib']:>10.0f}")
-    if len(medians) == 2:
-        old, new = medians["milvusdm"], medians["pipeline"]
+    if len(of) == 2:
+        old, new = of["milvusdm"], of["pipeline"]
         print(f"\nMilvusDM / pipeline: {old['seconds'] / new['seconds']:.2f} × the time, "
               f"{old['flushed_s'] / new['flushed_s']:.2f} × the time until flushed, "
               f"{old['cpu_s'] / new['cpu_s']:.1f} × the CPU, {old['peak_mib'] / new['peak_mib']:.1f} × the memory")
@@ -135,16 +127,8 @@ def main():
             pass
 
     client = MilvusClient(uri=args.uri)
-    tools, runs = args.tools.split(","), []
-    for number in range(1, args.rounds + 1):
-        for tool in tools if number % 2 else reversed(tools):
-            run = {"round": number, **one_run(tool, args, file, client), "dim": args.dim, "index": args.index}
-            runs.append(run)
-            with open(out, "a", encoding="utf-8") as lines:
-                lines.write(json.dumps(run) + "\n")
-            verdict = "" if run["complete"] else f"  INCOMPLETE: exit code {run['exit_code']}, {run['rows']:,} rows"
-            print(f"round {number}  {tool:<10}{run['seconds']:>8.2f} s {run['cpu_s']:>8.2f} CPU s "
-                  f"{run['peak_mib']:>7.0f} MiB{verdict}", flush=True)
+    runs = rounds(args.rounds, args.tools.split(","), lambda tool: one_run(tool, args, file, client), args.rows, out,
+                  {"dim": args.dim, "index": args.index})
     table(runs, args)
     print(f"\nRaw runs: {out}")
     return 0 if all(run["complete"] for run in runs) else 1
