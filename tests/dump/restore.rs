@@ -109,3 +109,27 @@ fn modes_and_conflicts_are_those_of_run() {
         assert_eq!(ids, ROWS, "{more:?}");
     }
 }
+
+/// Through a server that asks for a password and speaks TLS, with an authority of its own.
+#[test]
+fn flags_say_how_a_guarded_server_is_reached() {
+    let variable = |name: &str| std::env::var(name).expect("scripts/test starts such a server");
+    let (uri, ca) = (variable("VECPIPE_TEST_GUARDED"), variable("VECPIPE_TEST_GUARDED_CA"));
+    let (folder, name) = (Folder::new(), format!("vecpipe_dump_guarded_{:x}", std::process::id()));
+    folder.write("password", "Milvus\n");
+    folder.write("token", "root:Milvus\n");
+    folder.write(
+        "fill.yaml",
+        &format!(
+            "version: 1\nsource: {{ synthetic: {{ rows: 20, dim: 4 }} }}\n\
+             sink: {{ milvus: {{ uri: '{uri}', user: root, password_file: password, \
+             tls: {{ ca: '{ca}' }}, collection: {name} }} }}\n"
+        ),
+    );
+    done(&folder, &["run", "fill.yaml"]);
+    let user = ["--user", "root", "--password-file", "password", "--ca-file", &ca];
+    done(&folder, &[&["dump", &uri, "d", "--collection", &name][..], &user].concat());
+    let token = ["--token-file", "token", "--ca-file", &ca, "--mode", "overwrite"];
+    let restored = done(&folder, &[&["restore", "d", &uri][..], &token].concat());
+    assert!(restored.stdout.contains("overwritten"), "{}", restored.stdout);
+}
