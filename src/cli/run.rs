@@ -118,6 +118,12 @@ impl Run {
 
 /// A new plan, or that of the run to go on with.
 async fn make_plan(pipeline: &Pipeline, journal: &JournalFile) -> Result<Plan> {
+    if journal.earlier().is_none() {
+        pipeline.sink.check().await?;
+        if let Some(stage) = &pipeline.stage {
+            stage.check().await?;
+        }
+    }
     pipeline.source.ready().await?;
     match journal.earlier() {
         Some(earlier) => Plan::resume(pipeline, earlier).await,

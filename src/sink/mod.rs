@@ -299,6 +299,15 @@ pub trait Sink: Send + Sync {
         Ok(tables.iter().map(|_| Vec::new()).collect())
     }
 
+    /// Looks whether anything may be written there at all. Called once before a new run does anything
+    /// else: making the source ready may take long. Changes nothing.
+    ///
+    /// # Errors
+    /// When nothing may.
+    async fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The names of a table's target that come from the source and that the sink can't have. Asked
     /// for all tables before the first is planned.
     fn refused_names(&self, _: &TableToWrite) -> Vec<RefusedName> {

@@ -148,6 +148,7 @@ fn partition_key(offer: &Offer, partition: &str) -> String {
     format!("{}/{partition}", offer.collection)
 }
 
-fn unknown(error: String, written: &str, known: &[&str], none: &str) -> Error {
+/// The error of a name that nothing has, with the nearest of those that something has.
+pub fn unknown(error: String, written: &str, known: &[&str], none: &str) -> Error {
     Error::config(error).help(suggest(written, known).unwrap_or_else(|| none.to_owned()))
 }

@@ -90,7 +90,18 @@ fn a_folder_that_is_no_dump_or_holds_one_already() {
     let dumped = Dumped::new();
     let uri = &dumped.database.server.uri;
     let again = ["dump", uri, "d", "--database", &dumped.database.name];
-    fails(&dumped.folder.pipeline(&again), 2, &["There is a dump in this folder already"]);
+    let there = "There is a dump in this folder already";
+    fails(&dumped.folder.pipeline(&again), 2, &[there]);
+    // Nor does anything else write to it.
+    let rows = "version: 1\nsource: { synthetic: { rows: 1, dim: 4 } }\n";
+    dumped.folder.write("sink.yaml", &format!("{rows}sink: {{ parquet: {{ dir: d }} }}\n"));
+    let stage = "sink: { 'null': {} }\nstage: { parquet: { dir: d } }\n";
+    dumped.folder.write("stage.yaml", &format!("{rows}{stage}"));
+    for config in ["sink.yaml", "stage.yaml"] {
+        fails(&dumped.folder.pipeline(&["run", config]), 2, &[there]);
+        let plan = dumped.folder.pipeline(&["plan", config]);
+        assert!(plan.stdout.contains("there is a dump in this folder already"), "{}", plan.stdout);
+    }
     fs::remove_file(dumped.folder.path("d/manifest.json")).unwrap();
     let words = ["There is no dump here", "run an interrupted `pipeline dump` again"];
     fails(&dumped.restore(), 1, &words);

@@ -78,7 +78,7 @@ pub enum Compression {
 }
 
 impl SinkFactory for Config {
-    fn build(&self, cx: &SinkContext) -> Result<Box<dyn Sink>> {
+    fn build(&self, _: &SinkContext) -> Result<Box<dyn Sink>> {
         if self.dir.is_empty() {
             return Err(Error::config("The Parquet sink's `dir` is empty")
                 .help("name the folder that the files go to"));
@@ -94,7 +94,6 @@ impl SinkFactory for Config {
         Ok(Box::new(Parquet {
             config: self.clone(),
             dir: stores.place(&self.dir)?,
-            dry_run: cx.dry_run,
             manifest_lock: Arc::default(),
             dumped: Mutex::default(),
             run: Mutex::new(run_number()),
@@ -109,8 +108,6 @@ impl SinkFactory for Config {
 struct Parquet {
     config: Config,
     dir: Place,
-    /// True when nothing will be written.
-    dry_run: bool,
     manifest_lock: Arc<Mutex<()>>,
     /// The tables of the dump that is made.
     dumped: Mutex<Vec<Dumped>>,
@@ -124,22 +121,20 @@ impl Sink for Parquet {
         "parquet"
     }
 
+    async fn check(&self) -> Result<()> {
+        let dir = self.dir.clone();
+        blocking(move || refuse_other_dump(&dir, None)).await
+    }
+
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let folder = self.folder(table)?;
         let target = folder.path().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
-        let (dir, dry_run) = (self.dir.clone(), self.dry_run);
-        let ((decision, rows_before), notes) = blocking(move || {
-            let notes = match in_dump(&dir)? {
-                Some(error) if !dry_run => return Err(error),
-                Some(_) => {
-                    vec!["there is a dump in this folder already: no run writes to it".to_owned()]
-                }
-                None => Vec::new(),
-            };
-            Ok((decide(mode, &folder, &schema)?, notes))
-        })
-        .await?;
+        let dir = self.dir.clone();
+        let ((decision, rows_before), there) =
+            blocking(move || Ok((decide(mode, &folder, &schema)?, Dump::read(&dir)?))).await?;
+        let note = |_| "there is a dump in this folder already: no run writes to it".to_owned();
+        let notes = there.map(note).into_iter().collect();
         Ok(TargetPlan {
             target,
             decision,
@@ -159,7 +154,7 @@ impl Sink for Parquet {
         let dumped = self.dumped.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (dir, run) = (self.dir.clone(), self.run());
         blocking(move || {
-            refuse_other_dump(&dir, &run)?;
+            refuse_other_dump(&dir, Some(&run))?;
             let dump = Dump::of(&dumped, &run)?;
             if dump.rows != rows {
                 return Err(Error::differ(format!(
@@ -212,11 +207,12 @@ impl Sink for Parquet {
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         let folder = self.folder(table)?;
-        if let Some(Publish { run, .. }) = &plan.publish {
-            let (dir, run) = (self.dir.clone(), run.clone());
-            self.run.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&run);
-            blocking(move || refuse_other_dump(&dir, &run)).await?;
+        let run = plan.publish.as_ref().map(|publish| publish.run.clone());
+        if let Some(run) = &run {
+            self.run.lock().unwrap_or_else(PoisonError::into_inner).clone_from(run);
         }
+        let dir = self.dir.clone();
+        blocking(move || refuse_other_dump(&dir, run.as_deref())).await?;
         let dumped = Dumped { folder: folder.clone(), table: table.clone() };
         self.dumped.lock().unwrap_or_else(PoisonError::into_inner).push(dumped);
         let properties = properties::properties(table, self.config.compression)
@@ -292,22 +288,15 @@ impl Parquet {
     }
 }
 
-/// The error of writing to a folder that holds a dump: what it lists must stay as it is.
-fn in_dump(dir: &Place) -> Result<Option<Error>> {
-    Ok(Dump::read(dir)?.map(|dump| there_is_one(dir, &dump)))
-}
-
-fn there_is_one(dir: &Place, dump: &Dump) -> Error {
-    Error::config("There is a dump in this folder already")
-        .at(format!("{dir}, complete since {}", dump.created))
-        .help("name another folder, or remove this one")
-}
-
-/// Refuses a folder that holds the dump of another run: it may have been made since the plan was. That of
-/// this run may be there, which was cut off just then.
-fn refuse_other_dump(dir: &Place, run: &str) -> Result<()> {
+/// Refuses a folder that holds a dump, but for that of `run`, which may have been cut off just when it was
+/// complete: what a dump lists must stay as it is.
+fn refuse_other_dump(dir: &Place, run: Option<&str>) -> Result<()> {
     match Dump::read(dir)? {
-        Some(dump) if dump.run != run => Err(there_is_one(dir, &dump)),
+        Some(dump) if run != Some(dump.run.as_str()) => {
+            Err(Error::config("There is a dump in this folder already")
+                .at(format!("{dir}, complete since {}", dump.created))
+                .help("name another folder, or remove this one"))
+        }
         _ => Ok(()),
     }
 }

@@ -13,10 +13,9 @@ use super::{Milvus, Source};
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
 use crate::milvus::v2::Client;
-use crate::source::choice::split_database;
+use crate::source::choice::{split_database, unknown};
 use crate::source::{Columns, Fingerprint, SourceTable};
 use crate::table::Split;
-use crate::words::suggest;
 
 /// The source of several databases.
 pub(super) struct Several {
@@ -69,12 +68,8 @@ fn is_there(name: &str, there: &[String]) -> Result<()> {
         return Ok(());
     }
     let known: Vec<_> = there.iter().map(String::as_str).collect();
-    let error = Error::config(format!("Milvus has no database `{name}`"));
-    let error = error.at("source.milvus.databases");
-    Err(match suggest(name, &known) {
-        Some(help) => error.help(help),
-        None => error,
-    })
+    let error = format!("Milvus has no database `{name}`");
+    Err(unknown(error, name, &known, "it has none").at("source.milvus.databases"))
 }
 
 /// The configuration of each database: with its own part of the collections that are named.
@@ -127,9 +122,8 @@ fn place<'a>(
         Some(of) => Ok((of, collection.to_owned())),
         None => {
             let known: Vec<_> = names.iter().map(String::as_str).collect();
-            let error = Error::config(format!("`{key}` is of a database that is not read"));
-            let help = suggest(database, &known).unwrap_or_default();
-            Err(error.at(setting).help(help))
+            let error = format!("`{key}` is of a database that is not read");
+            Err(unknown(error, database, &known, "none is read").at(setting))
         }
     }
 }

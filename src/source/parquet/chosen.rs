@@ -6,9 +6,8 @@ use super::Config;
 use super::paths::Found;
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
-use crate::source::choice::{Choice, Offer, split_database};
+use crate::source::choice::{Choice, Offer, split_database, unknown};
 use crate::table::Part;
-use crate::words::suggest;
 
 /// The tables that the configuration wants.
 ///
@@ -67,9 +66,8 @@ fn of_databases(config: &Config, mut found: Vec<Found>) -> Result<Vec<Found>> {
     let known: BTreeSet<_> = found.iter().filter_map(|table| table.database.as_deref()).collect();
     let known: Vec<_> = known.into_iter().collect();
     if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let error = Error::config(format!("The dump has no database `{name}`"));
-        let help = suggest(name, &known).unwrap_or_else(|| "it has none".to_owned());
-        return Err(error.at("source.parquet.databases").help(help));
+        let error = format!("The dump has no database `{name}`");
+        return Err(unknown(error, name, &known, "it has none").at("source.parquet.databases"));
     }
     found.retain(|table| table.database.as_ref().is_some_and(|name| wanted.contains(name)));
     Ok(found)
