@@ -4,7 +4,6 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::common::s3::{self, S3};
 use crate::milvus1_server::Milvus1;
 use crate::support::{Collection, Folder, Server, python, repository, sample};
 use crate::{faiss_cases, milvus1_cases};
@@ -55,6 +54,25 @@ fn run_all(server: &Server) {
     }
 }
 
+/// Where a dump goes: S3, or a folder in a program that knows no stores.
+#[cfg(feature = "object-store")]
+fn store() -> Vec<(&'static str, String)> {
+    use crate::common::s3::{S3, folder};
+    let S3 { endpoint, key, secret } = S3::get();
+    vec![
+        ("DUMP_DIR", folder("configs")),
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ALLOW_HTTP", "true".to_owned()),
+    ]
+}
+
+#[cfg(not(feature = "object-store"))]
+fn store() -> Vec<(&'static str, String)> {
+    vec![("DUMP_DIR", "dump".to_owned())]
+}
+
 /// Into a store, and back under another name.
 fn dump_and_restore(server: &Server, _: &str) {
     let folder = Folder::new();
@@ -63,16 +81,10 @@ fn dump_and_restore(server: &Server, _: &str) {
     let (uri, h2m) = (server.uri.as_str(), config("h2m.yaml"));
     let done = folder.run_with(&[&h2m, "--set", &from.set()], &[("MILVUS_URI", uri)]);
     done.table("created");
-    let (s3, dump) = (S3::get(), s3::folder("configs"));
-    let variables = [
-        ("MILVUS_URI", uri),
-        ("SOURCE_URI", uri),
-        ("DUMP_DIR", &dump),
-        ("AWS_ACCESS_KEY_ID", &s3.key),
-        ("AWS_SECRET_ACCESS_KEY", &s3.secret),
-        ("AWS_ENDPOINT_URL", &s3.endpoint),
-        ("AWS_ALLOW_HTTP", "true"),
-    ];
+    let store = store();
+    let store = store.iter().map(|(name, value)| (*name, value.as_str()));
+    let variables: Vec<_> =
+        [("MILVUS_URI", uri), ("SOURCE_URI", uri)].into_iter().chain(store).collect();
     let chosen = format!("source.milvus.collections={{ default/{}: }}", from.name);
     let database = "source.milvus.databases=[default]";
     let file = config("dump-to-s3.yaml");
