@@ -55,7 +55,7 @@ sweep_servers() {
         owner=$(cat "$dir/owner") group=$(cat "$dir/group" 2>/dev/null || true)
         if kill -0 "$owner" 2>/dev/null; then continue; fi
         # The number may belong to another process by now; ours has the folder on its command line.
-        if [[ -n $group ]] && tr '\0' ' ' <"/proc/$group/cmdline" 2>/dev/null | grep -qF "$dir"; then
+        if [[ -n $group && -r /proc/$group/cmdline ]] && grep -qaF "$dir" "/proc/$group/cmdline" 2>/dev/null; then
             note "Stopping a server that an earlier run left behind (process group $group)"
             stop_group "$group" "$dir"
         else

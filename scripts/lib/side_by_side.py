@@ -4,7 +4,8 @@ usage: side_by_side.py AT-ONCE TIMES-FILE <messages-of-cargo
 
 Reads what `cargo test --no-run --message-format=json` prints, and runs each test program in it, AT-ONCE of them at
 a time. Those that took longest the last time begin, by TIMES-FILE, which is written anew. A program's output
-is shown when it has ended: all of it if a test failed, else its last line. The exit code is 1 if one failed.
+is shown whole when it has ended, as cargo shows it; a table of all programs comes last. The exit code is 1 if one
+failed.
 """
 
 import concurrent.futures
@@ -49,7 +50,7 @@ def main():
     except (OSError, ValueError):
         times = {}
     all_programs = sorted(programs(), key=lambda program: -times.get(program[0], 1e9))
-    failed = []
+    failed, table = [], []
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         running = [pool.submit(run, *program) for program in all_programs]
         for done in concurrent.futures.as_completed(running):
@@ -57,8 +58,9 @@ def main():
             times[name] = round(seconds, 1)
             if code != 0:
                 failed.append(name)
-                print(f"\n--- {name}\n{output}", flush=True)
-            print(f"{name:<22}{seconds:>7.1f} s   {results(output)}", flush=True)
+            table.append(f"{name:<22}{seconds:>7.1f} s   {results(output)}")
+            print(f"     Running {name}\n{output}", flush=True)
+    print("\n".join(table), flush=True)
     times_file.write_text(json.dumps(times, indent=1, sort_keys=True))
     if failed:
         print(f"\nFailed: {', '.join(sorted(failed))}", flush=True)
