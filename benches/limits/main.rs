@@ -16,6 +16,8 @@
 mod arguments;
 mod clock;
 mod file;
+mod inflate;
+mod write;
 
 use arguments::Arguments;
 
@@ -29,6 +31,9 @@ fn main() {
     let measured = match name.as_str() {
         "read" => file::read(&arguments),
         "sum" => file::sum(&arguments),
+        "inflate" => inflate::inflate(&arguments),
+        "parquet" => write::parquet(&arguments),
+        "hdf5" => write::hdf5(&arguments),
         _ => panic!("there is no limit {name}"),
     };
     println!("{}", measured.line());
