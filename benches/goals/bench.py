@@ -2,12 +2,14 @@
 
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
-import time
 
 from inputs import Inputs
+
+LAUNCHER = pathlib.Path(__file__).with_name("launch.py")
 
 
 class Bench:
@@ -54,16 +56,7 @@ class Bench:
 
 def measured(command, log, mode="ab", environment=None):
     """Runs a command; its exit code, wall seconds, CPU seconds and peak resident MiB."""
-    with open(log, mode) as output:
-        started = time.monotonic()
-        process = subprocess.Popen([str(word) for word in command], env={**os.environ, **(environment or {})},
-                                   stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return {
-        "exit_code": process.returncode,
-        "seconds": round(seconds, 4),
-        "cpu_s": round(usage.ru_utime + usage.ru_stime, 4),
-        "peak_mib": round(usage.ru_maxrss / 1024, 1),
-    }
+    launcher = [sys.executable, "-S", "-E", LAUNCHER, log, mode, *command]
+    done = subprocess.run([str(word) for word in launcher], env={**os.environ, **(environment or {})},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)

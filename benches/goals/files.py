@@ -16,7 +16,7 @@ def faiss(path):
 
 
 def milvus1(path):
-    return {"milvus1": {"data_dir": str(path)}}
+    return {"milvus1": {"path": str(path)}}
 
 
 def hdf5_contiguous(bench):
