@@ -9,7 +9,14 @@ use crate::source::faiss::rows::Rows;
 /// The index that was opened last. An index can have hundreds of thousands of lists, and finding
 /// them anew for each split takes as long as reading their rows. Cloning shares it.
 #[derive(Debug, Clone, Default)]
-pub struct Opened(Arc<Mutex<Option<(Location, Arc<Rows>)>>>);
+pub struct Opened(Arc<Mutex<Option<Last>>>);
+
+/// An index and where it lies, with first row 0.
+#[derive(Debug)]
+struct Last {
+    location: Location,
+    rows: Arc<Rows>,
+}
 
 impl Opened {
     /// The rows of the index that `location` names. Several readers that want the same one wait for
@@ -21,8 +28,8 @@ impl Opened {
         location.check()?;
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let whole = Location { first_row: 0, ..location.clone() };
-        if let Some((of, rows)) = &*last
-            && *of == whole
+        if let Some(Last { location, rows }) = &*last
+            && *location == whole
             && rows.is_intact()
         {
             return Ok(Arc::clone(rows));
@@ -30,6 +37,8 @@ impl Opened {
         // The memory of the one before is not held beside that of this one.
         *last = None;
         let (_, rows) = plan::open(&location.file)?;
-        Ok(Arc::clone(&last.insert((whole, Arc::new(rows))).1))
+        let rows = Arc::new(rows);
+        *last = Some(Last { location: whole, rows: Arc::clone(&rows) });
+        Ok(rows)
     }
 }

@@ -41,7 +41,7 @@ pub struct RowReader {
 #[derive(Debug)]
 enum Storage {
     Contiguous(Contiguous),
-    Chunked(Chunked),
+    Chunked(Box<Chunked>),
     /// Never written: every row holds these bytes.
     Unwritten(Vec<u8>),
     Library(library::Slabs),
@@ -189,7 +189,7 @@ impl Storage {
                 }
             },
             Layout::Chunked => match Chunked::of(path, dataset, element, &properties, maps)? {
-                Some(chunked) => Ok(Storage::Chunked(chunked)),
+                Some(chunked) => Ok(Storage::Chunked(Box::new(chunked))),
                 None => library(),
             },
             Layout::Compact | Layout::Virtual => library(),
