@@ -13,9 +13,16 @@
     reason = "a bench ends by panicking, and prints what it measured"
 )]
 
+mod answers;
 mod arguments;
+mod call;
 mod clock;
 mod file;
+mod insert;
+mod query;
+mod receive;
+mod skim;
+mod stream;
 
 use arguments::Arguments;
 
@@ -29,6 +36,10 @@ fn main() {
     let measured = match name.as_str() {
         "read" => file::read(&arguments),
         "sum" => file::sum(&arguments),
+        "stream" => stream::stream(&arguments),
+        "insert" => insert::insert(&arguments),
+        "query" => query::query(&arguments),
+        "receive" => return receive::receive(&arguments),
         _ => panic!("there is no limit {name}"),
     };
     println!("{}", measured.line());
