@@ -29,7 +29,7 @@ pub fn insert(arguments: &Arguments) -> Measured {
     let (rows, dim): (usize, usize) = (arguments.get("rows"), arguments.get("dim"));
     let (batch, in_flight): (usize, usize) = (arguments.get("batch"), arguments.get("in_flight"));
     let requests = requests(&collection, rows, dim, batch, arguments.get_or("seed", 1));
-    let measured = on_one_thread(async {
+    on_one_thread(async {
         let wire = Wire::connect(&uri).await;
         make(&wire, &collection, dim).await;
         let next = AtomicUsize::new(0);
@@ -52,8 +52,7 @@ pub fn insert(arguments: &Arguments) -> Measured {
             drop_collection(&wire, &collection).await;
         }
         measured
-    });
-    measured
+    })
 }
 
 /// Requests for rows whose ids are distinct and whose values are random, each with its rows.
