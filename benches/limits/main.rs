@@ -18,11 +18,13 @@ mod arguments;
 mod call;
 mod clock;
 mod file;
+mod inflate;
 mod insert;
 mod query;
 mod receive;
 mod skim;
 mod stream;
+mod write;
 
 use arguments::Arguments;
 
@@ -40,6 +42,9 @@ fn main() {
         "insert" => insert::insert(&arguments),
         "query" => query::query(&arguments),
         "receive" => return receive::receive(&arguments),
+        "inflate" => inflate::inflate(&arguments),
+        "parquet" => write::parquet(&arguments),
+        "hdf5" => write::hdf5(&arguments),
         _ => panic!("there is no limit {name}"),
     };
     println!("{}", measured.line());

@@ -412,6 +412,12 @@ pub trait TableWriter: Send + Sync {
         serde_json::Value::Null
     }
 
+    /// True when it sends one split at a time, and can tell what became of rows in doubt only as long as
+    /// they are of one split: then no rows of further splits are noted as sent before they are.
+    fn one_at_a_time(&self) -> bool {
+        false
+    }
+
     /// Opens a writer for one split. Where single rows count ([`Granularity::Rows`]), the first
     /// batch may begin at any row of it.
     ///

@@ -5,7 +5,7 @@
 //! a signal, which ends a program that does not expect it. Here such a page becomes one of zeros,
 //! and the map is marked as torn, so that its reader ends with an error instead.
 //!
-//! This is the only module with unsafe code.
+//! Beside the one that reads into vectors, this is the only module with unsafe code.
 #![allow(unsafe_code, reason = "maps, their signal, and Arrow buffers that point into them")]
 
 use std::fs::File;
@@ -21,6 +21,7 @@ use memmap2::{Advice, Mmap, UncheckedAdvice};
 /// A file in memory, read-only.
 #[derive(Debug)]
 pub struct FileMap {
+    file: File,
     bytes: Mmap,
     place: &'static Slot,
 }
@@ -30,16 +31,21 @@ impl FileMap {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn of(file: &File) -> io::Result<Arc<FileMap>> {
+    pub fn of(file: File) -> io::Result<Arc<FileMap>> {
         install()?;
         // SAFETY: another process may change the file under the map. Readers here treat the bytes
         // as untrusted anyway, and a file that is cut off is dealt with by the signal's handler.
-        let bytes = unsafe { Mmap::map(file) }?;
+        let bytes = unsafe { Mmap::map(&file) }?;
         // Readers go from front to back; where the system does not care, nor do they.
         let _ = bytes.advise(Advice::Sequential);
         let start = bytes.as_ptr() as usize;
         let place = Slot::take(start, start.saturating_add(bytes.len()))?;
-        Ok(Arc::new(FileMap { bytes, place }))
+        Ok(Arc::new(FileMap { file, bytes, place }))
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// The file's bytes.
@@ -224,10 +230,10 @@ mod tests {
     fn a_file_that_is_cut_off_reads_as_zeros_and_is_known_to_be_torn() {
         let page = page_size();
         let file = file_of(&vec![7; 4 * page]);
-        let map = FileMap::of(&File::open(file.path()).unwrap()).unwrap();
+        let map = FileMap::of(File::open(file.path()).unwrap()).unwrap();
         assert!(map.bytes().iter().all(|&byte| byte == 7));
         assert!(map.is_intact());
-        let other = FileMap::of(&File::open(file.path()).unwrap()).unwrap();
+        let other = FileMap::of(File::open(file.path()).unwrap()).unwrap();
         file.as_file().set_len(page as u64).unwrap();
         assert_eq!(map.bytes()[0], 7);
         assert!(map.is_intact());
@@ -242,7 +248,7 @@ mod tests {
         let page = page_size();
         let bytes: Vec<u8> = (0..3 * page).map(|n| (n % 251) as u8).collect();
         let file = file_of(&bytes);
-        let map = FileMap::of(&File::open(file.path()).unwrap()).unwrap();
+        let map = FileMap::of(File::open(file.path()).unwrap()).unwrap();
         assert!(map.buffer(0..3 * page + 1).is_none());
         let buffer = map.buffer(5..2 * page).unwrap();
         let again = map.buffer(5..2 * page).unwrap();
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_an_empty_map() {
-        let map = FileMap::of(&File::open(file_of(b"").path()).unwrap()).unwrap();
+        let map = FileMap::of(File::open(file_of(b"").path()).unwrap()).unwrap();
         assert!(map.bytes().is_empty());
         map.let_go(&(0..0));
     }

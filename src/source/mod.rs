@@ -31,6 +31,7 @@ mod fingerprint;
 pub mod inspect;
 mod map;
 mod rows;
+mod scatter;
 
 pub use fingerprint::Fingerprint;
 

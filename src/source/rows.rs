@@ -35,14 +35,9 @@ pub fn to_vectors(schema: &TableSchema, values: Buffer, rows: usize) -> Result<A
     list.map(|list| Arc::new(list) as ArrayRef).map_err(unfit)
 }
 
-/// Pieces of little-endian values of `width` bytes put together, `bytes` bytes in all: a copy that
-/// Arrow can use.
-pub fn gather<'a>(pieces: impl Iterator<Item = &'a [u8]>, bytes: usize, width: usize) -> Buffer {
-    // Rust's own vector, not Arrow's buffer: the system's allocator keeps far more than is in use
-    // when it is asked for large pieces at Arrow's alignment.
-    let mut out = Vec::with_capacity(bytes);
-    pieces.for_each(|piece| out.extend_from_slice(piece));
-    let buffer = Buffer::from_vec(out);
+/// Little-endian values of `width` bytes, where Arrow can use them.
+pub fn values(bytes: Vec<u8>, width: usize) -> Buffer {
+    let buffer = Buffer::from_vec(bytes);
     match buffer.as_ptr().align_offset(width) {
         0 => buffer,
         // Allocators align large pieces for any value; nothing says that they must.

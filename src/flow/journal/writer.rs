@@ -1,13 +1,12 @@
 //! The thread that writes the journal. Changes that come while it writes go into one commit, so
-//! many workers share one wait for the disk.
+//! many workers share one wait for the disk; changes that nobody waits for do not wake it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use tokio::sync::oneshot;
 
 use super::lock::Lock;
@@ -25,15 +24,31 @@ pub struct Journal(Option<Arc<Writer>>);
 
 #[derive(Debug)]
 struct Writer {
-    entries: Option<Sender<Entry>>,
+    desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
     /// Held as long as something may be written.
     _lock: Lock,
 }
 
-struct Entry {
-    changes: Vec<Change>,
-    done: Option<oneshot::Sender<Result<()>>>,
+/// Where changes lie until they are written.
+#[derive(Debug, Default)]
+struct Desk {
+    slips: Mutex<Slips>,
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Slips {
+    /// A later change about the same takes the place of an earlier one, so these stay few.
+    changes: BTreeMap<About, Change>,
+    /// Since when changes have been lying here.
+    since: Option<Instant>,
+    /// Those who wait until all that lies here is durable.
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+    /// True once nothing more will come.
+    closed: bool,
+    /// True once nobody writes any more.
+    left: bool,
 }
 
 impl Journal {
@@ -43,16 +58,13 @@ impl Journal {
     }
 
     pub(super) fn start(store: Store, path: PathBuf, lock: Lock) -> Result<Journal> {
-        let (entries, queue) = crossbeam_channel::unbounded();
+        let desk = Arc::new(Desk::default());
+        let scribe = Scribe { store, path, desk: Arc::clone(&desk) };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(store, &path, &queue))
+            .spawn(move || scribe.write_all())
             .map_err(|error| Error::internal("Cannot start the journal").because(error))?;
-        Ok(Journal(Some(Arc::new(Writer {
-            entries: Some(entries),
-            thread: Some(thread),
-            _lock: lock,
-        }))))
+        Ok(Journal(Some(Arc::new(Writer { desk, thread: Some(thread), _lock: lock }))))
     }
 
     /// Writes a change down; it is durable when this returns.
@@ -70,7 +82,7 @@ impl Journal {
     pub async fn record_all(&self, changes: Vec<Change>) -> Result<()> {
         let Some(writer) = &self.0 else { return Ok(()) };
         let (done, written) = oneshot::channel();
-        writer.send(Entry { changes, done: Some(done) });
+        writer.desk.put(changes, Some(done));
         written.await.unwrap_or_else(|_| Err(Error::internal("The journal ended before the run")))
     }
 
@@ -85,7 +97,7 @@ impl Journal {
     /// Writes a change down with the next one that somebody waits for, or soon.
     pub fn note(&self, change: Change) {
         if let Some(writer) = &self.0 {
-            writer.send(Entry { changes: vec![change], done: None });
+            writer.desk.put([change], None);
         }
     }
 
@@ -104,18 +116,35 @@ impl Journal {
     }
 }
 
-impl Writer {
-    fn send(&self, entry: Entry) {
-        // Without a thread the entry is dropped, and whoever waits for it is told so.
-        if let Some(entries) = &self.entries {
-            let _ = entries.send(entry);
+impl Desk {
+    fn put(
+        &self,
+        changes: impl IntoIterator<Item = Change>,
+        done: Option<oneshot::Sender<Result<()>>>,
+    ) {
+        let mut slips = self.slips();
+        // Without a writer whoever waits is told so, by being dropped.
+        if slips.left {
+            return;
         }
+        slips.changes.extend(changes.into_iter().map(|change| (About::of(&change), change)));
+        let first = slips.since.is_none();
+        slips.since.get_or_insert_with(Instant::now);
+        if first || done.is_some() {
+            self.came.notify_one();
+        }
+        slips.waiting.extend(done);
+    }
+
+    fn slips(&self) -> MutexGuard<'_, Slips> {
+        self.slips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.entries.take());
+        self.desk.slips().closed = true;
+        self.desk.came.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -123,7 +152,7 @@ impl Drop for Writer {
 }
 
 /// What a change is about: a later one about the same takes the place of an earlier one.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum About {
     Begun(usize),
     Prepared(usize),
@@ -144,47 +173,73 @@ impl About {
     }
 }
 
-fn write_all(mut store: Store, path: &std::path::Path, queue: &Receiver<Entry>) {
-    let mut pending = BTreeMap::new();
-    let mut since = Instant::now();
-    loop {
-        let next = if pending.is_empty() {
-            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            queue.recv_timeout(LAZY.saturating_sub(since.elapsed()))
-        };
-        if pending.is_empty() {
-            since = Instant::now();
-        }
-        let ended = matches!(next, Err(RecvTimeoutError::Disconnected));
-        let mut waiting = Vec::new();
-        for entry in next.into_iter().chain(queue.try_iter()) {
-            let changes = entry.changes.into_iter();
-            pending.extend(changes.map(|change| (About::of(&change), change)));
-            waiting.extend(entry.done);
-        }
-        if !waiting.is_empty() || ended || since.elapsed() >= LAZY {
-            // Changes that were refused are kept, and tried again with the next ones.
-            let written = match pending.is_empty() {
-                true => Ok(()),
-                false => store.write(pending.values()),
-            };
-            match written {
-                Ok(()) => pending.clear(),
-                Err(_) => since = Instant::now(),
-            }
-            let mut error = written.err().map(|error| error.at(path.display()));
-            for done in waiting {
-                let answer = match error.take() {
-                    None if pending.is_empty() => Ok(()),
-                    None => Err(Error::internal("Cannot write the journal").at(path.display())),
-                    Some(error) => Err(error),
+/// Who writes.
+struct Scribe {
+    store: Store,
+    path: PathBuf,
+    desk: Arc<Desk>,
+}
+
+impl Scribe {
+    fn write_all(mut self) {
+        let desk = Arc::clone(&self.desk);
+        let mut slips = desk.slips();
+        loop {
+            let left = slips.since.map(|since| LAZY.saturating_sub(since.elapsed()));
+            let due = slips.closed || !slips.waiting.is_empty() || left == Some(Duration::ZERO);
+            if !due {
+                slips = match left {
+                    None => desk.came.wait(slips).unwrap_or_else(PoisonError::into_inner),
+                    Some(left) => {
+                        let waited = desk.came.wait_timeout(slips, left);
+                        waited.unwrap_or_else(PoisonError::into_inner).0
+                    }
                 };
-                let _ = done.send(answer);
+                continue;
+            }
+            let changes = std::mem::take(&mut slips.changes);
+            let waiting = std::mem::take(&mut slips.waiting);
+            let closed = slips.closed;
+            slips.since = None;
+            drop(slips);
+            let written = match changes.is_empty() {
+                true => Ok(()),
+                false => self.store.write(changes.values()),
+            };
+            let refused = written.is_err();
+            answer(waiting, written, &self.path);
+            if closed {
+                return;
+            }
+            slips = desk.slips();
+            if refused {
+                // Kept, and tried again with the next ones, which know better.
+                for (about, change) in changes {
+                    slips.changes.entry(about).or_insert(change);
+                }
+                slips.since = Some(Instant::now());
             }
         }
-        if ended {
-            return;
-        }
+    }
+}
+
+impl Drop for Scribe {
+    fn drop(&mut self) {
+        let mut slips = self.desk.slips();
+        slips.left = true;
+        slips.waiting.clear();
+    }
+}
+
+/// Tells all who wait. The first one hears the whole story.
+fn answer(waiting: Vec<oneshot::Sender<Result<()>>>, written: Result<()>, path: &Path) {
+    let refused = written.is_err();
+    let mut error = written.err().map(|error| error.at(path.display()));
+    for done in waiting {
+        let _ = done.send(match error.take() {
+            Some(error) => Err(error),
+            None if refused => Err(Error::internal("Cannot write the journal").at(path.display())),
+            None => Ok(()),
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::work::{Claim, Work};
 use crate::error::Result;
 use crate::flow::{Batch, Change, Journal, SplitProgress, Totals};
 
@@ -17,14 +18,16 @@ pub(super) enum Fate {
     New,
 }
 
-/// How far ahead a worker announces what it sends: the faster it is, the further, so that it waits
-/// for the disk ten times a second at most. That costs nothing unless the program is killed, and
-/// then only that more rows are in doubt.
+/// How far ahead a worker announces what it sends, in its split and in those behind it: the faster it
+/// is, the further, so that it waits for the disk ten times a second at most. That costs nothing unless
+/// the program is killed, and then only that more rows are in doubt.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Batches that are announced at once, as a power of two.
     ahead: u32,
     announced: Option<Instant>,
+    /// Rows of the largest batch so far.
+    batch: u64,
 }
 
 impl Pace {
@@ -41,6 +44,17 @@ impl Pace {
     }
 }
 
+/// How much a sink lets be announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ahead {
+    /// Nothing: whole splits count.
+    Nothing,
+    /// Rows of the split that is sent.
+    Split,
+    /// Rows of the splits behind it, too.
+    Splits,
+}
+
 /// The journal's entry of one split.
 pub(super) struct SplitLog<'a> {
     journal: &'a Journal,
@@ -48,26 +62,27 @@ pub(super) struct SplitLog<'a> {
     of: (usize, usize),
     /// Rows in the split.
     rows: u64,
-    /// True where single rows count.
-    by_rows: bool,
+    may: Ahead,
     earlier: SplitProgress,
     now: SplitProgress,
     /// Rows before this one have been announced.
     announced: u64,
     pace: &'a mut Pace,
+    work: &'a Work,
 }
 
 impl<'a> SplitLog<'a> {
-    pub fn new(
-        journal: &'a Journal,
-        of: (usize, usize),
-        rows: u64,
-        by_rows: bool,
-        earlier: SplitProgress,
+    /// The entry of a split that is begun now, and was `earlier` when the run was planned.
+    pub fn begin(
+        (journal, work): (&'a Journal, &'a Work),
+        (claim, split): (Claim, usize),
+        (rows, earlier): (u64, SplitProgress),
+        may: Ahead,
         pace: &'a mut Pace,
     ) -> Self {
-        let announced = earlier.sent;
-        SplitLog { journal, of, rows, by_rows, earlier, now: earlier, announced, pace }
+        let announced = if work.begin(claim) { rows } else { earlier.sent };
+        let of = (claim.target, split);
+        SplitLog { journal, of, rows, may, earlier, now: earlier, announced, pace, work }
     }
 
     /// Cuts a batch where the fate of its rows changes: its first rows, how they stand, and the
@@ -86,15 +101,32 @@ impl<'a> SplitLog<'a> {
         (batch, fate, Some(rest))
     }
 
+    /// Notes that rows from `first` on will soon be sent, if it can be told how many: a worker calls it
+    /// while the first of them are read, so that it need not wait for the disk when they are there.
+    pub async fn opening(&mut self, first: u64) -> Result<()> {
+        // What an interrupted run announced comes first, and is announced.
+        if first != self.announced {
+            return Ok(());
+        }
+        self.announce(first, first.saturating_add(self.pace.batch).min(self.rows)).await
+    }
+
     /// Notes that the rows from `first` to `end` are about to be sent. Durable when it returns.
     pub async fn sending(&mut self, first: u64, end: u64) -> Result<()> {
         self.now.sent = self.now.sent.max(end);
-        if !self.by_rows || end <= self.announced {
+        self.pace.batch = self.pace.batch.max(end.saturating_sub(first));
+        self.announce(first, end).await
+    }
+
+    async fn announce(&mut self, first: u64, end: u64) -> Result<()> {
+        if self.may == Ahead::Nothing || end <= self.announced {
             return Ok(());
         }
-        let ahead = (end - first).saturating_mul(self.pace.batches());
-        self.announced = first.saturating_add(ahead).clamp(end, self.rows.max(end));
-        self.journal.record(self.change()).await
+        let ahead = first.saturating_add((end - first).saturating_mul(self.pace.batches()));
+        self.announced = ahead.clamp(end, self.rows.max(end));
+        let (target, _) = self.of;
+        let behind = if self.may == Ahead::Splits { ahead - self.announced.min(ahead) } else { 0 };
+        self.work.announce(self.journal, self.change(), target, behind).await
     }
 
     /// Notes what became of the rows before `row`, since the last time.
@@ -102,7 +134,7 @@ impl<'a> SplitLog<'a> {
         self.now.settled = row;
         self.now.sent = self.now.sent.max(row);
         self.now.totals += totals;
-        if self.by_rows {
+        if self.may != Ahead::Nothing {
             self.journal.note(self.change());
         }
     }
@@ -125,7 +157,7 @@ impl<'a> SplitLog<'a> {
 impl Drop for SplitLog<'_> {
     /// However the split was left: what was announced and not sent is not in doubt.
     fn drop(&mut self) {
-        if self.by_rows && !self.now.finished {
+        if self.may != Ahead::Nothing && !self.now.finished {
             self.announced = self.now.sent;
             self.journal.note(self.change());
         }

@@ -6,9 +6,10 @@ mod split;
 mod state;
 mod tee;
 mod verify;
+mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,6 +27,7 @@ use log::Pace;
 use publish::{Complete, Publications};
 use state::Opened;
 use verify::verify_count;
+use work::{Claim, Work};
 
 pub use state::{TableRun, TableState, TargetRun};
 
@@ -52,9 +54,7 @@ struct Run {
     tables: Vec<Arc<TableRun>>,
     /// Their targets, in the order of the first tables.
     targets: Vec<Arc<TargetRun>>,
-    /// Target and split (none: an empty one that is only prepared and completed), in order.
-    work: Vec<(usize, Option<usize>)>,
-    next: AtomicUsize,
+    work: Work,
     publications: Publications,
     /// What all splits are read with, but for what is a table's own.
     cx: ReadContext,
@@ -132,6 +132,7 @@ async fn move_all(run: &Arc<Run>) -> Outcome {
         let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish(&totals));
         outcome.error = blocking(finish).await.err();
     }
+    run.work.take_back(&run.journal);
     outcome.spoiled = run.spoiled.load(Ordering::Acquire);
     outcome
 }
@@ -142,30 +143,11 @@ fn targets_of(tables: &[Arc<TableRun>]) -> Vec<Arc<TargetRun>> {
     firsts.map(|(_, table)| Arc::clone(&table.target)).collect()
 }
 
-fn work_of(targets: &[Arc<TargetRun>]) -> Vec<(usize, Option<usize>)> {
-    let mut work = Vec::new();
-    let to_do = |target: &TargetRun| target.plan.moves() && !target.plan.is_complete();
-    for (t, target) in targets.iter().enumerate().filter(|(_, target)| to_do(target)) {
-        let splits = target.plan.progress.splits.iter().enumerate();
-        let before = work.len();
-        let mut left: Vec<_> = splits.filter(|(_, split)| !split.finished).collect();
-        // Sooner than that more rows are in doubt, it is settled what became of those that are.
-        left.sort_by_key(|(_, split)| !split.in_doubt());
-        work.extend(left.into_iter().map(|(s, _)| (t, Some(s))));
-        if work.len() == before {
-            work.push((t, None));
-        }
-    }
-    work
-}
-
 async fn worker(run: Arc<Run>) -> Result<()> {
     let cancel = run.controls.cancel.clone();
     let mut pace = Pace::default();
     loop {
-        let Some(&(target, split)) = run.work.get(run.next.fetch_add(1, Ordering::Relaxed)) else {
-            return Ok(());
-        };
+        let Some(claim) = run.work.claim().await else { return Ok(()) };
         if run.controls.stop.is_cancelled() {
             return Err(Error::interrupted());
         }
@@ -173,7 +155,7 @@ async fn worker(run: Arc<Run>) -> Result<()> {
             biased;
             () = cancel.cancelled() => return Err(Error::interrupted()),
             () = overdue(&run.controls.stop) => return Err(Error::interrupted()),
-            moved = run.take(target, split, &mut pace) => moved?,
+            moved = run.take(claim, &mut pace) => moved?,
         };
         // Once begun, it is not left half-way because something else failed.
         if let Some(complete) = complete {
@@ -200,37 +182,21 @@ impl Run {
     ) -> Result<Run> {
         let cx = pipeline.read_context()?;
         let targets = targets_of(&tables);
-        let work = work_of(&targets);
+        let work = Work::of(&targets);
         let publications = Publications::of(&targets);
-        let next = AtomicUsize::new(0);
         let spoiled = AtomicBool::new(false);
-        Ok(Run {
-            pipeline,
-            tables,
-            targets,
-            work,
-            next,
-            publications,
-            cx,
-            journal,
-            controls,
-            spoiled,
-        })
+        Ok(Run { pipeline, tables, targets, work, publications, cx, journal, controls, spoiled })
     }
 
-    async fn take(
-        &self,
-        number: usize,
-        split: Option<usize>,
-        pace: &mut Pace,
-    ) -> Result<Option<Complete>> {
+    async fn take(&self, claim: Claim, pace: &mut Pace) -> Result<Option<Complete>> {
+        let Claim { target: number, split, .. } = claim;
         let target = &self.targets[number];
         let place = |error: Error| error.at(format!("table {}", target.plan.write.name));
         target.opened.get_or_try_init(|| self.prepare(number, target)).await.map_err(place)?;
         if let Some(split) = split {
             let table = &self.tables[target.plan.splits[split].table].plan.source.name;
             let place = |error: Error| error.at(format!("table {table}"));
-            self.move_split(number, split, pace).await.map_err(place)?;
+            self.move_split(claim, split, pace).await.map_err(place)?;
             if target.splits_left.fetch_sub(1, Ordering::AcqRel) > 1 {
                 return Ok(None);
             }

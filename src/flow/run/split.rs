@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 
 use super::Run;
-use super::log::{Fate, Pace, SplitLog};
+use super::log::{Ahead, Fate, Pace, SplitLog};
 use super::state::{TableRun, TargetRun};
 use super::tee::Tee;
+use super::work::Claim;
 use crate::error::{Error, Result};
 use crate::flow::check_end;
 use crate::flow::survey::{not_surveyed, placed};
@@ -25,17 +26,24 @@ use crate::transform::SplitContext;
 impl Run {
     pub(super) async fn move_split(
         &self,
-        target_number: usize,
+        claim: Claim,
         number: usize,
         pace: &mut Pace,
     ) -> Result<()> {
-        let target = &self.targets[target_number];
+        let target = &self.targets[claim.target];
         let opened = target.opened()?;
         let split = &target.plan.splits[number];
         let table = &self.tables[split.table];
         let source = &table.plan.source.splits[split.split];
         let earlier = target.plan.progress.splits[number];
-        let by_rows = self.pipeline.sink.granularity() == Granularity::Rows;
+        let ahead = match self.pipeline.sink.granularity() {
+            Granularity::Splits => Ahead::Nothing,
+            Granularity::Rows if opened.sink.one_at_a_time() => Ahead::Split,
+            Granularity::Rows => Ahead::Splits,
+        };
+        let journal = (&self.journal, &self.work);
+        let rows = (split.rows, earlier);
+        let log = SplitLog::begin(journal, (claim, number), rows, ahead, pace);
         let on_bad_row = self.pipeline.settings.on_bad_row;
         let transforming =
             SplitContext { on_bad_row, ..split_context(table, target, number).await? };
@@ -46,14 +54,7 @@ impl Run {
             rules: &target.plan.plan.rows,
             rejects: opened.rejects.as_ref(),
             transforming,
-            log: SplitLog::new(
-                &self.journal,
-                (target_number, number),
-                split.rows,
-                by_rows,
-                earlier,
-                pace,
-            ),
+            log,
             writer: Tee::open(opened, &split.as_written(source)).await?,
             source: (&*self.pipeline.source, source),
             spoiled: &self.spoiled,
@@ -70,8 +71,7 @@ impl Run {
         let table_source = &table.plan.source;
         let mut batches =
             self.pipeline.source.open(table_source, source, from_row, Columns::All, &cx)?;
-        let mut end = from_row;
-        loop {
+        let mut read = async || {
             let waiting_since = Instant::now();
             let next = tokio::select! {
                 biased;
@@ -79,16 +79,21 @@ impl Run {
                 next = batches.next() => next,
             };
             meter.waiting_for_source.add_since(waiting_since);
-            let mut next = next.transpose()?;
-            if next.is_none() {
-                break;
-            }
-            while let Some(batch) = next {
+            next.transpose()
+        };
+        let (announced, first) = tokio::join!(moving.log.opening(from_row), read());
+        announced?;
+        let mut next = first?;
+        let mut end = from_row;
+        while let Some(batch) = next {
+            let mut left = Some(batch);
+            while let Some(batch) = left {
                 let (batch, fate, rest) = moving.log.cut(batch);
                 end += batch.len();
                 moving.pass(batch, fate).await?;
-                next = rest;
+                left = rest;
             }
+            next = read().await?;
         }
         check_end(&*self.pipeline.source, table_source, source, end).await?;
         moving.finish(Place::of(&table_source.name, source, 0)).await

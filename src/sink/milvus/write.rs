@@ -64,6 +64,10 @@ impl TableWriter for Table {
         serde_json::to_value(&self.memo).unwrap_or_default()
     }
 
+    fn one_at_a_time(&self) -> bool {
+        self.shared.new_ids.is_some()
+    }
+
     async fn open_split(&self, split: &Split) -> Result<Box<dyn SplitWriter>> {
         // Nothing is read for a split that waits for its turn, so no memory waits with it.
         let turn = match &self.shared.new_ids {

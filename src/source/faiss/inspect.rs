@@ -124,9 +124,8 @@ fn first_rows(rows: &Rows) -> Result<Option<RecordBatch>> {
     }
     let count = part.end as usize;
     let schema = TableSchema::of_vectors("id", "vector", rows.layout.column);
-    let mut ids = Vec::with_capacity(count);
-    rows.ids(part.clone(), &mut ids)?;
-    let vectors = to_vectors(&schema, rows.vectors(&part), count)?;
+    let (ids, vectors) = rows.read(&part)?;
+    let vectors = to_vectors(&schema, vectors, count)?;
     let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids)), vectors];
     RecordBatch::try_new(Arc::clone(schema.arrow()), columns)
         .map(Some)

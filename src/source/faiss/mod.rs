@@ -11,6 +11,7 @@ mod decode;
 mod format;
 mod inspect;
 mod layout;
+mod opened;
 mod plan;
 mod reader;
 mod rows;
@@ -21,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::inspect::inspect;
+use self::opened::Opened;
 use self::plan::Location;
 use self::reader::Job;
 use crate::error::{Error, Result};
@@ -63,7 +65,7 @@ impl SourceFactory for Config {
             return Err(Error::config("source.faiss needs `paths`")
                 .help("name files: `paths: [faiss.index]`"));
         }
-        Ok(Box::new(Faiss { config: self.clone() }))
+        Ok(Box::new(Faiss { config: self.clone(), opened: Opened::default() }))
     }
 
     fn place(&self) -> String {
@@ -73,6 +75,7 @@ impl SourceFactory for Config {
 
 struct Faiss {
     config: Config,
+    opened: Opened,
 }
 
 #[async_trait]
@@ -112,6 +115,7 @@ impl Source for Faiss {
         let job = Job {
             rows: first + from_row..first + split.rows,
             location,
+            opened: self.opened.clone(),
             columns,
             schema: table.schema.clone(),
             batch_size: cx.batch_size,

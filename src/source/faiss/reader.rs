@@ -8,7 +8,8 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::Columns;
-use crate::source::faiss::plan::{self, Location};
+use crate::source::faiss::opened::Opened;
+use crate::source::faiss::plan::Location;
 use crate::source::faiss::rows::Rows;
 use crate::source::rows::to_vectors;
 use crate::table::TableSchema;
@@ -18,6 +19,8 @@ use crate::table::TableSchema;
 pub struct Job {
     /// Where the rows lie.
     pub location: Location,
+    /// The index, when it is open.
+    pub opened: Opened,
     /// Rows within the index.
     pub rows: Range<u64>,
     /// Which columns are wanted.
@@ -34,8 +37,7 @@ impl Job {
     /// # Errors
     /// When the file changed or can't be read, or nobody wants the rows any more.
     pub fn send(&self, outlet: &mut Outlet) -> Result<()> {
-        self.location.check()?;
-        let (_, rows) = plan::open(&self.location.file)?;
+        let rows = self.opened.rows(&self.location)?;
         if self.rows.end > rows.layout.rows() {
             return Err(Error::source(format!(
                 "The index has {} rows now, the plan goes up to {}",
@@ -65,16 +67,11 @@ impl Job {
             let part = first..first.saturating_add(batch_rows).min(self.rows.end);
             let count = (part.end - part.start) as usize;
             let permit = outlet.reserve(count.saturating_mul(taken))?;
-            let mut ids = Vec::with_capacity(count);
-            rows.ids(part.clone(), &mut ids)?;
-            let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids))];
-            if self.columns == Columns::All {
-                columns.push(self.vectors(&rows, &part, originals.as_deref())?);
-            }
-            let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
-                .map_err(|error| Error::internal("Rows do not fit their schema").because(error))?;
+            let columns = self.columns(&rows, &part, originals.as_deref());
             // Whatever was read is worth something only if the file was whole all the while.
             self.location.check()?;
+            let batch = RecordBatch::try_new(Arc::clone(&schema), columns?)
+                .map_err(|error| Error::internal("Rows do not fit their schema").because(error))?;
             if !rows.is_intact() {
                 return Err(Error::source("The file was cut off while it was read")
                     .help("let whatever writes it finish, then run again"));
@@ -85,19 +82,32 @@ impl Job {
         Ok(())
     }
 
-    fn vectors(
+    fn columns(
         &self,
         rows: &Rows,
         part: &Range<u64>,
         originals: Option<&[u64]>,
-    ) -> Result<ArrayRef> {
-        let values = match originals {
-            Some(originals) => {
-                let place = |row: u64| (row - self.rows.start) as usize;
-                rows.gather(&originals[place(part.start)..place(part.end)])
+    ) -> Result<Vec<ArrayRef>> {
+        let count = (part.end - part.start) as usize;
+        let mut ids = Vec::new();
+        let vectors = match (self.columns, originals) {
+            (Columns::All, None) => {
+                let (stored, vectors) = rows.read(part)?;
+                ids = stored;
+                Some(vectors)
             }
-            None => rows.vectors(part),
+            (columns, originals) => {
+                ids.reserve_exact(count);
+                rows.ids(part.clone(), &mut ids)?;
+                let place = |row: u64| (row - self.rows.start) as usize;
+                let originals = originals.filter(|_| columns == Columns::All);
+                originals.map(|rows_of| rows.gather(&rows_of[place(part.start)..place(part.end)]))
+            }
         };
-        to_vectors(&self.schema, values, (part.end - part.start) as usize)
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids))];
+        if let Some(vectors) = vectors {
+            columns.push(to_vectors(&self.schema, vectors, count)?);
+        }
+        Ok(columns)
     }
 }

@@ -15,7 +15,8 @@ use crate::source::faiss::layout::{Centroids, Layout, Run};
 use crate::source::faiss::undo::Undo;
 use crate::source::files;
 use crate::source::map::FileMap;
-use crate::source::rows::gather;
+use crate::source::rows::values;
+use crate::source::scatter::{self, Piece};
 use crate::table::VectorType;
 
 /// An open index.
@@ -29,6 +30,9 @@ pub struct Rows {
     pub layout: Layout,
     vectors: Vectors,
 }
+
+/// Bytes of an id.
+const ID_BYTES: usize = size_of::<i64>();
 
 /// From codes to vectors.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ enum CentroidDecoder {
 /// When it can't be opened or mapped.
 pub fn map(path: &Path) -> Result<Arc<FileMap>> {
     let unreadable = |error| Error::source("Cannot open the file").because(error);
-    FileMap::of(&File::open(path).map_err(unreadable)?).map_err(unreadable)
+    FileMap::of(File::open(path).map_err(unreadable)?).map_err(unreadable)
 }
 
 /// Where the lists of an index at `path` lie, when they are in another file: as the index says it,
@@ -99,23 +103,22 @@ impl Rows {
     pub fn ids(&self, rows: Range<u64>, out: &mut Vec<i64>) -> Result<()> {
         let start = out.len();
         for (run, part) in self.pieces(&rows) {
-            match run.ids {
-                None => out.extend(
-                    (part.start as i64 + run.first_row as i64)
-                        ..(part.end as i64 + run.first_row as i64),
-                ),
-                Some(ids) => {
-                    let ids = Extent { start: ids, count: run.rows, width: 8 };
-                    out.extend(integers(&self.data.bytes()[ids.part(part)]));
-                }
+            match self.ids_of(run) {
+                None => out.extend(numbers(run, part)),
+                Some(ids) => out.extend(integers(&self.data.bytes()[ids.part(part)])),
             }
         }
         if let Some(pairs) = self.layout.duplicates {
             let part = self.pairs_of(&rows);
             out.extend(integers(&self.file.bytes()[pairs.part(part)]).skip(1).step_by(2));
         }
+        self.rename(rows.start, &mut out[start..])
+    }
+
+    /// Replaces the ids within of the rows from `first_row` on by those without.
+    fn rename(&self, first_row: u64, ids: &mut [i64]) -> Result<()> {
         for map in &self.layout.id_maps {
-            for (row, id) in out[start..].iter_mut().enumerate() {
+            for (row, id) in ids.iter_mut().enumerate() {
                 let inner = *id;
                 let place = usize::try_from(inner).ok().filter(|&place| place < map.count);
                 let bytes = place.and_then(|place| {
@@ -124,7 +127,7 @@ impl Rows {
                 *id = i64::from_le_bytes(bytes.ok_or_else(|| {
                     Error::source(format!(
                         "Row {} has the id {inner} within, but the index has names for {} rows",
-                        rows.start + row as u64,
+                        first_row + row as u64,
                         map.count
                     ))
                     .help("the file is damaged")
@@ -134,42 +137,85 @@ impl Rows {
         Ok(())
     }
 
-    /// The values of the vectors of `rows`, which lie in the runs: a slice of the map where they
-    /// lie there as Arrow wants them.
-    pub fn vectors(&self, rows: &Range<u64>) -> Buffer {
+    /// The ids of `rows`, which lie in the runs, and the values of their vectors: a slice of the map
+    /// where they lie there as Arrow wants them.
+    ///
+    /// # Errors
+    /// As [`ids`](Self::ids), and when the file ends early or can't be read.
+    pub fn read(&self, rows: &Range<u64>) -> Result<(Vec<i64>, Buffer)> {
         let plain = matches!(self.vectors.decoder, Decoder::Plain)
             && self.vectors.undo.is_empty()
             && self.vectors.centroids.is_none();
-        if !plain {
-            let mut out = self.room(rows.end - rows.start);
-            for (run, part) in self.pieces(rows) {
-                self.vectors.decode(&self.layout, self.places(), run, part, &mut out);
-            }
-            self.let_go(rows);
-            return Buffer::from_vec(out);
+        if plain {
+            return match self.slice(rows) {
+                Some(slice) => {
+                    let mut ids = Vec::with_capacity(count(rows));
+                    self.ids(rows.clone(), &mut ids)?;
+                    Ok((ids, slice))
+                }
+                None => self.copy(rows),
+            };
         }
-        let width = match self.layout.column.vector_type {
+        let mut ids = Vec::with_capacity(count(rows));
+        self.ids(rows.clone(), &mut ids)?;
+        let mut out = self.room(rows.end - rows.start);
+        for (run, part) in self.pieces(rows) {
+            self.vectors.decode(&self.layout, self.places(), run, part, &mut out);
+        }
+        self.let_go(rows);
+        Ok((ids, Buffer::from_vec(out)))
+    }
+
+    /// The codes of `rows` where they lie, if they lie there one after the other, and aligned.
+    fn slice(&self, rows: &Range<u64>) -> Option<Buffer> {
+        let mut pieces = self.pieces(rows);
+        let (run, part) = pieces.next()?;
+        let range = self.codes_of(run).part(part);
+        // The map begins at a page.
+        let fits = pieces.next().is_none() && range.start.is_multiple_of(self.value_width());
+        if fits { self.data.buffer(range) } else { None }
+    }
+
+    /// The ids and the codes of `rows`, read piece by piece: lists lie one after the other, their
+    /// codes and ids in turn.
+    fn copy(&self, rows: &Range<u64>) -> Result<(Vec<i64>, Buffer)> {
+        let bytes = |extent: Extent, part: Range<usize>, into: usize| {
+            let range = extent.part(part);
+            Piece { offset: range.start as u64, bytes: range.len(), into }
+        };
+        let pieces = self.pieces(rows).flat_map(|(run, part)| {
+            let ids = self.ids_of(run).map(|ids| bytes(ids, part.clone(), 1));
+            [Some(bytes(self.codes_of(run), part, 0)), ids]
+        });
+        let mut codes = Vec::with_capacity(count(rows) * self.layout.code_size);
+        let mut stored = Vec::with_capacity(count(rows) * ID_BYTES);
+        scatter::read(self.data.file(), pieces.flatten(), [&mut codes, &mut stored])?;
+        let mut stored = integers(&stored);
+        let mut ids = Vec::with_capacity(count(rows));
+        for (run, part) in self.pieces(rows) {
+            match run.ids {
+                None => ids.extend(numbers(run, part)),
+                Some(_) => ids.extend(stored.by_ref().take(part.len())),
+            }
+        }
+        self.rename(rows.start, &mut ids)?;
+        Ok((ids, values(codes, self.value_width())))
+    }
+
+    fn codes_of(&self, run: &Run) -> Extent {
+        Extent { start: run.codes, count: run.rows, width: self.layout.code_size }
+    }
+
+    fn ids_of(&self, run: &Run) -> Option<Extent> {
+        run.ids.map(|start| Extent { start, count: run.rows, width: ID_BYTES })
+    }
+
+    /// Bytes of a value of a vector.
+    fn value_width(&self) -> usize {
+        match self.layout.column.vector_type {
             VectorType::Binary => 1,
             _ => size_of::<f32>(),
-        };
-        let codes = |run: &Run, part: Range<usize>| {
-            Extent { start: run.codes, count: run.rows, width: self.layout.code_size }.part(part)
-        };
-        let mut pieces = self.pieces(rows);
-        if let (Some((run, part)), None) = (pieces.next(), pieces.next()) {
-            let range = codes(run, part);
-            // The map begins at a page.
-            if range.start.is_multiple_of(width)
-                && let Some(buffer) = self.data.buffer(range)
-            {
-                return buffer;
-            }
         }
-        let pieces = || self.pieces(rows).map(|(run, part)| &self.data.bytes()[codes(run, part)]);
-        let bytes = (rows.end - rows.start) as usize * self.layout.code_size;
-        let out = gather(pieces(), bytes, width);
-        self.let_go(rows);
-        out
     }
 
     /// The values of the vectors of single rows.
@@ -200,8 +246,7 @@ impl Rows {
         let kept = || integers(&self.file.bytes()[pairs.part(self.pairs_of(rows))]).step_by(2);
         let mut places: HashMap<i64, Option<u64>> = kept().map(|id| (id, None)).collect();
         for run in &self.layout.runs {
-            let Some(ids) = run.ids else { continue };
-            let ids = Extent { start: ids, count: run.rows, width: 8 };
+            let Some(ids) = self.ids_of(run) else { continue };
             for (n, id) in integers(&self.data.bytes()[ids.range()]).enumerate() {
                 if let Some(place) = places.get_mut(&id) {
                     place.get_or_insert(run.first_row + n as u64);
@@ -230,9 +275,8 @@ impl Rows {
     fn spans(&self, rows: &Range<u64>, mut each: impl FnMut(&FileMap, Range<usize>)) {
         let mut open: Option<Range<usize>> = None;
         for (run, part) in self.pieces(rows) {
-            let codes = Extent { start: run.codes, count: run.rows, width: self.layout.code_size };
-            let ids = run.ids.map(|ids| Extent { start: ids, count: run.rows, width: 8 });
-            for span in [Some(codes.part(part.clone())), ids.map(|ids| ids.part(part))] {
+            let ids = self.ids_of(run).map(|ids| ids.part(part.clone()));
+            for span in [Some(self.codes_of(run).part(part)), ids] {
                 let Some(span) = span else { continue };
                 open = Some(match open.take() {
                     Some(before) if before.end == span.start => before.start..span.end,
@@ -340,6 +384,16 @@ impl Vectors {
             dim = layout.undo[n].dim_in;
         }
     }
+}
+
+fn count(rows: &Range<u64>) -> usize {
+    (rows.end - rows.start) as usize
+}
+
+/// The ids of rows of a run that has none: their numbers.
+fn numbers(run: &Run, part: Range<usize>) -> Range<i64> {
+    let first = run.first_row as i64;
+    first + part.start as i64..first + part.end as i64
 }
 
 /// The 64-bit integers of a list.

@@ -65,7 +65,7 @@ fn read(
     found: &mut BTreeMap<(String, String), Unflushed>,
 ) -> Result<()> {
     let unreadable = |error| Error::source("Cannot read the write-ahead log").because(error);
-    let map = FileMap::of(&File::open(path).map_err(unreadable)?).map_err(unreadable)?;
+    let map = FileMap::of(File::open(path).map_err(unreadable)?).map_err(unreadable)?;
     let mut rest = map.bytes();
     while let Some((head, after)) = rest.split_at_checked(RECORD) {
         let number = |at: usize, len: usize| {

@@ -13,7 +13,8 @@ use crate::source::files::name;
 use crate::source::map::FileMap;
 use crate::source::milvus1::plan::Location;
 use crate::source::milvus1::segment::{HEADER, Segment};
-use crate::source::rows::{gather, to_ids, to_vectors};
+use crate::source::rows::{to_ids, to_vectors, values};
+use crate::source::scatter::{self, Piece};
 use crate::table::{TableSchema, VectorType};
 
 /// What is to be read.
@@ -66,16 +67,16 @@ impl Job {
                 continue;
             }
             let permit = outlet.reserve(window.alive.saturating_mul(row_bytes))?;
-            let mut columns: Vec<ArrayRef> =
-                vec![to_ids(window.values(&ids, size_of::<i64>(), size_of::<i64>())?)];
-            if let Some(vectors) = &vectors {
-                let values = window.values(vectors, vector_bytes, width)?;
-                columns.push(to_vectors(&self.schema, values, window.alive)?);
+            let id_values = window.values(&ids, size_of::<i64>(), size_of::<i64>());
+            let values = vectors.as_ref().map(|map| window.values(map, vector_bytes, width));
+            // Whatever was read is worth something only if the files were whole all the while.
+            self.location.files.check()?;
+            let mut columns: Vec<ArrayRef> = vec![to_ids(id_values?)];
+            if let Some(values) = values {
+                columns.push(to_vectors(&self.schema, values?, window.alive)?);
             }
             let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
                 .map_err(|error| Error::internal("Rows do not fit their schema").because(error))?;
-            // Whatever was read is worth something only if the files were whole all the while.
-            self.location.files.check()?;
             if !ids.is_intact() || !vectors.as_ref().is_none_or(|map| map.is_intact()) {
                 return Err(place(
                     Error::source("The files were cut off while they were read")
@@ -147,9 +148,12 @@ impl Window {
         if let [run] = self.runs.as_slice() {
             return map.buffer(bytes_of(run)).ok_or_else(gone);
         }
-        let pieces = self.runs.iter().map(|run| &map.bytes()[bytes_of(run)]);
-        let values = gather(pieces, self.alive * row_bytes, width);
-        map.let_go(&window);
-        Ok(values)
+        let pieces = self.runs.iter().map(|run| {
+            let range = bytes_of(run);
+            Piece { offset: range.start as u64, bytes: range.len(), into: 0 }
+        });
+        let mut bytes = Vec::with_capacity(self.alive * row_bytes);
+        scatter::read(map.file(), pieces, [&mut bytes])?;
+        Ok(values(bytes, width))
     }
 }

@@ -136,8 +136,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn map(path: &Path) -> Result<Arc<FileMap>> {
-    let file = open(path)?;
-    FileMap::of(&file)
+    FileMap::of(open(path)?)
         .map_err(|error| Error::source("Cannot map the file").because(error).at(name(path)))
 }
 

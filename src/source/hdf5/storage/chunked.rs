@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use hdf5::dataset::{ChunkOpts, DatasetCreate};
 
-use super::contiguous::append_at;
-use super::filters::Filters;
+use super::filters::{self, Filters, Inflater};
 use super::map::{Chunk, ChunkMaps, Grid, Key, Window};
 use super::{fill_value, no_fill, reserve};
 use crate::error::{Error, Result};
 use crate::source::files::Stamp;
 use crate::source::hdf5::dataset::{Dataset, Element, library_error};
+use crate::source::scatter;
 
 /// More chunks than this are read by libhdf5, which finds a single one faster than all of them.
 /// Without `H5Dchunk_iter` (before 1.14) the search for all of them takes quadratic time.
@@ -38,6 +38,7 @@ pub struct Chunked {
     chunk_row_bytes: usize,
     chunk_bytes: usize,
     filters: Filters,
+    inflater: Inflater,
     /// Chunks that reach over the dataset's edge are stored unfiltered.
     plain_edges: bool,
     /// Elements in a row.
@@ -110,6 +111,7 @@ impl Chunked {
                 .saturating_mul(width),
             chunk_bytes,
             filters,
+            inflater: Inflater::new(),
             plain_edges: options.contains(ChunkOpts::DONT_FILTER_PARTIAL_CHUNKS),
             elements,
             fill: fill_value(properties, dataset, element)?,
@@ -169,12 +171,17 @@ impl Chunked {
         if whole_rows && self.is_plain(chunk, band, 0) {
             let skip = within.start * self.row_bytes;
             self.check_size(chunk)?;
-            return append_at(
-                &mut self.file,
+            return scatter::append(
+                &self.file,
                 chunk.offset + skip as u64,
                 within.len() * self.row_bytes,
                 out,
             );
+        }
+        let whole_chunk = within.len() as u64 == self.grid.chunk_rows;
+        if whole_rows && whole_chunk && self.filters.is_gzip_alone(chunk.skipped_filters) {
+            // What most files have: straight to where it is wanted.
+            return self.inflate(chunk, band, out);
         }
         self.decode(chunk, band, 0)?;
         if whole_rows {
@@ -235,41 +242,60 @@ impl Chunked {
         (self.plain_edges && at_edge) || self.filters.are_skipped(chunk.skipped_filters)
     }
 
+    /// Where a chunk is, for errors.
+    fn place_of(&self, band: u64) -> String {
+        let first = band * self.grid.chunk_rows;
+        let end = (first + self.grid.chunk_rows).min(self.grid.rows);
+        format!("the chunk of rows {first} to {}", end - 1)
+    }
+
+    /// Appends all values of a chunk on which only gzip was used.
+    fn inflate(&mut self, chunk: Chunk, band: u64, out: &mut Vec<u8>) -> Result<()> {
+        let place = self.place_of(band);
+        let before = out.len();
+        self.read_stored(chunk)
+            .and_then(|()| self.inflater.append(&self.decoded, self.chunk_bytes, out))
+            .and_then(|()| filters::check_size(out.len() - before, self.chunk_bytes))
+            .map_err(|error| error.at(place))
+    }
+
     /// Fills `decoded` with the values of a chunk.
     fn decode(&mut self, chunk: Chunk, band: u64, column: u64) -> Result<()> {
         let plain = self.is_plain(chunk, band, column);
-        let at = |error: Error| {
-            error.at(format!(
-                "the chunk of rows {} to {}",
-                band * self.grid.chunk_rows,
-                ((band + 1) * self.grid.chunk_rows).min(self.grid.rows) - 1
-            ))
-        };
+        let place = self.place_of(band);
+        let at = |error: Error| error.at(&place);
         if plain {
             self.check_size(chunk).map_err(at)?;
         }
+        self.read_stored(chunk).map_err(at)?;
+        if !plain {
+            let stored = std::mem::take(&mut self.decoded);
+            let mask = chunk.skipped_filters;
+            let inflater = &mut self.inflater;
+            self.decoded = self
+                .filters
+                .undo(inflater, stored, mask, self.width, self.chunk_bytes)
+                .map_err(at)?;
+        }
+        Ok(())
+    }
+
+    /// Fills `decoded` with the bytes of a chunk as they are stored.
+    fn read_stored(&mut self, chunk: Chunk) -> Result<()> {
         // The stored size is the file's claim: it is believed only as far as the file goes.
         if chunk.offset.checked_add(chunk.size).is_none_or(|end| end > self.file_size) {
-            return Err(at(Error::source(format!(
+            return Err(Error::source(format!(
                 "The chunk lies at byte {} to {}, behind the end of the file at {}",
                 chunk.offset,
                 chunk.offset.saturating_add(chunk.size),
                 self.file_size
             ))
-            .help("the file is damaged or still being written; copy it again")));
+            .help("the file is damaged or still being written; copy it again"));
         }
         let size = to_usize(chunk.size)?;
         self.decoded.clear();
         reserve(&mut self.decoded, size)?;
-        append_at(&mut self.file, chunk.offset, size, &mut self.decoded).map_err(at)?;
-        if !plain {
-            let stored = std::mem::take(&mut self.decoded);
-            self.decoded = self
-                .filters
-                .undo(stored, chunk.skipped_filters, self.width, self.chunk_bytes)
-                .map_err(at)?;
-        }
-        Ok(())
+        scatter::append(&self.file, chunk.offset, size, &mut self.decoded)
     }
 
     fn check_size(&self, chunk: Chunk) -> Result<()> {

@@ -5,6 +5,7 @@
 //! section IV.A.2.l).
 
 mod fletcher32;
+mod inflate;
 mod lzf;
 mod shuffle;
 
@@ -13,6 +14,7 @@ use std::io::Read;
 use hdf5::dataset::DatasetCreate;
 use hdf5::filters::Filter;
 
+pub use self::inflate::Inflater;
 use super::reserve;
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::library_error;
@@ -55,12 +57,19 @@ impl Filters {
         (0..self.0.len()).all(|n| mask & (1 << n) != 0)
     }
 
+    /// True when of all filters `mask` leaves one, and that is gzip.
+    pub fn is_gzip_alone(&self, mask: u32) -> bool {
+        let mut left = self.0.iter().enumerate().filter(|(n, _)| mask & (1 << n) == 0);
+        matches!((left.next(), left.next()), (Some((_, Step::Deflate)), None))
+    }
+
     /// Undoes the filters that `mask` does not leave out.
     ///
     /// # Errors
     /// When the bytes are not what the filters make, or not `chunk_bytes` come out.
     pub fn undo(
         &self,
+        inflater: &mut Inflater,
         stored: Vec<u8>,
         mask: u32,
         width: usize,
@@ -73,21 +82,32 @@ impl Filters {
                 continue;
             }
             bytes = match step {
-                Step::Deflate => inflate(&bytes, chunk_bytes, limit)?,
+                Step::Deflate => {
+                    let mut out = Vec::new();
+                    reserve(&mut out, chunk_bytes)?;
+                    inflater.append(&bytes, limit, &mut out)?;
+                    out
+                }
                 Step::Shuffle => shuffle::undo(&bytes, width)?,
                 Step::Fletcher32 => fletcher32::check(bytes)?,
                 Step::Lzf => lzf::decompress(&bytes, chunk_bytes, limit)?,
                 Step::Zstd => unzstd(&bytes, chunk_bytes, limit)?,
             };
         }
-        if bytes.len() != chunk_bytes {
-            return Err(damaged(format!(
-                "A chunk of {chunk_bytes} bytes decodes to {} bytes",
-                bytes.len()
-            )));
-        }
+        check_size(bytes.len(), chunk_bytes)?;
         Ok(bytes)
     }
+}
+
+/// Checks that a chunk of `chunk_bytes` bytes has so many.
+///
+/// # Errors
+/// When it was decoded to more or fewer.
+pub fn check_size(decoded: usize, chunk_bytes: usize) -> Result<()> {
+    if decoded == chunk_bytes {
+        return Ok(());
+    }
+    Err(damaged(format!("A chunk of {chunk_bytes} bytes decodes to {decoded} bytes")))
 }
 
 /// Checks that libhdf5 can undo all filters of a dataset.
@@ -144,16 +164,6 @@ fn word(filter: &Filter) -> String {
 
 fn damaged(what: impl Into<String>) -> Error {
     Error::source(what).help("the file is damaged; copy it again")
-}
-
-fn inflate(bytes: &[u8], expected: usize, limit: usize) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    reserve(&mut out, expected)?;
-    flate2::read::ZlibDecoder::new(bytes)
-        .take(limit as u64)
-        .read_to_end(&mut out)
-        .map_err(|error| damaged("A gzip chunk is broken").because(error))?;
-    Ok(out)
 }
 
 fn unzstd(bytes: &[u8], expected: usize, limit: usize) -> Result<Vec<u8>> {

@@ -1,0 +1,76 @@
+"""Writes tables into the pages that have a place for them.
+
+A place is what stands between `<!-- compare: NAME -->` and `<!-- compare: end -->`.
+"""
+
+import re
+
+from lines import LINES
+from runs import Runs, middle
+
+
+def number(value, unit=""):
+    """As people read it: three digits that matter."""
+    if unit == "rows/s" or abs(value) >= 1000:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def spread(values, unit):
+    return f"{number(middle(values), unit)} ({number(min(values), unit)}–{number(max(values), unit)})"
+
+
+def compared(folder):
+    """Each line of the table that was measured: line, runs, figures of ours and of the limit, the limit's name."""
+    for line in LINES:
+        runs = Runs.load(folder, line.runs)
+        figures = runs and line.figures(runs)
+        if figures:
+            yield line, runs, *figures
+
+
+def goals(folder):
+    yield "| what | `pipeline` | beside it | ratio | goal | |"
+    yield "|---|---|---|---|---|---|"
+    for line, _, ours, limit, name in compared(folder):
+        ratio = middle(ours) / middle(limit)
+        reached = line.goal and line.goal.reached(middle(ours), middle(limit))
+        yield (f"| {line.what} | {spread(ours, line.unit)} {line.unit} | {name}: {spread(limit, line.unit)} | "
+               f"{number(ratio)} | {line.goal.words if line.goal else ''} | "
+               f"{'' if line.goal is None else 'reached' if reached else 'not reached'} |")
+
+
+def raw(folder):
+    for name in dict.fromkeys(line.runs for line in LINES):
+        runs = Runs.load(folder, name)
+        if runs is None:
+            continue
+        about = runs.about
+        yield f"\n**{name}**, {about['date']}, {about['machine']}, {about['system']}, {', '.join(about['versions'].values())}"
+        yield "\n| what ran | seconds, each run | CPU s, median | peak MiB, median |"
+        yield "|---|---|---|---|"
+        for tool in runs.tools:
+            seconds = " ".join(f"{value:.3g}" for value in runs.figures(tool, lambda run: run["seconds"]))
+            cpu = middle(runs.figures(tool, lambda run: run["cpu_s"]))
+            peak = middle(runs.figures(tool, lambda run: run["peak_mib"]))
+            yield f"| {tool} | {seconds} | {cpu:.3g} | {peak:.0f} |"
+
+
+def headline(folder):
+    """The shortest thing to say of each."""
+    yield "| what | `pipeline` | beside it | ratio |"
+    yield "|---|---|---|---|"
+    for line, _, ours, limit, name in compared(folder):
+        if line.plot:
+            yield (f"| {line.what} | {number(middle(ours), line.unit)} {line.unit} | "
+                   f"{name}: {number(middle(limit), line.unit)} | {number(middle(ours) / middle(limit))} |")
+
+
+def fill(page, folder):
+    """Fills the places of a page."""
+    text = page.read_text()
+    for name, lines in (("goals", goals), ("raw", raw), ("headline", headline)):
+        place = re.compile(rf"(<!-- compare: {name} -->\n).*?(<!-- compare: end -->)", re.DOTALL)
+        body = "\n".join(lines(folder))
+        text = place.sub(lambda found, body=body: f"{found[1]}{body}\n{found[2]}", text)
+    page.write_text(text)

@@ -1,0 +1,115 @@
+//! Batches that were there before, written to files by the bare writers.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::buffer::{Buffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
+use ndarray::ArrayView2;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::arguments::Arguments;
+use crate::clock::{Clock, Measured};
+
+/// As much as a batch of vecpipe's has.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// `parquet path=HDF5-FILE out=FOLDER threads=N`: zstd 1, without what costs time and says nothing of vectors; each
+/// thread a file of its own. Durable when the clock stops.
+pub fn parquet(arguments: &Arguments) -> Measured {
+    let (out, threads): (PathBuf, usize) = (arguments.get("out"), arguments.get("threads"));
+    let batches = batches(&arguments.get::<PathBuf>("path"));
+    std::fs::create_dir_all(&out).unwrap();
+    let vectors = ColumnPath::new(vec!["vector".into(), "list".into(), "item".into()]);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap()))
+        .set_dictionary_enabled(false)
+        .set_column_statistics_enabled(vectors, EnabledStatistics::None)
+        .set_column_encoding(ColumnPath::from("id"), Encoding::DELTA_BINARY_PACKED)
+        .build();
+    let clock = Clock::start();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (batches, properties) = (&batches, properties.clone());
+            let file = File::create(out.join(format!("{thread}.parquet"))).unwrap();
+            scope.spawn(move || {
+                let mut writer =
+                    ArrowWriter::try_new(file, batches[0].schema(), Some(properties)).unwrap();
+                for batch in batches.iter().skip(thread).step_by(threads) {
+                    writer.write(batch).unwrap();
+                    // A row group a batch costs least: what is encoded need not wait in memory.
+                    writer.flush().unwrap();
+                }
+                writer.into_inner().unwrap().sync_all().unwrap();
+            });
+        }
+    });
+    stop(clock, &batches)
+}
+
+/// `hdf5 path=HDF5-FILE out=FILE`: two datasets without chunks, by libhdf5, which has one lock for all. Durable when
+/// the clock stops.
+pub fn hdf5(arguments: &Arguments) -> Measured {
+    let out: PathBuf = arguments.get("out");
+    let batches = batches(&arguments.get::<PathBuf>("path"));
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let dim = usize::try_from(batches[0].column(1).as_fixed_size_list().value_length()).unwrap();
+    let clock = Clock::start();
+    let file = hdf5::File::create(&out).unwrap();
+    let ids = file.new_dataset::<i64>().shape(rows).create("ids").unwrap();
+    let vectors = file.new_dataset::<f32>().shape((rows, dim)).create("embeddings").unwrap();
+    let mut row = 0;
+    for batch in &batches {
+        let end = row + batch.num_rows();
+        let numbers = batch.column(0).as_primitive::<Int64Type>().values();
+        ids.write_slice(&numbers[..], row..end).unwrap();
+        let list = batch.column(1).as_fixed_size_list().values();
+        let values = list.as_primitive::<Float32Type>().values();
+        let values = ArrayView2::from_shape((end - row, dim), &values[..]).unwrap();
+        vectors.write_slice(values, (row..end, ..)).unwrap();
+        row = end;
+    }
+    drop((ids, vectors));
+    file.close().unwrap();
+    File::open(&out).unwrap().sync_all().unwrap();
+    stop(clock, &batches)
+}
+
+fn stop(clock: Clock, batches: &[RecordBatch]) -> Measured {
+    let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    let dim = batches[0].column(1).as_fixed_size_list().value_length();
+    clock.stop(rows, rows * (8 + 4 * u64::from(dim.unsigned_abs())))
+}
+
+/// The rows of a file with the datasets `embeddings` and `ids`.
+fn batches(path: &Path) -> Vec<RecordBatch> {
+    let file = hdf5::File::open(path).unwrap();
+    let vectors = file.dataset("embeddings").unwrap();
+    let (rows, dim) = (vectors.shape()[0], vectors.shape()[1]);
+    let values: ScalarBuffer<f32> = Buffer::from_vec(vectors.read_raw::<f32>().unwrap()).into();
+    let ids: ScalarBuffer<i64> =
+        Buffer::from_vec(file.dataset("ids").unwrap().read_raw::<i64>().unwrap()).into();
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let len = i32::try_from(dim).unwrap();
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("vector", DataType::FixedSizeList(Arc::clone(&item), len), false),
+    ]));
+    let at_once = (BATCH_BYTES / (dim * size_of::<f32>() + size_of::<i64>())).max(1);
+    let batch = |row: usize| {
+        let count = at_once.min(rows - row);
+        let values = Float32Array::new(values.slice(row * dim, count * dim), None);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::new(ids.slice(row, count), None)),
+            Arc::new(FixedSizeListArray::new(Arc::clone(&item), len, Arc::new(values), None)),
+        ];
+        RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+    };
+    (0..rows).step_by(at_once).map(batch).collect()
+}
