@@ -17,6 +17,8 @@ pub struct Measured {
     pub bytes: u64,
     pub seconds: f64,
     pub cpu_s: f64,
+    /// What else there is to say, in seconds.
+    pub more: Vec<(&'static str, f64)>,
 }
 
 impl Clock {
@@ -25,17 +27,31 @@ impl Clock {
     }
 
     /// What it took to get through `rows` of `bytes` bytes.
-    pub fn stop(self, rows: u64, bytes: u64) -> Measured {
-        let seconds = self.wall.elapsed().as_secs_f64();
-        Measured { rows, bytes, seconds, cpu_s: processor_seconds() - self.processor }
+    pub fn stop(&self, rows: u64, bytes: u64) -> Measured {
+        let cpu_s = processor_seconds() - self.processor;
+        Measured { rows, bytes, seconds: self.seconds(), cpu_s, more: Vec::new() }
+    }
+
+    /// Since it was started.
+    pub fn seconds(&self) -> f64 {
+        self.wall.elapsed().as_secs_f64()
     }
 }
 
 impl Measured {
+    /// And so many seconds of something else.
+    #[must_use]
+    pub fn and(mut self, key: &'static str, seconds: f64) -> Measured {
+        self.more.push((key, seconds));
+        self
+    }
+
     /// As a line of JSON.
     pub fn line(&self) -> String {
-        let Measured { rows, bytes, seconds, cpu_s } = self;
-        json!({"rows": rows, "bytes": bytes, "seconds": seconds, "cpu_s": cpu_s}).to_string()
+        let Measured { rows, bytes, seconds, cpu_s, more } = self;
+        let mut line = json!({"rows": rows, "bytes": bytes, "seconds": seconds, "cpu_s": cpu_s});
+        more.iter().for_each(|(key, seconds)| line[*key] = json!(seconds));
+        line.to_string()
     }
 }
 

@@ -13,10 +13,17 @@
     reason = "a bench ends by panicking, and prints what it measured"
 )]
 
+mod answers;
 mod arguments;
+mod call;
 mod clock;
 mod file;
 mod inflate;
+mod insert;
+mod query;
+mod receive;
+mod skim;
+mod stream;
 mod write;
 
 use arguments::Arguments;
@@ -31,6 +38,10 @@ fn main() {
     let measured = match name.as_str() {
         "read" => file::read(&arguments),
         "sum" => file::sum(&arguments),
+        "stream" => stream::stream(&arguments),
+        "insert" => insert::insert(&arguments),
+        "query" => query::query(&arguments),
+        "receive" => return receive::receive(&arguments),
         "inflate" => inflate::inflate(&arguments),
         "parquet" => write::parquet(&arguments),
         "hdf5" => write::hdf5(&arguments),

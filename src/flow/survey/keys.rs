@@ -1,5 +1,6 @@
 //! Ids that were seen, in bounded memory.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::datatypes::Int64Type;
@@ -17,12 +18,17 @@ const DENSE: usize = 32;
 
 /// A set of keys that also knows which came more than once. Neighbouring keys lie in compressed
 /// bitmaps and take next to no room; scattered ones wait in a list and go to disk, sorted, when it
-/// is full.
+/// is full. Keys that come one after the other, as those of most sources do, go into the bitmaps at
+/// once, without being sorted.
 pub struct Keys {
     runs: Arc<Runs>,
     /// Bytes that the bitmaps may take.
     limit: usize,
     dense: Dense,
+    /// Where the keys that came last begin and end, of which each is one more than the one before.
+    row: Option<(u128, u128)>,
+    /// Keys of such rows since it was last looked how much the bitmaps take.
+    in_rows: usize,
     scattered: Vec<u128>,
     /// The most keys in that list.
     most: usize,
@@ -44,6 +50,8 @@ impl Keys {
             runs: Arc::clone(&runs),
             limit,
             dense: Dense::default(),
+            row: None,
+            in_rows: 0,
             scattered: Vec::new(),
             most: (limit / size_of::<u128>()).max(16),
         };
@@ -55,6 +63,41 @@ impl Keys {
     /// # Errors
     /// When the disk refuses.
     pub fn add(&mut self, key: u128) -> Result<()> {
+        if let Some((first, last)) = &mut self.row
+            && last.checked_add(1) == Some(key)
+            // No more at once than the bitmaps have room for.
+            && key - *first < self.most as u128
+        {
+            *last = key;
+            return Ok(());
+        }
+        self.end_row()?;
+        self.row = Some((key, key));
+        Ok(())
+    }
+
+    /// Puts the keys that came one after the other where they belong.
+    fn end_row(&mut self) -> Result<()> {
+        let Some((first, last)) = self.row.take() else { return Ok(()) };
+        if last - first < DENSE as u128 {
+            return (first..=last).try_for_each(|key| self.add_scattered(key));
+        }
+        let taken = match (u64::try_from(first), u64::try_from(last)) {
+            (Ok(first), Ok(last)) => self.dense.take_row(first..=last),
+            _ => false,
+        };
+        if !taken {
+            return (first..=last).try_for_each(|key| self.add_scattered(key));
+        }
+        self.in_rows += (last - first) as usize;
+        if self.in_rows >= self.most {
+            self.in_rows = 0;
+            self.bound_dense()?;
+        }
+        Ok(())
+    }
+
+    fn add_scattered(&mut self, key: u128) -> Result<()> {
         if self.scattered.len() >= self.most {
             self.settle()?;
         }
@@ -74,6 +117,11 @@ impl Keys {
             self.runs.add(each_once(listed(&self.scattered)))?;
             self.scattered.clear();
         }
+        self.bound_dense()
+    }
+
+    /// Sees to it that the bitmaps take no more than they may.
+    fn bound_dense(&mut self) -> Result<()> {
         if self.dense.memory() > self.limit {
             self.dense.seen.optimize();
             self.dense.again.optimize();
@@ -94,14 +142,28 @@ impl Keys {
 pub fn sorted(workers: &mut [Keys]) -> Result<Entries<'_>> {
     let mut all = workers.first().map_or(Ok(Vec::new()), |keys| keys.runs.entries())?;
     for keys in workers {
+        keys.end_row()?;
         keys.scattered.sort_unstable();
-        all.push(keys.dense.entries());
-        all.push(listed(&keys.scattered));
+        if !keys.dense.seen.is_empty() {
+            all.push(keys.dense.entries());
+        }
+        if !keys.scattered.is_empty() {
+            all.push(listed(&keys.scattered));
+        }
     }
     Ok(each_once(merge(all)?))
 }
 
 impl Dense {
+    /// Takes keys one after the other, unless some of them came before.
+    fn take_row(&mut self, row: RangeInclusive<u64>) -> bool {
+        let is_new = self.seen.range_cardinality(row.clone()) == 0;
+        if is_new {
+            self.seen.insert_range(row);
+        }
+        is_new
+    }
+
     /// Takes the keys of well-filled blocks out of a sorted list.
     fn take_from(&mut self, list: &mut Vec<u128>) {
         let mut fresh = RoaringTreemap::new();
@@ -267,6 +329,18 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn rows_of_ids_that_overlap_are_counted(
+            rows in prop::collection::vec((-70_000i64..70_000, 0..3_000i64), 0..12),
+            again in prop::collection::vec(-70_000i64..70_000, 0..12),
+            bytes in 0u64..1_000_000,
+            workers in 1usize..4,
+        ) {
+            let rows = rows.into_iter().map(|(first, len)| (first..first + len).collect());
+            let batches: Vec<Vec<i64>> = rows.chain(again.into_iter().map(|id| vec![id])).collect();
+            compare(&batches, false, bytes, workers);
+        }
+
         #[test]
         fn counts_are_those_of_a_map(
             near in prop::collection::vec(prop::collection::vec(-300i64..300, 0..400), 0..6),

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::mem;
@@ -141,11 +142,16 @@ pub fn merge<'a>(mut runs: Vec<Entries<'a>>) -> Result<Entries<'a>> {
         }
     }
     Ok(Box::new(std::iter::from_fn(move || {
-        let Reverse((entry, run)) = heads.pop()?;
+        let mut head = heads.peek_mut()?;
+        let Reverse((entry, run)) = *head;
         match runs[run].next() {
-            Some(Ok(next)) => heads.push(Reverse((next, run))),
-            Some(Err(error)) => return Some(Err(error)),
-            None => {}
+            // It mostly stays the first, and nothing moves.
+            Some(Ok(next)) => *head = Reverse((next, run)),
+            Some(Err(error)) => {
+                PeekMut::pop(head);
+                return Some(Err(error));
+            }
+            None => _ = PeekMut::pop(head),
         }
         Some(Ok(entry))
     })))

@@ -166,8 +166,7 @@ impl Source for Milvus {
         cx: &ReadContext,
     ) -> Result<BatchStream> {
         let client = self.connected()?.counted();
-        let location = split.location()?;
-        let pages = Reading::new(client, table, location, from_row, columns, cx.batch_size)?;
+        let pages = Reading::new(client, (table, split), from_row, columns, cx.batch_size)?;
         self.readiness.was_read(table);
         Ok(cx.spawn_pages(Place::of(&table.name, split, from_row), pages))
     }

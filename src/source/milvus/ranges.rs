@@ -61,6 +61,9 @@ async fn begin(client: &Client, scan: &Scan, rows: u64) -> Result<Vec<Piece>> {
     let Some(Key::Number(first)) = client.first_key(scan, &whole).await? else {
         return Ok(vec![Piece { range: whole, rows, in_vain: 0 }]);
     };
+    // Else the first stretch would have to be halved through all numbers before its first key.
+    let whole =
+        first.checked_sub(1).map_or(whole.clone(), |before| whole.behind(Key::Number(before)));
     let ends = LENGTHS.iter().filter_map(|bits| first.checked_add((1 << bits) - 1));
     let keys: Vec<_> = ends.map(Key::Number).collect();
     let ranges = keys.into_iter().map(|key| whole.until(key));

@@ -13,6 +13,7 @@ use crate::milvus::v2::Client;
 use crate::milvus::v2::keys::{Key, KeyRange};
 use crate::milvus::v2::page::{MAX_PAGE, Scan};
 use crate::source::{Columns, SourceTable};
+use crate::table::Split;
 
 /// Rows of the first page of rows that may be of any length: enough to see how long they are.
 const FIRST_PAGE: usize = 256;
@@ -31,6 +32,8 @@ pub(super) struct Reading {
     key: usize,
     /// Rows at the beginning that are not wanted.
     skip: u64,
+    /// Rows of the plan that have not come yet.
+    left: u64,
     batch_size: BatchSize,
     /// Bytes of a row, as far as is known.
     row_bytes: usize,
@@ -41,12 +44,13 @@ pub(super) struct Reading {
 impl Reading {
     pub fn new(
         client: Client,
-        table: &SourceTable,
-        location: Location,
+        (table, split): (&SourceTable, &Split),
         from_row: u64,
         columns: Columns,
         batch_size: BatchSize,
     ) -> Result<Reading> {
+        let Location { scan, range, .. } = split.location()?;
+        let left = split.rows.saturating_sub(from_row);
         let id = table.schema.id_index();
         let all = table.schema.arrow();
         let (schema, key) = match columns {
@@ -68,14 +72,17 @@ impl Reading {
         };
         let any_length = columns == Columns::All && !schema.fields().iter().all(fixed);
         let limit = if any_length { FIRST_PAGE } else { MAX_PAGE };
-        let Location { scan, range, .. } = location;
         let skip = from_row;
-        Ok(Reading { client, scan, range, schema, key, skip, batch_size, row_bytes, limit })
+        Ok(Reading { client, scan, range, schema, key, skip, left, batch_size, row_bytes, limit })
     }
 
-    /// Rows of the next page.
+    /// Rows of the next page. What is left comes in pages of about the same size, and one more is asked
+    /// for than is left: if there are more by now, that shows.
     fn rows(&self) -> usize {
-        self.limit.min(self.batch_size.rows_of(self.row_bytes)).clamp(1, MAX_PAGE)
+        let most = self.limit.min(self.batch_size.rows_of(self.row_bytes)).clamp(1, MAX_PAGE);
+        let wanted = self.left + 1;
+        let pages = wanted.div_ceil(most as u64);
+        usize::try_from(wanted.div_ceil(pages)).unwrap_or(most)
     }
 
     /// Goes on behind the last of `keys`.
@@ -116,6 +123,10 @@ impl Pages for Reading {
     }
 
     async fn next_page(&mut self) -> Result<Option<RecordBatch>> {
+        // All that were counted are there: that is the end, without a page to say so.
+        if self.left == 0 {
+            return Ok(None);
+        }
         self.pass_over().await?;
         let (rows, range) = (self.rows(), &self.range);
         let page = self.client.page(&self.scan, range, &self.schema, rows).await?;
@@ -123,6 +134,7 @@ impl Pages for Reading {
             return Ok(None);
         }
         self.move_on(page.column(self.key))?;
+        self.left = self.left.saturating_sub(page.num_rows() as u64);
         let bytes: usize =
             page.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum();
         self.row_bytes = bytes.div_ceil(page.num_rows()).max(1);
