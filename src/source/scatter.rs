@@ -224,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn gaps_are_left_out_however_wide() {
+        let content = bytes(60_000);
+        let (_keep, file) = file_of(&content);
+        for gap in [1, GAP - 1, GAP, GAP + 1] {
+            let most = content.len() / (10 + gap);
+            let pieces: Vec<Piece> =
+                (0..most.min(2_000)).map(|n| piece((n * (10 + gap)) as u64, 10, n % 2)).collect();
+            let [mut codes, mut ids] = room(&pieces);
+            read(&file, pieces.iter().copied(), [&mut codes, &mut ids]).unwrap();
+            assert_eq!([codes, ids], expected(&content, &pieces), "{gap}");
+        }
+    }
+
+    #[test]
     fn a_file_that_ends_early_is_an_error_that_says_where() {
         let (_keep, file) = file_of(&bytes(100));
         let mut out = vec![1];
