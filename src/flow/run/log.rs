@@ -26,8 +26,6 @@ pub(super) struct Pace {
     /// Batches that are announced at once, as a power of two.
     ahead: u32,
     announced: Option<Instant>,
-    /// Rows of the largest batch so far.
-    batch: u64,
 }
 
 impl Pace {
@@ -101,24 +99,9 @@ impl<'a> SplitLog<'a> {
         (batch, fate, Some(rest))
     }
 
-    /// Notes that rows from `first` on will soon be sent, if it can be told how many: a worker calls it
-    /// while the first of them are read, so that it need not wait for the disk when they are there.
-    pub async fn opening(&mut self, first: u64) -> Result<()> {
-        // What an interrupted run announced comes first, and is announced.
-        if first != self.announced {
-            return Ok(());
-        }
-        self.announce(first, first.saturating_add(self.pace.batch).min(self.rows)).await
-    }
-
     /// Notes that the rows from `first` to `end` are about to be sent. Durable when it returns.
     pub async fn sending(&mut self, first: u64, end: u64) -> Result<()> {
         self.now.sent = self.now.sent.max(end);
-        self.pace.batch = self.pace.batch.max(end.saturating_sub(first));
-        self.announce(first, end).await
-    }
-
-    async fn announce(&mut self, first: u64, end: u64) -> Result<()> {
         if self.may == Ahead::Nothing || end <= self.announced {
             return Ok(());
         }

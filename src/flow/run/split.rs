@@ -71,7 +71,8 @@ impl Run {
         let table_source = &table.plan.source;
         let mut batches =
             self.pipeline.source.open(table_source, source, from_row, Columns::All, &cx)?;
-        let mut read = async || {
+        let mut end = from_row;
+        loop {
             let waiting_since = Instant::now();
             let next = tokio::select! {
                 biased;
@@ -79,21 +80,16 @@ impl Run {
                 next = batches.next() => next,
             };
             meter.waiting_for_source.add_since(waiting_since);
-            next.transpose()
-        };
-        let (announced, first) = tokio::join!(moving.log.opening(from_row), read());
-        announced?;
-        let mut next = first?;
-        let mut end = from_row;
-        while let Some(batch) = next {
-            let mut left = Some(batch);
-            while let Some(batch) = left {
+            let mut next = next.transpose()?;
+            if next.is_none() {
+                break;
+            }
+            while let Some(batch) = next {
                 let (batch, fate, rest) = moving.log.cut(batch);
                 end += batch.len();
                 moving.pass(batch, fate).await?;
-                left = rest;
+                next = rest;
             }
-            next = read().await?;
         }
         check_end(&*self.pipeline.source, table_source, source, end).await?;
         moving.finish(Place::of(&table_source.name, source, 0)).await
