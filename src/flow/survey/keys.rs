@@ -140,9 +140,10 @@ impl Keys {
 /// # Errors
 /// When the disk refuses.
 pub fn sorted(workers: &mut [Keys]) -> Result<Entries<'_>> {
+    // Which may put some on the disk, to be found there.
+    workers.iter_mut().try_for_each(Keys::end_row)?;
     let mut all = workers.first().map_or(Ok(Vec::new()), |keys| keys.runs.entries())?;
     for keys in workers {
-        keys.end_row()?;
         keys.scattered.sort_unstable();
         if !keys.dense.seen.is_empty() {
             all.push(keys.dense.entries());
@@ -307,6 +308,13 @@ mod tests {
         let twice = vec![scattered.clone(), scattered[3000..].to_vec()];
         compare(&twice, true, 0, 1);
         compare(&twice, false, 0, 1);
+    }
+
+    /// The last ids in a row are put away when all have come; those that then went to disk were lost.
+    #[test]
+    fn ids_that_are_put_away_last_are_found() {
+        compare(&[(0..20).collect()], false, 0, 1);
+        compare(&[(0..20).collect(), (0..20).collect(), (5..30).collect()], false, 0, 2);
     }
 
     #[test]
