@@ -80,8 +80,10 @@ def main():
                 if not runs.incomplete():
                     runs.save(folder)
         print()
-        print("\n".join(page.goals(folder)))
-        if not arguments.smoke:
+        if arguments.smoke:
+            print(f"{len(list(page.compared(folder)))} comparisons could be made; of rows so few they say nothing")
+        else:
+            print("\n".join(page.goals(folder)))
             page.fill(ROOT / "BENCHMARKS.md", folder)
             page.fill(ROOT / "README.md", folder)
         plot.draw(pathlib.Path(tiny) / "plot.svg" if arguments.smoke else ROOT / "docs" / "benchmarks.svg", folder)
