@@ -140,9 +140,10 @@ impl Keys {
 /// # Errors
 /// When the disk refuses.
 pub fn sorted(workers: &mut [Keys]) -> Result<Entries<'_>> {
+    // That can write a run yet.
+    workers.iter_mut().try_for_each(Keys::end_row)?;
     let mut all = workers.first().map_or(Ok(Vec::new()), |keys| keys.runs.entries())?;
     for keys in workers {
-        keys.end_row()?;
         keys.scattered.sort_unstable();
         if !keys.dense.seen.is_empty() {
             all.push(keys.dense.entries());
@@ -307,6 +308,12 @@ mod tests {
         let twice = vec![scattered.clone(), scattered[3000..].to_vec()];
         compare(&twice, true, 0, 1);
         compare(&twice, false, 0, 1);
+    }
+
+    #[test]
+    fn the_key_that_fills_the_list_at_the_end_hides_no_others() {
+        let scattered = (0..17).map(|n| n * 1_000_000).collect();
+        compare(&[scattered], false, 0, 1);
     }
 
     #[test]
