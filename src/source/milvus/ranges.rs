@@ -50,7 +50,12 @@ pub(super) async fn divide(
         pieces = halves.into_iter().flatten().filter(|piece| piece.rows > 0).collect();
     }
     let pieces = pieces.into_iter().map(|piece| (piece.range, piece.rows));
-    Ok(join(pieces.collect(), most))
+    let mut pieces = join(pieces.collect(), most);
+    // A row that comes before all others later on must show.
+    if let Some((first, _)) = pieces.first_mut() {
+        first.after = None;
+    }
+    Ok(pieces)
 }
 
 /// The first stretches. Keys that are numbers are mostly close together, and halving all numbers there
