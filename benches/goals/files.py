@@ -72,6 +72,15 @@ def milvus1_to_nothing(bench):
     return rows, sum_of(bench, "milvus1", path, milvus1(path), files)
 
 
+def emptied(out, run):
+    """A run into a folder that is empty before and gone after."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    done = run()
+    shutil.rmtree(out)
+    return done
+
+
 def written(sink):
     """Each source into files, beside the bare writer of these files."""
     def goal(bench):
@@ -86,19 +95,12 @@ def written(sink):
         }
         out = bench.work / f"{sink}-out"
         warm(inputs.folder)
-
-        def emptied(run):
-            shutil.rmtree(out, ignore_errors=True)
-            out.mkdir()
-            done = run()
-            shutil.rmtree(out)
-            return done
         tools = {
             f"pipeline, {name}": lambda source=source: emptied(
-                lambda: bench.pipeline(f"to-{sink}", source, {sink: {"dir": str(out)}}))
+                out, lambda: bench.pipeline(f"to-{sink}", source, {sink: {"dir": str(out)}}))
             for name, source in sources.items()
         }
         bare = {"parquet": {"out": out, "threads": 2}, "hdf5": {"out": out / "bare.h5"}}[sink]
-        tools["bare writer"] = lambda: emptied(lambda: bench.limit(sink, path=plain, **bare))
+        tools["bare writer"] = lambda: emptied(out, lambda: bench.limit(sink, path=plain, **bare))
         return rows, tools
     return goal

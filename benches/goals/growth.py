@@ -1,9 +1,9 @@
 """Goals of growth: more rows, and more splits."""
 
+from files import NOTHING, emptied
 from inputs import DIM
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
-NOTHING = {"null": {}}
 
 
 def rows(bench):
@@ -12,10 +12,11 @@ def rows(bench):
     for size in SIZES[:2] if bench.smoke else SIZES:
         source = {"synthetic": {"rows": size, "dim": DIM}}
         tools[f"nothing, {size}"] = lambda source=source: bench.pipeline("growth", source, NOTHING)
+    out = bench.work / "growth-out"
     for size in SIZES[:1] if bench.smoke else SIZES[:3]:
-        source, out = {"synthetic": {"rows": size, "dim": DIM}}, bench.work / "growth-out"
-        tools[f"Parquet, {size}"] = lambda source=source, out=out: bench.pipeline(
-            "growth", source, {"parquet": {"dir": str(out)}}, arguments=("--restart",))
+        source = {"synthetic": {"rows": size, "dim": DIM}}
+        tools[f"Parquet, {size}"] = lambda source=source: emptied(
+            out, lambda: bench.pipeline("growth", source, {"parquet": {"dir": str(out)}}))
     return None, tools
 
 

@@ -1,5 +1,6 @@
-//! Reading one split, on a reader thread: slices of the maps where no row was deleted.
+//! Reading one split, on a reader thread: the runs of rows between deleted ones.
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,8 +10,6 @@ use arrow_array::{ArrayRef, RecordBatch};
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::Columns;
-use crate::source::files::name;
-use crate::source::map::FileMap;
 use crate::source::milvus1::plan::Location;
 use crate::source::milvus1::segment::{HEADER, Segment};
 use crate::source::rows::{to_ids, to_vectors, values};
@@ -38,7 +37,6 @@ impl Job {
     /// # Errors
     /// When a file changed or can't be read, or nobody wants the rows any more.
     pub fn send(&self, outlet: &mut Outlet) -> Result<()> {
-        let place = |error: Error| error.at(name(&self.location.files.folder));
         self.location.files.check()?;
         let vector_bytes = self.schema.column().row_bytes();
         let segment = Segment::look(self.location.files.clone(), vector_bytes)?;
@@ -47,8 +45,8 @@ impl Job {
             _ => size_of::<f32>(),
         };
         let all = self.columns == Columns::All;
-        let ids = segment.map_ids()?;
-        let vectors = if all { Some(segment.map_vectors()?) } else { None };
+        let ids = segment.open_ids()?;
+        let vectors = if all { Some(segment.open_vectors()?) } else { None };
         let (schema, row_bytes) = match all {
             true => (Arc::clone(self.schema.arrow()), self.schema.row_bytes()),
             false => {
@@ -68,8 +66,8 @@ impl Job {
             }
             let permit = outlet.reserve(window.alive.saturating_mul(row_bytes))?;
             let id_values = window.values(&ids, size_of::<i64>(), size_of::<i64>());
-            let values = vectors.as_ref().map(|map| window.values(map, vector_bytes, width));
-            // Whatever was read is worth something only if the files were whole all the while.
+            let values = vectors.as_ref().map(|file| window.values(file, vector_bytes, width));
+            // Whatever was read is worth something only if nobody changed the files meanwhile.
             self.location.files.check()?;
             let mut columns: Vec<ArrayRef> = vec![to_ids(id_values?)];
             if let Some(values) = values {
@@ -77,12 +75,6 @@ impl Job {
             }
             let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
                 .map_err(|error| Error::internal("Rows do not fit their schema").because(error))?;
-            if !ids.is_intact() || !vectors.as_ref().is_none_or(|map| map.is_intact()) {
-                return Err(place(
-                    Error::source("The files were cut off while they were read")
-                        .help("read a stopped server's directory, or a copy of it"),
-                ));
-            }
             outlet.send(batch, permit)?;
         }
         Ok(())
@@ -111,7 +103,6 @@ impl Job {
 
 /// Some rows of a segment, and which of them are alive.
 struct Window {
-    rows: Range<u32>,
     /// Runs of rows that are alive.
     runs: Vec<Range<u32>>,
     alive: usize,
@@ -128,32 +119,19 @@ impl Window {
         runs.push(start..rows.end);
         runs.retain(|run| !run.is_empty());
         let alive = runs.iter().map(|run| run.len()).sum();
-        Window { rows, runs, alive }
+        Window { runs, alive }
     }
 
-    /// The values of the rows that are alive: a slice of the map when all are.
-    fn values(&self, map: &Arc<FileMap>, row_bytes: usize, width: usize) -> Result<Buffer> {
-        let bytes_of = |rows: &Range<u32>| {
-            let at = |row: u32| HEADER + row as usize * row_bytes;
-            at(rows.start)..at(rows.end)
-        };
-        let window = bytes_of(&self.rows);
-        let gone = || {
-            Error::source("The segment's file is shorter than when the run was planned")
-                .help("read a stopped server's directory, or a copy of it")
-        };
-        if window.end > map.bytes().len() {
-            return Err(gone());
-        }
-        if let [run] = self.runs.as_slice() {
-            return map.buffer(bytes_of(run)).ok_or_else(gone);
-        }
+    /// The values of the rows that are alive.
+    fn values(&self, file: &File, row_bytes: usize, width: usize) -> Result<Buffer> {
+        let at = |row: u32| HEADER + row as usize * row_bytes;
         let pieces = self.runs.iter().map(|run| {
-            let range = bytes_of(run);
-            Piece { offset: range.start as u64, bytes: range.len(), into: 0 }
+            let (start, end) = (at(run.start), at(run.end));
+            Piece { offset: start as u64, bytes: end - start, into: 0 }
         });
         let mut bytes = Vec::with_capacity(self.alive * row_bytes);
-        scatter::read(map.file(), pieces, [&mut bytes])?;
+        scatter::read(file, pieces, [&mut bytes])
+            .map_err(|error| error.help("read a stopped server's directory, or a copy of it"))?;
         Ok(values(bytes, width))
     }
 }

@@ -113,20 +113,20 @@ impl Segment {
         u64::from(self.rows) - self.deleted.len()
     }
 
-    /// Maps the vectors.
+    /// Opens the file of the vectors.
     ///
     /// # Errors
-    /// When the file can't be opened.
-    pub fn map_vectors(&self) -> Result<Arc<FileMap>> {
-        map(&self.files.vectors_path())
+    /// When it can't be opened.
+    pub fn open_vectors(&self) -> Result<File> {
+        open(&self.files.vectors_path())
     }
 
-    /// Maps the ids.
+    /// Opens the file of the ids.
     ///
     /// # Errors
-    /// When the file can't be opened.
-    pub fn map_ids(&self) -> Result<Arc<FileMap>> {
-        map(&self.files.ids_path())
+    /// When it can't be opened.
+    pub fn open_ids(&self) -> Result<File> {
+        open(&self.files.ids_path())
     }
 }
 
