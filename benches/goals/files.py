@@ -25,7 +25,8 @@ def hdf5_contiguous(bench):
     warm(path)
     return rows, {
         "pipeline": lambda: bench.pipeline("hdf5-contiguous", hdf5(path), NOTHING, 1),
-        "plain reads": lambda: bench.limit("read", path=path),
+        "plain reads": lambda: bench.limit("read", path=path, pieces=1),
+        "plain reads, in turn": lambda: bench.limit("read", path=path, pieces=8),
     }
 
 

@@ -41,8 +41,7 @@ def others(rows, top):
     for n, (line, _, ours, other, name) in enumerate(rows):
         y, most = top + n * 2 * ROW, max(*ours, *other)
         x = lambda value: LEFT + value / most * WIDTH
-        short = line.what.replace("`", "")
-        yield text(LEFT - 10, y + 17, short[:52], "end")
+        yield text(LEFT - 10, y + 17, line.what.replace("`", ""), "end")
         for row, (values, colour, label) in enumerate(((ours, BAR, "pipeline"), (other, PALE, name))):
             at, value = y + row * 20, middle(values)
             yield f'<rect x="{LEFT}" y="{at + 4}" width="{max(x(value) - LEFT, 1):g}" height="14" rx="2" fill="{colour}"/>'

@@ -10,19 +10,23 @@ use crate::clock::{Clock, Measured};
 /// As much as a batch of vecpipe's has.
 const PIECE: usize = 8 << 20;
 
-/// `read path=FILE`: plain reads of 8 MiB, all into the same memory.
+/// `read path=FILE pieces=N`: plain reads of 8 MiB, into so many pieces of memory in turn.
 pub fn read(arguments: &Arguments) -> Measured {
     let path: String = arguments.get("path");
-    let mut piece = vec![0; PIECE];
     let clock = Clock::start();
+    // Like those of a program that has just begun: nobody touched them.
+    let mut pieces = vec![vec![0; PIECE]; arguments.get("pieces")];
     let mut file = File::open(path).unwrap();
-    let mut bytes = 0;
+    let (mut bytes, mut turn) = (0, 0);
     loop {
-        match file.read(&mut piece).unwrap() {
+        let count = pieces.len();
+        let piece = &mut pieces[turn % count];
+        match file.read(piece).unwrap() {
             0 => return clock.stop(0, bytes),
             read => bytes += read as u64,
         }
-        black_box(&piece);
+        black_box(piece);
+        turn += 1;
     }
 }
 
