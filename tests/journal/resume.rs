@@ -196,6 +196,24 @@ async fn rows_that_are_there_are_not_sent_again() {
     assert_eq!(done.tables[0].earlier.rows_written, 550);
 }
 
+/// Splits of a batch each: a worker announces those behind its own, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn splits_that_were_announced_and_not_begun_are_not_in_doubt() {
+    for parallelism in [1, 3] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut case = Case::new(dir.path(), 4000, 20);
+        case.parallelism = parallelism;
+        let recorder = Recorder { fault: Some(Fault::FailAfter(1010)), ..Recorder::default() };
+        assert!(case.attempt(Box::new(recorder.clone())).await.error.is_some());
+        let recorder = Recorder { fault: None, ..recorder };
+        let done = case.attempt(Box::new(recorder.clone())).await;
+        assert!(done.resumed);
+        assert_each_once(&recorder, &done, 4000);
+        let repeated = recorder.record().repeated;
+        assert!(repeated <= 20 * parallelism as u64, "{repeated} rows were in doubt");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_complete_table_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
