@@ -66,7 +66,8 @@ def server(bench, name, uri, sizes):
     def ours():
         if client.has_collection(COLLECTION):
             client.drop_collection(COLLECTION)
-        done = bench.pipeline(name, hdf5(path, ids=True), into(uri, COLLECTION))
+        # As many requests at once as servers take the fastest, however few cores this machine has.
+        done = bench.pipeline(name, hdf5(path, ids=True), into(uri, COLLECTION), parallelism=4)
         client.drop_collection(COLLECTION)
         return done
 
