@@ -5,7 +5,7 @@ import html
 from page import compared, number
 from runs import middle
 
-ROW, LEFT, WIDTH, RIGHT = 26, 330, 420, 110
+ROW, LEFT, WIDTH, RIGHT = 26, 330, 420, 140
 INK, PALE, BAR, MISSED = "#57606a", "#d0d7de", "#2da44e", "#bf8700"
 
 
@@ -19,7 +19,7 @@ def limits(rows, top):
     most = max([1.2, *(max(ours) / middle(limit) for _, _, ours, limit, _ in rows)])
     most = min(most, 1.6)
     x = lambda ratio: LEFT + min(ratio, most) / most * WIDTH
-    yield text(0, top, "In parts of the limit that it is compared with (1 = as fast)", weight="bold")
+    yield text(0, top, "In parts of the limit that it is compared with (1 = as fast; green: the goal is reached)", weight="bold")
     top += 16
     yield f'<path d="M{x(1):g} {top} V{top + len(rows) * ROW}" stroke="{INK}" stroke-dasharray="4 3"/>'
     for n, (line, _, ours, limit, _) in enumerate(rows):
