@@ -1,16 +1,19 @@
 //! Record batch to insert request: the hand-written frames against prost with typed fields.
 
-use std::hint::black_box;
-use std::sync::Arc;
+#![allow(missing_docs, clippy::unwrap_used, reason = "a bench ends by panicking")]
 
-use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use std::hint::black_box;
+
+use arrow::datatypes::{Float32Type, Int64Type};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
+use arrow_array::{Float32Array, Int64Array, RecordBatch};
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use prost::Message;
-use vecpipe::milvus::v2::insert::{InsertColumn, InsertHead};
 use vecpipe::milvus::v2::proto::schema::DataType as Milvus;
+
+#[path = "limits/rows.rs"]
+mod rows;
 
 /// The request as the server declares it, with typed values; only the fields that are filled.
 #[derive(Clone, PartialEq, Message)]
@@ -61,19 +64,6 @@ struct Floats {
     data: Vec<f32>,
 }
 
-fn rows(count: i64, dim: i32) -> RecordBatch {
-    let values = Float32Array::from_iter_values((0..count * i64::from(dim)).map(|n| n as f32));
-    let item = Arc::new(Field::new("item", DataType::Float32, false));
-    let vectors = FixedSizeListArray::new(item, dim, Arc::new(values), None);
-    let schema = Schema::new(vec![
-        Field::new("id", DataType::Int64, false),
-        Field::new("v", vectors.data_type().clone(), false),
-    ]);
-    let ids = Int64Array::from_iter_values(0..count);
-    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids), Arc::new(vectors)])
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
 fn typed(rows: &RecordBatch, dim: i64) -> BytesMut {
     let ids = rows.column(0).as_primitive::<Int64Type>().values().to_vec();
     let floats = rows.column(1).as_fixed_size_list().values();
@@ -90,7 +80,7 @@ fn typed(rows: &RecordBatch, dim: i64) -> BytesMut {
     };
     let vectors = TypedField {
         vectors: Some(TypedVectors { dim, float_vector: Some(Floats { data: floats }) }),
-        ..field("v", Milvus::FloatVector)
+        ..field("vector", Milvus::FloatVector)
     };
     let request = TypedRequest {
         collection_name: "test".to_owned(),
@@ -105,30 +95,13 @@ fn typed(rows: &RecordBatch, dim: i64) -> BytesMut {
 
 fn insert_request(c: &mut Criterion) {
     for (count, dim) in [(15_000, 128), (2_500, 768)] {
-        let rows = rows(count, dim);
-        let dims = usize::try_from(dim).unwrap_or(0);
-        let column = |index: usize, name: &str, data_type, dim| InsertColumn {
-            index,
-            name: name.to_owned(),
-            data_type,
-            element_type: Milvus::None,
-            dynamic: false,
-            flags: false,
-            dim,
-        };
-        let head = InsertHead {
-            database: String::new(),
-            collection: "test".to_owned(),
-            partition: String::new(),
-            columns: vec![
-                column(0, "id", Milvus::Int64, 0),
-                column(1, "v", Milvus::FloatVector, dims),
-            ],
-        };
+        let values = Float32Array::from_iter_values((0..count * dim).map(|n| n as f32));
+        let ids = Int64Array::from_iter_values((0..count).map(|n| n as i64));
+        let (rows, head) = (rows::batch(ids, values, dim), rows::head("test", dim));
         let mut group = c.benchmark_group(format!("insert request, {dim} dimensions"));
-        group.throughput(Throughput::Bytes((rows.num_rows() * (8 + dims * 4)) as u64));
+        group.throughput(Throughput::Bytes((count * (8 + dim * 4)) as u64));
         group.bench_function("frames", |b| b.iter(|| black_box(head.request(&rows))));
-        group.bench_function("prost", |b| b.iter(|| black_box(typed(&rows, i64::from(dim)))));
+        group.bench_function("prost", |b| b.iter(|| black_box(typed(&rows, dim as i64))));
         group.finish();
     }
 }

@@ -74,7 +74,7 @@ def server(bench, name, uri, sizes):
     def requests(way):
         in_flight, batch = way
         return bench.limit("insert", uri=uri, collection=COLLECTION, rows=rows, dim=DIM, batch=batch,
-                           in_flight=in_flight, keep="false")
+                           in_flight=in_flight)
     tools = {f"requests, {in_flight} of {batch:,} rows": functools.partial(requests, (in_flight, batch))
              for in_flight, batch in fastest(bench, name, rows, requests)}
     return rows, {"pipeline": ours, **tools}
@@ -115,6 +115,7 @@ def live(bench, uri):
         return {**done, "rows": int(last[0]) if last and last[0].isdigit() else 0}
 
     def queries(streams):
-        return bench.limit("query", uri=uri, collection=collection, rows=rows, streams=streams, page=PAGE)
+        return bench.limit("query", uri=uri, collection=collection, rows=rows, dim=DIM,
+                           streams=streams, page=PAGE)
     tools = {f"bare queries, {streams}": functools.partial(queries, streams) for streams in IN_FLIGHT}
     return rows, {"pipeline": lambda: bench.pipeline("live", source, NOTHING, 4), **tools, "query_iterator": iterator}

@@ -24,9 +24,4 @@ impl Arguments {
         let value = self.0.get(key).unwrap_or_else(|| panic!("{key}= is missing"));
         value.parse().unwrap_or_else(|error| panic!("{key}={value}: {error:?}"))
     }
-
-    /// A value that may be there.
-    pub fn get_or<T: FromStr<Err: Debug>>(&self, key: &str, otherwise: T) -> T {
-        if self.0.contains_key(key) { self.get(key) } else { otherwise }
-    }
 }

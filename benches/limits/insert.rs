@@ -1,14 +1,11 @@
 //! Insert requests that were built before.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow_array::{Array, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
+use arrow_array::{Float32Array, Int64Array};
 use bytes::Bytes;
 use prost::Message;
-use vecpipe::milvus::v2::insert::{InsertColumn, InsertHead};
 use vecpipe::milvus::v2::proto::common::KeyValuePair;
 use vecpipe::milvus::v2::proto::milvus::*;
 use vecpipe::milvus::v2::proto::schema::{CollectionSchema, DataType as Milvus, FieldSchema};
@@ -16,19 +13,20 @@ use vecpipe::milvus::v2::proto::schema::{CollectionSchema, DataType as Milvus, F
 use crate::arguments::Arguments;
 use crate::call::{Wire, on_one_thread};
 use crate::clock::{Clock, Measured};
+use crate::rows;
 
 /// How often the server is asked whether it has flushed.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// `insert uri=URI collection=NAME rows=N dim=N batch=ROWS in_flight=N [seed=1] [keep=true]`: requests of so
-/// many rows, so many at once over one connection, into a collection that is made anew. Ends with the last
-/// answer; `flushed_s` with the server's word that all is flushed and counted.
+/// `insert uri=URI collection=NAME rows=N dim=N batch=ROWS in_flight=N`: requests of so many rows, so many at
+/// once over one connection, into a collection that is made anew and dropped after. Ends with the last answer;
+/// `flushed_s` with the server's word that all is flushed and counted.
 pub fn insert(arguments: &Arguments) -> Measured {
     let uri: String = arguments.get("uri");
     let collection: String = arguments.get("collection");
     let (rows, dim): (usize, usize) = (arguments.get("rows"), arguments.get("dim"));
     let (batch, in_flight): (usize, usize) = (arguments.get("batch"), arguments.get("in_flight"));
-    let requests = requests(&collection, rows, dim, batch, arguments.get_or("seed", 1));
+    let requests = requests(&collection, rows, dim, batch);
     on_one_thread(async {
         let wire = Wire::connect(&uri).await;
         make(&wire, &collection, dim).await;
@@ -48,62 +46,29 @@ pub fn insert(arguments: &Arguments) -> Measured {
         let measured = clock.stop(rows as u64, bytes);
         flush(&wire, &collection, rows).await;
         let measured = measured.and("flushed_s", clock.seconds());
-        if !arguments.get_or("keep", true) {
-            drop_collection(&wire, &collection).await;
-        }
+        drop_collection(&wire, &collection).await;
         measured
     })
 }
 
 /// Requests for rows whose ids are distinct and whose values are random, each with its rows.
-fn requests(
-    collection: &str,
-    rows: usize,
-    dim: usize,
-    batch: usize,
-    seed: u64,
-) -> Vec<(Bytes, usize)> {
-    let column = |index, name: &str, data_type, dim| InsertColumn {
-        index,
-        name: name.to_owned(),
-        data_type,
-        element_type: Milvus::None,
-        dynamic: false,
-        flags: false,
-        dim,
-    };
-    let head = InsertHead {
-        database: String::new(),
-        collection: collection.to_owned(),
-        partition: String::new(),
-        columns: vec![
-            column(0, "id", Milvus::Int64, 0),
-            column(1, "vector", Milvus::FloatVector, dim),
-        ],
-    };
-    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+fn requests(collection: &str, rows: usize, dim: usize, batch: usize) -> Vec<(Bytes, usize)> {
+    let head = rows::head(collection, dim);
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         (random >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
-    let item = Arc::new(Field::new("item", DataType::Float32, false));
     let starts = (0..rows).step_by(batch);
     starts
         .map(|start| {
             let count = batch.min(rows - start);
             let ids = Int64Array::from_iter_values(start as i64..(start + count) as i64);
             let values = Float32Array::from_iter_values((0..count * dim).map(|_| next()));
-            let vectors =
-                FixedSizeListArray::new(Arc::clone(&item), dim as i32, Arc::new(values), None);
-            let schema = Schema::new(vec![
-                Field::new("id", DataType::Int64, false),
-                Field::new("vector", vectors.data_type().clone(), false),
-            ]);
-            let columns: Vec<Arc<dyn Array>> = vec![Arc::new(ids), Arc::new(vectors)];
-            let rows = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
-            (Bytes::from(head.request(&rows).unwrap().parts().concat()), count)
+            let request = head.request(&rows::batch(ids, values, dim)).unwrap();
+            (Bytes::from(request.parts().concat()), count)
         })
         .collect()
 }

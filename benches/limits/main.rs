@@ -22,6 +22,7 @@ mod inflate;
 mod insert;
 mod query;
 mod receive;
+mod rows;
 mod skim;
 mod stream;
 mod write;

@@ -11,21 +11,18 @@ use crate::arguments::Arguments;
 use crate::call::{Wire, framed, on_one_thread};
 use crate::clock::{Clock, Measured};
 
-/// `query uri=URI collection=NAME rows=N streams=N [page=16384] [connections=1] [dim=128]`: rows with ids from
-/// 0 to N, a page a question, so many questions at once. Each answer has the bytes that so many rows have at least.
+/// `query uri=URI collection=NAME rows=N dim=N streams=N page=ROWS`: rows with ids from 0 to N, a page a question,
+/// so many questions at once. Each answer has the bytes that so many rows have at least.
 pub fn query(arguments: &Arguments) -> Measured {
     let uri: String = arguments.get("uri");
     let collection: String = arguments.get("collection");
     let (rows, streams): (u64, usize) = (arguments.get("rows"), arguments.get("streams"));
-    let page: u64 = arguments.get_or("page", 16_384);
-    let row_bytes = 4 * arguments.get_or("dim", 128);
+    let page: u64 = arguments.get("page");
+    let row_bytes = 4 * arguments.get::<u64>("dim");
     on_one_thread(async {
-        let mut wires = Vec::new();
-        for _ in 0..arguments.get_or("connections", 1) {
-            wires.push(Wire::connect(&uri).await);
-        }
+        let wire = Wire::connect(&uri).await;
         // Whatever was written is older: a query node is there already, and no question waits for it.
-        let since = wires[0].call(&AllocTimestampRequest::default()).await.timestamp;
+        let since = wire.call(&AllocTimestampRequest::default()).await.timestamp;
         let question = |start: u64, end: u64| {
             let limit = KeyValuePair { key: "limit".to_owned(), value: page.to_string() };
             let request = QueryRequest {
@@ -41,8 +38,8 @@ pub fn query(arguments: &Arguments) -> Measured {
         };
         let (next, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let clock = Clock::start();
-        let asking = (0..streams).map(|n| {
-            let (wire, question, next, bytes) = (&wires[n % wires.len()], &question, &next, &bytes);
+        let asking = (0..streams).map(|_| {
+            let (wire, question, next, bytes) = (&wire, &question, &next, &bytes);
             async move {
                 loop {
                     let start = next.fetch_add(page, Ordering::Relaxed);

@@ -18,11 +18,11 @@ use crate::skim::{Skimmed, skim};
 /// Largest message of a call that is kept to be read.
 const SMALL: usize = 1 << 20;
 
-/// `receive [frame=BYTES]`: a server on a free port of loopback that speaks as much of Milvus's protocol as
+/// `receive frame=BYTES`: a server on a free port of loopback that speaks as much of Milvus's protocol as
 /// a copy without an index takes. Rows are counted and forgotten; of their requests nothing is decoded. It
-/// takes frames of so many bytes (1 MiB), prints its address, and serves until its input ends.
+/// takes frames of so many bytes, prints its address, and serves until its input ends.
 pub fn receive(arguments: &Arguments) {
-    let frame = arguments.get_or("frame", 1 << 20);
+    let frame = arguments.get("frame");
     on_one_thread(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());

@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow::buffer::{Buffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use arrow::datatypes::{Float32Type, Int64Type};
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
+use arrow_array::{Float32Array, Int64Array, RecordBatch};
 use ndarray::ArrayView2;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -95,21 +94,11 @@ fn batches(path: &Path) -> Vec<RecordBatch> {
     let values: ScalarBuffer<f32> = Buffer::from_vec(vectors.read_raw::<f32>().unwrap()).into();
     let ids: ScalarBuffer<i64> =
         Buffer::from_vec(file.dataset("ids").unwrap().read_raw::<i64>().unwrap()).into();
-    let item = Arc::new(Field::new("item", DataType::Float32, false));
-    let len = i32::try_from(dim).unwrap();
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("id", DataType::Int64, false),
-        Field::new("vector", DataType::FixedSizeList(Arc::clone(&item), len), false),
-    ]));
     let at_once = (BATCH_BYTES / (dim * size_of::<f32>() + size_of::<i64>())).max(1);
     let batch = |row: usize| {
         let count = at_once.min(rows - row);
         let values = Float32Array::new(values.slice(row * dim, count * dim), None);
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(Int64Array::new(ids.slice(row, count), None)),
-            Arc::new(FixedSizeListArray::new(Arc::clone(&item), len, Arc::new(values), None)),
-        ];
-        RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+        crate::rows::batch(Int64Array::new(ids.slice(row, count), None), values, dim)
     };
     (0..rows).step_by(at_once).map(batch).collect()
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::work::{Claim, Work};
 use crate::error::Result;
-use crate::flow::{Batch, Change, Journal, SplitProgress, Totals};
+use crate::flow::{Batch, Change, SplitProgress, Totals};
 
 /// How the rows of a batch stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) enum Ahead {
 
 /// The journal's entry of one split.
 pub(super) struct SplitLog<'a> {
-    journal: &'a Journal,
+    work: &'a Work,
     /// Numbers of the target and of its split.
     of: (usize, usize),
     /// Rows in the split.
@@ -66,21 +66,21 @@ pub(super) struct SplitLog<'a> {
     /// Rows before this one have been announced.
     announced: u64,
     pace: &'a mut Pace,
-    work: &'a Work,
 }
 
 impl<'a> SplitLog<'a> {
-    /// The entry of a split that is begun now, and was `earlier` when the run was planned.
+    /// The entry of the split with this number of the claim's target, which is begun now.
     pub fn begin(
-        (journal, work): (&'a Journal, &'a Work),
-        (claim, split): (Claim, usize),
-        (rows, earlier): (u64, SplitProgress),
+        work: &'a Work,
+        claim: Claim,
+        split: usize,
         may: Ahead,
         pace: &'a mut Pace,
     ) -> Self {
+        let (rows, earlier) = work.planned(claim.target, split);
         let announced = if work.begin(claim) { rows } else { earlier.sent };
         let of = (claim.target, split);
-        SplitLog { journal, of, rows, may, earlier, now: earlier, announced, pace, work }
+        SplitLog { work, of, rows, may, earlier, now: earlier, announced, pace }
     }
 
     /// Cuts a batch where the fate of its rows changes: its first rows, how they stand, and the
@@ -109,7 +109,7 @@ impl<'a> SplitLog<'a> {
         self.announced = ahead.clamp(end, self.rows.max(end));
         let (target, _) = self.of;
         let behind = if self.may == Ahead::Splits { ahead - self.announced.min(ahead) } else { 0 };
-        self.work.announce(self.journal, self.change(), target, behind).await
+        self.work.announce(self.change(), target, behind).await
     }
 
     /// Notes what became of the rows before `row`, since the last time.
@@ -118,7 +118,7 @@ impl<'a> SplitLog<'a> {
         self.now.sent = self.now.sent.max(row);
         self.now.totals += totals;
         if self.may != Ahead::Nothing {
-            self.journal.note(self.change());
+            self.work.note(self.change());
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> SplitLog<'a> {
     pub fn finished(mut self) {
         self.now.finished = true;
         self.announced = self.now.sent;
-        self.journal.note(self.change());
+        self.work.note(self.change());
     }
 
     fn change(&self) -> Change {
@@ -142,7 +142,7 @@ impl Drop for SplitLog<'_> {
     fn drop(&mut self) {
         if self.may != Ahead::Nothing && !self.now.finished {
             self.announced = self.now.sent;
-            self.journal.note(self.change());
+            self.work.note(self.change());
         }
     }
 }

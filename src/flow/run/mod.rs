@@ -132,7 +132,7 @@ async fn move_all(run: &Arc<Run>) -> Outcome {
         let finish = move || pipeline.transforms.iter().try_for_each(|t| t.finish(&totals));
         outcome.error = blocking(finish).await.err();
     }
-    run.work.take_back(&run.journal);
+    run.work.take_back();
     outcome.spoiled = run.spoiled.load(Ordering::Acquire);
     outcome
 }
@@ -182,7 +182,7 @@ impl Run {
     ) -> Result<Run> {
         let cx = pipeline.read_context()?;
         let targets = targets_of(&tables);
-        let work = Work::of(&targets);
+        let work = Work::of(&targets, journal.clone());
         let publications = Publications::of(&targets);
         let spoiled = AtomicBool::new(false);
         Ok(Run { pipeline, tables, targets, work, publications, cx, journal, controls, spoiled })

@@ -41,9 +41,7 @@ impl Run {
             Granularity::Rows if opened.sink.one_at_a_time() => Ahead::Split,
             Granularity::Rows => Ahead::Splits,
         };
-        let journal = (&self.journal, &self.work);
-        let rows = (split.rows, earlier);
-        let log = SplitLog::begin(journal, (claim, number), rows, ahead, pace);
+        let log = SplitLog::begin(&self.work, claim, number, ahead, pace);
         let on_bad_row = self.pipeline.settings.on_bad_row;
         let transforming =
             SplitContext { on_bad_row, ..split_context(table, target, number).await? };

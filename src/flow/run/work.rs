@@ -7,23 +7,18 @@ use super::state::TargetRun;
 use crate::error::Result;
 use crate::flow::{Change, Journal, SplitProgress};
 
-/// The splits that are to be moved, of all targets. A target without any has one entry too: it is
-/// only prepared and completed.
+/// The splits that are to be moved, of all targets.
 pub(super) struct Work {
-    items: Vec<Item>,
+    journal: Journal,
+    targets: Vec<Arc<TargetRun>>,
+    /// Numbers of a target and of its split, in order. A target without any has one entry too: it is only
+    /// prepared and completed.
+    items: Vec<(usize, Option<usize>)>,
     /// The next item to be taken. Held while splits behind it are announced, so that nobody begins
     /// one of them meanwhile.
     next: tokio::sync::Mutex<usize>,
     /// Items that were announced ahead, and not begun.
     ahead: Mutex<BTreeSet<usize>>,
-}
-
-struct Item {
-    target: usize,
-    split: Option<usize>,
-    /// Rows of the split.
-    rows: u64,
-    earlier: SplitProgress,
 }
 
 /// Something to do for a worker.
@@ -40,26 +35,22 @@ pub(super) struct Claim {
 const MOST: usize = 64;
 
 impl Work {
-    pub fn of(targets: &[Arc<TargetRun>]) -> Work {
+    pub fn of(targets: &[Arc<TargetRun>], journal: Journal) -> Work {
         let mut items = Vec::new();
         let to_do = |target: &TargetRun| target.plan.moves() && !target.plan.is_complete();
-        for (target, run) in targets.iter().enumerate().filter(|(_, target)| to_do(target)) {
-            let item = |split: usize| Item {
-                target,
-                split: Some(split),
-                rows: run.plan.splits[split].rows,
-                earlier: run.plan.progress.splits[split],
-            };
+        for (t, target) in targets.iter().enumerate().filter(|(_, target)| to_do(target)) {
+            let splits = target.plan.progress.splits.iter().enumerate();
             let before = items.len();
-            items.extend((0..run.plan.splits.len()).map(item).filter(|i| !i.earlier.finished));
+            let mut left: Vec<_> = splits.filter(|(_, split)| !split.finished).collect();
             // Sooner than that more rows are in doubt, it is settled what became of those that are.
-            items[before..].sort_by_key(|item| !item.earlier.in_doubt());
+            left.sort_by_key(|(_, split)| !split.in_doubt());
+            items.extend(left.into_iter().map(|(s, _)| (t, Some(s))));
             if items.len() == before {
-                let earlier = SplitProgress::default();
-                items.push(Item { target, split: None, rows: 0, earlier });
+                items.push((t, None));
             }
         }
-        Work { items, next: tokio::sync::Mutex::default(), ahead: Mutex::default() }
+        let (next, ahead) = (tokio::sync::Mutex::default(), Mutex::default());
+        Work { journal, targets: targets.to_vec(), items, next, ahead }
     }
 
     pub fn len(&self) -> usize {
@@ -70,7 +61,7 @@ impl Work {
     pub async fn claim(&self) -> Option<Claim> {
         let mut next = self.next.lock().await;
         let item = *next;
-        let Item { target, split, .. } = *self.items.get(item)?;
+        let &(target, split) = self.items.get(item)?;
         *next += 1;
         Some(Claim { item, target, split })
     }
@@ -86,41 +77,52 @@ impl Work {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn announce(
-        &self,
-        journal: &Journal,
-        change: Change,
-        target: usize,
-        rows: u64,
-    ) -> Result<()> {
+    pub async fn announce(&self, change: Change, target: usize, rows: u64) -> Result<()> {
         let mut changes = vec![change];
         if rows == 0 {
-            return journal.record_all(changes).await;
+            return self.journal.record_all(changes).await;
         }
         let next = self.next.lock().await;
-        let mut left = rows;
+        let (mut left, mut announced) = (rows, Vec::new());
         for (n, item) in self.items.iter().enumerate().skip(*next).take(MOST) {
-            let fresh = item.target == target && !item.earlier.in_doubt();
-            let (true, Some(split), true) = (fresh, item.split, left > 0) else { break };
-            // Another worker may have announced it.
-            if self.ahead().insert(n) {
-                let progress = SplitProgress { sent: item.rows, ..item.earlier };
-                changes.push(Change::Split(target, split, progress));
+            let &(of, Some(split)) = item else { break };
+            let (rows, earlier) = self.planned(of, split);
+            if of != target || earlier.in_doubt() || left == 0 {
+                break;
             }
-            left = left.saturating_sub(item.rows);
+            // Another worker may have announced it.
+            if !self.ahead().contains(&n) {
+                announced.push(n);
+                changes.push(Change::Split(of, split, SplitProgress { sent: rows, ..earlier }));
+            }
+            left = left.saturating_sub(rows);
         }
-        let recorded = journal.record_all(changes).await;
+        self.journal.record_all(changes).await?;
+        // Not sooner: whoever begins one of them sends rows without a word of its own.
+        self.ahead().extend(announced);
         drop(next);
-        recorded
+        Ok(())
     }
 
     /// Takes back what was announced and not begun, when nobody will begin anything any more.
-    pub fn take_back(&self, journal: &Journal) {
+    pub fn take_back(&self) {
         for item in std::mem::take(&mut *self.ahead()) {
-            if let Item { target, split: Some(split), earlier, .. } = self.items[item] {
-                journal.note(Change::Split(target, split, earlier));
+            if let (target, Some(split)) = self.items[item] {
+                let (_, earlier) = self.planned(target, split);
+                self.journal.note(Change::Split(target, split, earlier));
             }
         }
+    }
+
+    /// Writes down how far a split is, with the next change that somebody waits for, or soon.
+    pub fn note(&self, change: Change) {
+        self.journal.note(change);
+    }
+
+    /// How many rows a target's split has, and how far it was when the run began.
+    pub fn planned(&self, target: usize, split: usize) -> (u64, SplitProgress) {
+        let plan = &self.targets[target].plan;
+        (plan.splits[split].rows, plan.progress.splits[split])
     }
 
     fn ahead(&self) -> MutexGuard<'_, BTreeSet<usize>> {

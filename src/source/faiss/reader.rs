@@ -88,24 +88,21 @@ impl Job {
         part: &Range<u64>,
         originals: Option<&[u64]>,
     ) -> Result<Vec<ArrayRef>> {
-        let count = (part.end - part.start) as usize;
-        let mut ids = Vec::new();
-        let vectors = match (self.columns, originals) {
+        let (ids, vectors) = match (self.columns, originals) {
+            (Columns::Ids, _) => (rows.ids(part)?, None),
             (Columns::All, None) => {
-                let (stored, vectors) = rows.read(part)?;
-                ids = stored;
-                Some(vectors)
+                let (ids, vectors) = rows.read(part)?;
+                (ids, Some(vectors))
             }
-            (columns, originals) => {
-                ids.reserve_exact(count);
-                rows.ids(part.clone(), &mut ids)?;
+            (Columns::All, Some(originals)) => {
                 let place = |row: u64| (row - self.rows.start) as usize;
-                let originals = originals.filter(|_| columns == Columns::All);
-                originals.map(|rows_of| rows.gather(&rows_of[place(part.start)..place(part.end)]))
+                let originals = &originals[place(part.start)..place(part.end)];
+                (rows.ids(part)?, Some(rows.gather(originals)))
             }
         };
         let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids))];
         if let Some(vectors) = vectors {
+            let count = (part.end - part.start) as usize;
             columns.push(to_vectors(&self.schema, vectors, count)?);
         }
         Ok(columns)

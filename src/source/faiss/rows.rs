@@ -96,23 +96,24 @@ impl Rows {
         Ok(Rows { file, data, layout, vectors })
     }
 
-    /// Appends the ids of `rows`.
+    /// The ids of `rows`.
     ///
     /// # Errors
     /// When an id within has none without.
-    pub fn ids(&self, rows: Range<u64>, out: &mut Vec<i64>) -> Result<()> {
-        let start = out.len();
-        for (run, part) in self.pieces(&rows) {
+    pub fn ids(&self, rows: &Range<u64>) -> Result<Vec<i64>> {
+        let mut ids = Vec::with_capacity(count(rows));
+        for (run, part) in self.pieces(rows) {
             match self.ids_of(run) {
-                None => out.extend(numbers(run, part)),
-                Some(ids) => out.extend(integers(&self.data.bytes()[ids.part(part)])),
+                None => ids.extend(numbers(run, part)),
+                Some(stored) => ids.extend(integers(&self.data.bytes()[stored.part(part)])),
             }
         }
         if let Some(pairs) = self.layout.duplicates {
-            let part = self.pairs_of(&rows);
-            out.extend(integers(&self.file.bytes()[pairs.part(part)]).skip(1).step_by(2));
+            let part = self.pairs_of(rows);
+            ids.extend(integers(&self.file.bytes()[pairs.part(part)]).skip(1).step_by(2));
         }
-        self.rename(rows.start, &mut out[start..])
+        self.rename(rows.start, &mut ids)?;
+        Ok(ids)
     }
 
     /// Replaces the ids within of the rows from `first_row` on by those without.
@@ -148,16 +149,11 @@ impl Rows {
             && self.vectors.centroids.is_none();
         if plain {
             return match self.slice(rows) {
-                Some(slice) => {
-                    let mut ids = Vec::with_capacity(count(rows));
-                    self.ids(rows.clone(), &mut ids)?;
-                    Ok((ids, slice))
-                }
+                Some(slice) => Ok((self.ids(rows)?, slice)),
                 None => self.copy(rows),
             };
         }
-        let mut ids = Vec::with_capacity(count(rows));
-        self.ids(rows.clone(), &mut ids)?;
+        let ids = self.ids(rows)?;
         let mut out = self.room(rows.end - rows.start);
         for (run, part) in self.pieces(rows) {
             self.vectors.decode(&self.layout, self.places(), run, part, &mut out);
