@@ -25,27 +25,29 @@ class Bench:
         """Rows of an input: few, where it is only looked whether everything works."""
         return tiny if self.smoke else full
 
-    def pipeline(self, name, source, sink, parallelism=None, more_run=None, arguments=()):
-        """One run of a fresh configuration: exit code, seconds, CPU seconds, peak MiB, rows written, bytes read."""
+    def pipeline(self, name, source, sink, parallelism=None):
+        """One run of a fresh configuration: exit code, seconds, CPU seconds, peak MiB, rows written."""
         config, report = self.work / f"{name}.yaml", self.work / f"{name}.json"
         state = self.work / f"{name}-state"
         shutil.rmtree(state, ignore_errors=True)
         report.unlink(missing_ok=True)
-        run = {"state_dir": str(state), **(more_run or {})}
+        run = {"state_dir": str(state)}
         config.write_text(json.dumps({"version": 1, "source": source, "sink": sink, "run": run}))
-        command = [self.pipeline_program, "run", config, "-q", "--report", report, *arguments]
+        command = [self.pipeline_program, "run", config, "-q", "--report", report]
         command += ["--parallelism", str(parallelism)] if parallelism else []
         done = measured(command, self.work / f"{name}.log")
-        told = json.loads(report.read_text()) if done["exit_code"] == 0 else {"tables": [], "bytes_read": 0}
-        return {**done, "rows": sum(table["rows_written"] for table in told["tables"]), "bytes": told["bytes_read"]}
+        tables = json.loads(report.read_text())["tables"] if done["exit_code"] == 0 else []
+        return {**done, "rows": sum(table["rows_written"] for table in tables)}
 
     def limit(self, name, **words):
-        """One pass of a limit: what it says of itself, with the exit code and the peak of its process."""
+        """One pass of a limit: what it says of itself, with the exit code and the peak of its process. Its rows are
+        none where it only knows bytes.
+        """
         log = self.work / f"limit-{name}.log"
         done = measured([self.limits_program, name, *(f"{key}={value}" for key, value in words.items())], log, "wb")
         last = log.read_text().strip().splitlines()[-1:]
         told = json.loads(last[0]) if done["exit_code"] == 0 and last else {"rows": 0, "bytes": 0}
-        return {**done, **told}
+        return {**done, **told, "rows": told["rows"] or None}
 
     def program(self, name, command, environment=None):
         """One run of any other program, and what it printed."""

@@ -40,19 +40,21 @@ class Runs:
         return [run for run in self.runs if not run["complete"]]
 
 
-def in_rounds(bench, name, tools, rows=None):
+def in_rounds(bench, name, tools, rows):
     """Runs each tool once a round, the order alternating, so that what disturbs the machine disturbs all of them.
 
-    A run is complete when it ended well and moved `rows` rows, where that is known.
+    A run is complete when it ended well and moved `rows` rows, or as many as they say of its tool. Limits that only
+    know bytes have no rows.
     """
     print(f"\n{name}", flush=True)
     runs = []
     for number in range(1, bench.rounds + 1):
         for tool, run in list(tools.items())[::1 if number % 2 else -1]:
             done = {"tool": tool, "round": number, **run()}
-            done["complete"] = done["exit_code"] == 0 and (rows is None or done["rows"] in (0, rows))
+            expected = rows[tool] if isinstance(rows, dict) else rows
+            done["complete"] = done["exit_code"] == 0 and done["rows"] in (None, expected)
             runs.append(done)
-            verdict = "" if done["complete"] else f"  INCOMPLETE: exit code {done['exit_code']}, {done['rows']:,} rows"
+            verdict = "" if done["complete"] else f"  INCOMPLETE: exit code {done['exit_code']}, {done['rows']} rows"
             print(f"  round {number}  {tool:<32}{done['seconds']:>9.3f} s {done['cpu_s']:>8.3f} CPU s "
                   f"{done['peak_mib']:>7.0f} MiB{verdict}", flush=True)
     return Runs(name, about(bench), runs)
