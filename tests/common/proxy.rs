@@ -104,6 +104,8 @@ pub struct Call {
     /// Bytes of its message.
     pub bytes: usize,
     pub fault: Fault,
+    /// Inserts and upserts that were under way when it came.
+    pub beside: usize,
 }
 
 impl Proxy {
@@ -211,7 +213,8 @@ impl Seen {
             _ if bytes + 5 > limit => Fault::LargerThanMax,
             _ => (self.script.lock().unwrap())(name),
         };
-        self.calls.lock().unwrap().push(Call { name: name.to_owned(), bytes, fault });
+        let beside = self.inside.load(Ordering::SeqCst);
+        self.calls.lock().unwrap().push(Call { name: name.to_owned(), bytes, fault, beside });
         fault
     }
 
@@ -291,6 +294,8 @@ async fn handle(
                 }
             }
             let (headers, answer, trailers) = seen.forward(upstream, request, body).await?;
+            // Before the client can know.
+            drop(inside);
             reply(respond, headers, answer, trailers);
         }
         Fault::FlipBit => {

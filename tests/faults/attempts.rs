@@ -120,7 +120,9 @@ impl Attempts<'_> {
         for proxy in self.proxies {
             let _ = writeln!(story, "through {}:", proxy.uri);
             let calls = proxy.all_calls();
-            for Call { name, bytes, fault } in calls.iter().skip(calls.len().saturating_sub(120)) {
+            for Call { name, bytes, fault, .. } in
+                calls.iter().skip(calls.len().saturating_sub(120))
+            {
                 let _ = writeln!(story, "  {name} of {bytes} bytes: {fault:?}");
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
@@ -25,6 +25,8 @@ pub struct Client {
 struct Shared {
     version: ServerVersion,
     settling: Mutex<()>,
+    /// Shared by those who send rows.
+    sending: RwLock<()>,
 }
 
 /// The version, as a server of this generation says it.
@@ -68,7 +70,8 @@ impl Client {
                 return Err(generation::explain(&connection, Generation::Two, error).await);
             }
         };
-        let shared = Arc::new(Shared { version, settling: Mutex::default() });
+        let shared =
+            Arc::new(Shared { version, settling: Mutex::default(), sending: RwLock::default() });
         let client = Client { connection, shared, repeats: Arc::default() };
         client.check_database().await?;
         Ok(client)
@@ -137,6 +140,23 @@ impl Client {
     pub async fn settle(&self) -> Option<MutexGuard<'_, ()>> {
         match self.version().is_lite() {
             true => Some(self.shared.settling.lock().await),
+            false => None,
+        }
+    }
+
+    /// Held by whoever sends rows to a Milvus Lite. It numbers rows before it stores them: a flush between the
+    /// two that takes in rows with higher numbers makes each later one fail, or count rows as missing.
+    pub(super) async fn sending(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        match self.version().is_lite() {
+            true => Some(self.shared.sending.read().await),
+            false => None,
+        }
+    }
+
+    /// Waits until nobody sends rows to a Milvus Lite, and lets nobody begin.
+    pub(super) async fn nobody_sending(&self) -> Option<RwLockWriteGuard<'_, ()>> {
+        match self.version().is_lite() {
+            true => Some(self.shared.sending.write().await),
             false => None,
         }
     }

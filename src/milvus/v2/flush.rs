@@ -16,7 +16,9 @@ impl Client {
     pub async fn flush(&self, collection: &str) -> Result<()> {
         let request =
             FlushRequest { db_name: self.db_name(), collection_names: vec![collection.to_owned()] };
+        let quiet = self.nobody_sending().await;
         let mut answer = self.call(request).await?;
+        drop(quiet);
         // Milvus Lite flushes before it answers, and names no segments.
         if self.version().is_lite() || self.version().is_early_lite() {
             return Ok(());

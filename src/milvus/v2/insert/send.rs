@@ -36,6 +36,7 @@ impl Client {
     pub async fn send_rows(&self, verb: Verb, frames: &Frames) -> Result<u64> {
         let procedure = procedure(verb.name());
         let limit = self.request_timeout();
+        let _sending = self.sending().await;
         let answer: MutationResult = self.connection().send(procedure, frames, limit).await?;
         if let Some(error) = of_status(verb.name(), answer.status()) {
             return Err(error);
