@@ -107,7 +107,7 @@ pub enum Verify {
 }
 
 /// Bytes of a batch, where the memory budget allows: what a server takes well in one request.
-const BATCH_BYTES: u64 = 8 << 20;
+pub(crate) const BATCH_BYTES: u64 = 8 << 20;
 
 impl Settings {
     /// How large batches are. An eighth of the memory at most, so that a small budget still lets

@@ -30,6 +30,7 @@ mod files;
 mod fingerprint;
 pub mod inspect;
 mod map;
+mod opened;
 mod rows;
 mod scatter;
 

@@ -11,7 +11,6 @@ mod decode;
 mod format;
 mod inspect;
 mod layout;
-mod opened;
 mod plan;
 mod reader;
 mod rows;
@@ -22,11 +21,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::inspect::inspect;
-use self::opened::Opened;
 use self::plan::Location;
 use self::reader::Job;
+use self::rows::Rows;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::source::opened::Opened;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files};
 use crate::table::{Metric, Place, Split};
 
@@ -75,7 +75,7 @@ impl SourceFactory for Config {
 
 struct Faiss {
     config: Config,
-    opened: Opened,
+    opened: Opened<Location, Rows>,
 }
 
 #[async_trait]

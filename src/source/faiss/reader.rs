@@ -8,9 +8,9 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
 use crate::source::Columns;
-use crate::source::faiss::opened::Opened;
-use crate::source::faiss::plan::Location;
+use crate::source::faiss::plan::{self, Location};
 use crate::source::faiss::rows::Rows;
+use crate::source::opened::Opened;
 use crate::source::rows::to_vectors;
 use crate::table::TableSchema;
 
@@ -19,8 +19,8 @@ use crate::table::TableSchema;
 pub struct Job {
     /// Where the rows lie.
     pub location: Location,
-    /// The index, when it is open.
-    pub opened: Opened,
+    /// The index that was opened last, with first row 0.
+    pub opened: Opened<Location, Rows>,
     /// Rows within the index.
     pub rows: Range<u64>,
     /// Which columns are wanted.
@@ -37,7 +37,10 @@ impl Job {
     /// # Errors
     /// When the file changed or can't be read, or nobody wants the rows any more.
     pub fn send(&self, outlet: &mut Outlet) -> Result<()> {
-        let rows = self.opened.rows(&self.location)?;
+        self.location.check()?;
+        let whole = Location { first_row: 0, ..self.location.clone() };
+        let open = || plan::open(&whole.file).map(|(_, rows)| rows);
+        let rows = self.opened.get(whole.clone(), Rows::is_intact, open)?;
         if self.rows.end > rows.layout.rows() {
             return Err(Error::source(format!(
                 "The index has {} rows now, the plan goes up to {}",

@@ -28,6 +28,8 @@ use self::reader::Job;
 use self::storage::ChunkMaps;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::source::files::Stamp;
+use crate::source::opened::Opened;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files};
 use crate::table::{Metric, Place, Split};
 
@@ -85,7 +87,8 @@ impl SourceFactory for Config {
                 Error::config("source.hdf5.dim is 0").help("leave it out to take the files'")
             );
         }
-        Ok(Box::new(Hdf5 { config: self.clone(), maps: ChunkMaps::default() }))
+        let config = self.clone();
+        Ok(Box::new(Hdf5 { config, opened: Opened::default(), maps: ChunkMaps::default() }))
     }
 
     fn place(&self) -> String {
@@ -95,6 +98,7 @@ impl SourceFactory for Config {
 
 struct Hdf5 {
     config: Config,
+    opened: Opened<(PathBuf, Stamp), hdf5::File>,
     maps: ChunkMaps,
 }
 
@@ -134,6 +138,7 @@ impl Source for Hdf5 {
             location,
             schema: table.schema.clone(),
             batch_size: cx.batch_size,
+            opened: self.opened.clone(),
             maps: self.maps.clone(),
         };
         let send = match columns {

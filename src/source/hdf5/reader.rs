@@ -1,16 +1,19 @@
 //! Reading one split, on a reader thread.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
+use crate::source::files::Stamp;
 use crate::source::hdf5::column::{Ids, StoredIds, Unfit, Vectors};
 use crate::source::hdf5::dataset::{Dataset, open_file};
 use crate::source::hdf5::plan::Location;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
+use crate::source::opened::Opened;
 use crate::table::TableSchema;
 
 /// What is to be read.
@@ -26,6 +29,8 @@ pub struct Job {
     pub schema: TableSchema,
     /// How large batches should be.
     pub batch_size: BatchSize,
+    /// The file that was opened last.
+    pub opened: Opened<(PathBuf, Stamp), hdf5::File>,
     /// Where chunks lie.
     pub maps: ChunkMaps,
 }
@@ -38,7 +43,7 @@ impl Job {
     pub fn send_rows(&self, outlet: &mut Outlet) -> Result<()> {
         let path = &self.location.file;
         self.location.stamp.check(path)?;
-        let file = open_file(path)?;
+        let file = self.file()?;
         let dataset = Dataset::open(&file, &self.location.vectors)?;
         let rows = RowReader::new(path, &dataset, &self.maps)?;
         let mut vectors = Vectors::new(rows, &dataset, self.schema.column())?;
@@ -80,7 +85,7 @@ impl Job {
         let path = &self.location.file;
         self.location.stamp.check(path)?;
         let mut ids = match &self.location.ids {
-            Some(_) => self.ids(&open_file(path)?)?,
+            Some(_) => self.ids(&*self.file()?)?,
             None => Ids::Numbers(self.first_number),
         };
         let schema = self
@@ -105,6 +110,12 @@ impl Job {
             row = stop;
         }
         Ok(())
+    }
+
+    /// The file, which must have been checked to be the one that was planned.
+    fn file(&self) -> Result<Arc<hdf5::File>> {
+        let Location { file, stamp, .. } = &self.location;
+        self.opened.get((file.clone(), *stamp), |_| true, || open_file(file))
     }
 
     fn ids(&self, file: &hdf5::File) -> Result<Ids> {

@@ -9,7 +9,7 @@ use crate::flow::blocking;
 use crate::milvus::DEFAULT_PARTITION;
 use crate::source::SourceTable;
 use crate::source::choice::{Chosen, Offer};
-use crate::source::cut::split_bytes;
+use crate::source::cut::split_rows;
 use crate::source::files::name;
 use crate::source::milvus1::Config;
 use crate::source::milvus1::log::{Unflushed, unflushed};
@@ -109,7 +109,7 @@ fn table(config: &Config, wanted: Wanted<'_>, lost: Option<Unflushed>) -> Result
         collection: chosen.collection.clone(),
         part: chosen.part.clone(),
         renaming: Some(chosen.renaming.clone()),
-        splits: cut(&segments, row_bytes, split_bytes(bytes)),
+        splits: cut(&segments, row_bytes, split_rows(row_bytes, bytes)),
         name: table_name,
         schema,
         metric: Some(collection.metric),
@@ -144,9 +144,9 @@ fn folder_of(roots: &[PathBuf], table: &str, segment: &str) -> Result<PathBuf> {
     }
 }
 
-/// Cuts segments into splits of about `split_bytes`; a split lies within one segment.
-fn cut(segments: &[Segment], row_bytes: u64, split_bytes: u64) -> Vec<Split> {
-    let most = u32::try_from((split_bytes / row_bytes.max(1)).max(1)).unwrap_or(u32::MAX);
+/// Cuts segments into splits of at most `most` rows; a split lies within one segment.
+fn cut(segments: &[Segment], row_bytes: u64, most: u64) -> Vec<Split> {
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
     let mut splits = Vec::new();
     let mut first_row = 0;
     for segment in segments {
