@@ -7,7 +7,6 @@ Those that are not measured this time keep the runs that they had.
 import argparse
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -23,24 +22,29 @@ from runs import in_rounds  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+# What a measurement needs to run beside it, in the order in which they are made: a server that idles takes time from
+# those that need none.
+NOTHING, LITE, MILVUS = SERVERS = ("nothing", "lite", "milvus")
+
+
 def goals(arguments):
-    """Each measurement by its name: a function that gives rows and tools."""
+    """Each measurement by its name: which server it needs, and a function that gives rows and tools."""
     return {
-        "hdf5-contiguous": files.hdf5_contiguous,
-        "hdf5-gzip": files.hdf5_gzip,
-        "faiss-flat": files.faiss_flat,
-        "faiss-ivf-1000": files.faiss_ivf(1000),
-        "faiss-ivf-20": files.faiss_ivf(20),
-        "milvus1": files.milvus1_to_nothing,
-        "to-parquet": files.written("parquet"),
-        "to-hdf5": files.written("hdf5"),
-        "wire": network.wire,
-        "milvus-2.3.5": lambda bench: network.server(bench, "milvus-2.3.5", arguments.milvus, (500_000, 2_000)),
-        "milvus-lite": lambda bench: network.server(bench, "milvus-lite", arguments.lite, (50_000, 1_000)),
-        "live": lambda bench: network.live(bench, arguments.milvus),
-        "milvusdm": lambda bench: milvusdm.against(bench, arguments.milvus, arguments.milvusdm),
-        "growth": growth.rows,
-        "splits": growth.splits,
+        "hdf5-contiguous": (NOTHING, files.hdf5_contiguous),
+        "hdf5-gzip": (NOTHING, files.hdf5_gzip),
+        "faiss-flat": (NOTHING, files.faiss_flat),
+        "faiss-ivf-1000": (NOTHING, files.faiss_ivf(1000)),
+        "faiss-ivf-20": (NOTHING, files.faiss_ivf(20)),
+        "milvus1": (NOTHING, files.milvus1_to_nothing),
+        "to-parquet": (NOTHING, files.written("parquet")),
+        "to-hdf5": (NOTHING, files.written("hdf5")),
+        "wire": (NOTHING, network.wire),
+        "growth": (NOTHING, growth.rows),
+        "splits": (NOTHING, growth.splits),
+        "milvus-lite": (LITE, lambda bench: network.server(bench, "milvus-lite", arguments.uri, (50_000, 1_000))),
+        "milvus-2.3.5": (MILVUS, lambda bench: network.server(bench, "milvus-2.3.5", arguments.uri, (500_000, 2_000))),
+        "live": (MILVUS, lambda bench: network.live(bench, arguments.uri)),
+        "milvusdm": (MILVUS, lambda bench: milvusdm.against(bench, arguments.uri, arguments.milvusdm)),
     }
 
 
@@ -51,7 +55,11 @@ def parse():
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (5)")
     parser.add_argument("--smoke", action="store_true", help="one round of tiny inputs, and nothing is written")
     parser.add_argument("--pages", action="store_true", help="only write the pages anew, from the runs that are kept")
-    for hidden in ("--pipeline", "--limits", "--work", "--milvus", "--lite", "--milvusdm"):
+    # What the script around this one says: which servers do these goals need; measure those of this server, and keep the
+    # runs there.
+    parser.add_argument("--needs", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--server", choices=SERVERS, help=argparse.SUPPRESS)
+    for hidden in ("--runs", "--pipeline", "--limits", "--work", "--uri", "--milvusdm"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(arguments.goals) - set(goals(arguments))
@@ -62,34 +70,53 @@ def parse():
     return arguments
 
 
-def main():
-    arguments = parse()
-    kept = ROOT / "benches" / "runs"
+def wanted(arguments):
+    """The goals that were asked for, by name."""
+    return {name: goal for name, goal in goals(arguments).items() if not arguments.goals or name in arguments.goals}
+
+
+def measure(arguments, kept):
+    """Measures what was asked for of those that need this server. False when rows were missing in one."""
+    bench = Bench(arguments, pathlib.Path(arguments.work).absolute())
     incomplete = []
-    with tempfile.TemporaryDirectory() as tiny:
-        folder = pathlib.Path(tiny) if arguments.smoke else kept
-        if not arguments.pages:
-            work = pathlib.Path(tiny if arguments.smoke else arguments.work).absolute()
-            bench = Bench(arguments, work)
-            for name, goal in goals(arguments).items():
-                if arguments.goals and name not in arguments.goals:
-                    continue
-                rows, tools = goal(bench)
-                runs = in_rounds(bench, name, tools, rows)
-                incomplete += [f"{name}, {run['tool']}" for run in runs.incomplete()]
-                if not runs.incomplete():
-                    runs.save(folder)
-        print()
-        if arguments.smoke:
-            print(f"{len(list(page.compared(folder)))} comparisons could be made; of rows so few they say nothing")
-        else:
-            print("\n".join(page.goals(folder)))
-            page.fill(ROOT / "BENCHMARKS.md", folder)
-            page.fill(ROOT / "README.md", folder)
-        plot.draw(pathlib.Path(tiny) / "plot.svg" if arguments.smoke else ROOT / "docs" / "benchmarks.svg", folder)
+    for name, (server, goal) in wanted(arguments).items():
+        if server != arguments.server:
+            continue
+        rows, tools = goal(bench)
+        runs = in_rounds(bench, name, tools, rows)
+        missing = [f"{name}, {run['tool']}" for run in runs.incomplete()]
+        if not missing:
+            runs.save(kept)
+        incomplete += missing
     if incomplete:
         print(f"\nIncomplete, and not kept: {'; '.join(incomplete)}")
-    return 1 if incomplete else 0
+    return not incomplete
+
+
+def write_pages(kept):
+    print("\n".join(["", *page.goals(kept)]))
+    page.fill(ROOT / "BENCHMARKS.md", kept)
+    page.fill(ROOT / "README.md", kept)
+    plot.draw(ROOT / "docs" / "benchmarks.svg", kept)
+
+
+def look_at_pages(kept):
+    """Everything that writing pages does, but for writing them."""
+    plot.draw(kept / "plot.svg", kept)
+    print(f"\n{len(list(page.compared(kept)))} comparisons could be made; of rows so few they say nothing")
+
+
+def main():
+    arguments = parse()
+    kept = pathlib.Path(arguments.runs) if arguments.runs else ROOT / "benches" / "runs"
+    if arguments.needs:
+        needed = {name: server for name, (server, _) in wanted(arguments).items()}
+        print(*needed, *(server for server in SERVERS if server in needed.values()))
+    elif arguments.server:
+        return 0 if measure(arguments, kept) else 1
+    else:
+        (look_at_pages if arguments.smoke else write_pages)(kept)
+    return 0
 
 
 if __name__ == "__main__":
