@@ -41,8 +41,8 @@ def goals(arguments):
         "wire": (NOTHING, network.wire),
         "growth": (NOTHING, growth.rows),
         "splits": (NOTHING, growth.splits),
-        "milvus-lite": (LITE, lambda bench: network.server(bench, "milvus-lite", arguments.uri, (50_000, 1_000))),
-        "milvus-2.3.5": (MILVUS, lambda bench: network.server(bench, "milvus-2.3.5", arguments.uri, (500_000, 2_000))),
+        "milvus-lite": (LITE, lambda bench: network.server(bench, "milvus-lite", arguments.uri, (100_000, 1_000))),
+        "milvus-2.3.5": (MILVUS, lambda bench: network.server(bench, "milvus-2.3.5", arguments.uri, (1_000_000, 2_000))),
         "live": (MILVUS, lambda bench: network.live(bench, arguments.uri)),
         "milvusdm": (MILVUS, lambda bench: milvusdm.against(bench, arguments.uri, arguments.milvusdm)),
     }
@@ -55,11 +55,11 @@ def parse():
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (5)")
     parser.add_argument("--smoke", action="store_true", help="one round of tiny inputs, and nothing is written")
     parser.add_argument("--pages", action="store_true", help="only write the pages anew, from the runs that are kept")
-    # What the script around this one says: which servers do these goals need; measure those of this server, and keep the
-    # runs there.
+    # What the script around this one says: which servers do these goals need; measure those of this server, or only this one
+    # of them, and keep the runs there.
     parser.add_argument("--needs", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--server", choices=SERVERS, help=argparse.SUPPRESS)
-    for hidden in ("--runs", "--pipeline", "--limits", "--work", "--uri", "--milvusdm"):
+    for hidden in ("--only", "--runs", "--pipeline", "--limits", "--work", "--uri", "--milvusdm"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(arguments.goals) - set(goals(arguments))
@@ -80,7 +80,7 @@ def measure(arguments, kept):
     bench = Bench(arguments, pathlib.Path(arguments.work).absolute())
     incomplete = []
     for name, (server, goal) in wanted(arguments).items():
-        if server != arguments.server:
+        if server != arguments.server or arguments.only not in (None, name):
             continue
         rows, tools = goal(bench)
         runs = in_rounds(bench, name, tools, rows)

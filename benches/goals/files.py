@@ -31,7 +31,7 @@ def hdf5_contiguous(bench):
 
 
 def hdf5_gzip(bench):
-    rows = bench.size(1_000_000, 20_000)
+    rows = bench.size(2_000_000, 20_000)
     path = bench.inputs.hdf5(rows, gzip=1)
     warm(path)
     tools = {}

@@ -3,6 +3,8 @@
 from files import NOTHING, emptied
 from inputs import DIM
 
+# Rows of 8 MiB, ids and all: as many as `pipeline` has in a batch.
+BATCH_ROWS = (8 << 20) // (4 * DIM + 8)
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 
 
@@ -26,7 +28,7 @@ def splits(bench):
     """The same rows in 100 and in 10,000 splits: of a batch each, and of 1,000 rows each."""
     tools, number = {}, {}
     most = bench.size(10_000, 100)
-    for what, split_rows in (("a batch", 16_384), ("1,000 rows", 1_000)):
+    for what, split_rows in (("a batch", BATCH_ROWS), ("1,000 rows", 1_000)):
         for splits in (100, most):
             tool, rows = f"{what}, {splits} splits", most * split_rows
             source = {"synthetic": {"rows": rows, "dim": DIM, "split_rows": rows // splits}}

@@ -99,7 +99,7 @@ def live(bench, uri):
     from pymilvus import MilvusClient
 
     client = MilvusClient(uri=uri)
-    rows, collection = bench.size(1_000_000, 5_000), "compare_live"
+    rows, collection = bench.size(2_000_000, 5_000), "compare_live"
     if client.has_collection(collection):
         client.drop_collection(collection)
     print("\nFilling a collection to read", flush=True)
