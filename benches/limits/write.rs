@@ -17,8 +17,8 @@ use crate::clock::{Clock, Measured};
 
 /// As much as a batch of vecpipe's has.
 const BATCH_BYTES: usize = 8 << 20;
-/// Batches that differ.
-const DIFFERENT: usize = 4;
+/// Batches that differ: more than a processor's cache holds.
+const DIFFERENT: usize = 16;
 
 /// `parquet path=HDF5-FILE out=FOLDER threads=N`: zstd 1, without what costs time and says nothing of vectors; each
 /// thread a file of its own. Durable when the clock stops.
