@@ -1,5 +1,6 @@
 """Goals of files: reading them into the sink that forgets its rows, and writing what was read."""
 
+import os
 import shutil
 
 from inputs import warm
@@ -74,9 +75,10 @@ def milvus1_to_nothing(bench):
 
 
 def emptied(out, run):
-    """A run into a folder that is empty before and gone after."""
+    """A run into a folder that is empty before and gone after, when nothing that was written before it is left to do."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
+    os.sync()
     done = run()
     shutil.rmtree(out)
     return done
