@@ -3,8 +3,8 @@
 from files import NOTHING, emptied
 from inputs import DIM
 
-# Rows of 8 MiB, ids and all: as many as `pipeline` has in a batch.
-BATCH_ROWS = (8 << 20) // (4 * DIM + 8)
+# Rows of two batches of `pipeline`, of 4 MiB each.
+BATCHES_ROWS = 2 * ((4 << 20) // (4 * DIM + 8))
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 
 
@@ -25,10 +25,10 @@ def rows(bench):
 
 
 def splits(bench):
-    """The same rows in 100 and in 10,000 splits: of a batch each, and of 1,000 rows each."""
+    """The same rows in 100 and in 10,000 splits: of two batches each, and of 1,000 rows each."""
     tools, number = {}, {}
     most = bench.size(10_000, 100)
-    for what, split_rows in (("a batch", BATCH_ROWS), ("1,000 rows", 1_000)):
+    for what, split_rows in (("two batches", BATCHES_ROWS), ("1,000 rows", 1_000)):
         for splits in (100, most):
             tool, rows = f"{what}, {splits} splits", most * split_rows
             source = {"synthetic": {"rows": rows, "dim": DIM, "split_rows": rows // splits}}

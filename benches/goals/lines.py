@@ -122,7 +122,7 @@ LINES = [
          of("peak_mib"), of("peak_mib"), at_most(1.1, "1.1 ×")),
     Line("4,000,000 rows beside 1,000,000, into Parquet: peak memory", "growth", "Parquet, 4000000", "Parquet, 1000000",
          "MiB", of("peak_mib"), of("peak_mib"), at_most(1.1, "1.1 ×")),
-    Line("10,000 splits of 8.4 MB beside 100 of 839 MB", "splits", "a batch, 10000 splits", "a batch, 100 splits", "GB/s",
+    Line("10,000 splits of 8.4 MB beside 100 of 839 MB", "splits", "two batches, 10000 splits", "two batches, 100 splits", "GB/s",
          rate(4 * DIM), rate(4 * DIM), at_least(0.95)),
     Line("10,000 splits of 0.5 MB beside 100 of 52 MB", "splits", "1,000 rows, 10000 splits", "1,000 rows, 100 splits",
          "GB/s", rate(4 * DIM), rate(4 * DIM), None),

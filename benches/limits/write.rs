@@ -15,7 +15,7 @@ use parquet::schema::types::ColumnPath;
 use crate::arguments::Arguments;
 use crate::clock::{Clock, Measured};
 
-/// As much as a batch of vecpipe's has.
+/// As much as a batch of vecpipe's has that becomes a row group.
 const BATCH_BYTES: usize = 8 << 20;
 /// Batches that differ: more than a processor's cache holds.
 const DIFFERENT: usize = 16;

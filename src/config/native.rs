@@ -63,7 +63,8 @@ pub struct RunConfig {
     pub parallelism: Option<usize>,
     /// Budget for rows in flight.
     pub memory: Size,
-    /// Upper bound of rows in a batch (default: about 8 MiB of rows).
+    /// Upper bound of rows in a batch (default: about 8 MiB of rows from or to a
+    /// Milvus server, or to Parquet; else 4 MiB).
     #[schemars(range(min = 1))]
     pub batch_rows: Option<usize>,
     /// What happens when a row can't be moved as it is: NaN in a vector, a text that is too long, …

@@ -29,7 +29,7 @@ pub use journal::{
 };
 pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pages::Pages;
-pub(crate) use pipeline::BATCH_BYTES;
+pub(crate) use pipeline::{BATCH_BYTES, LARGE_BATCH_BYTES};
 pub use pipeline::{Pipeline, Settings, Verify};
 pub use plan::{Plan, TablePlan, TargetSplit, TargetTable};
 pub use probe::{ReadSpeed, read_speed};

@@ -67,8 +67,21 @@ impl Pipeline {
     pub fn read_context(&self) -> Result<ReadContext> {
         let Settings { parallelism, on_bad_row, .. } = self.settings;
         let budget = self.budget.clone();
-        let cx = ReadContext::new(budget, self.settings.batch_size(), parallelism)?;
+        let cx = ReadContext::new(budget, self.batch_size(), parallelism)?;
         Ok(ReadContext { on_bad_row, ..cx })
+    }
+
+    /// How large batches are: as source and sinks like them, but an eighth of the memory at most, so
+    /// that a small budget still lets several readers and writers work at once.
+    pub fn batch_size(&self) -> BatchSize {
+        let sinks = self.stage.iter().map(|stage| stage.batch_bytes());
+        let liked = sinks.chain([self.source.batch_bytes(), self.sink.batch_bytes()]).max();
+        let most = liked.unwrap_or(BATCH_BYTES).max(1 << 10);
+        let bytes = (self.settings.memory / 8).clamp(1 << 10, most);
+        BatchSize {
+            rows: self.settings.batch_rows.unwrap_or(usize::MAX),
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
     }
 }
 
@@ -106,17 +119,9 @@ pub enum Verify {
     Content,
 }
 
-/// Bytes of a batch, where the memory budget allows: what a server takes well in one request.
-pub(crate) const BATCH_BYTES: u64 = 8 << 20;
-
-impl Settings {
-    /// How large batches are. An eighth of the memory at most, so that a small budget still lets
-    /// several readers and writers work at once.
-    pub fn batch_size(&self) -> BatchSize {
-        let bytes = (self.memory / 8).clamp(1 << 10, BATCH_BYTES);
-        BatchSize {
-            rows: self.batch_rows.unwrap_or(usize::MAX),
-            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
-        }
-    }
-}
+/// Bytes of a batch that nobody wants larger. Those that are read and written at the same time stay
+/// near the processor, and a run begins with little memory.
+pub(crate) const BATCH_BYTES: u64 = 4 << 20;
+/// Bytes of a batch from or to a server, which does well with one request of as many; and of one that
+/// becomes a row group.
+pub(crate) const LARGE_BATCH_BYTES: u64 = 8 << 20;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::flow::{Batch, Meter, SplitProgress};
+use crate::flow::{BATCH_BYTES, Batch, Meter, SplitProgress};
 use crate::registry::registry;
 use crate::table::{Metric, Part, RowRules, Split, TableSchema};
 use crate::transform::TransformFactory;
@@ -337,6 +337,11 @@ pub trait Sink: Send + Sync {
     /// they may be what they are, and rows can't be compared by them.
     fn gives_ids(&self) -> bool {
         false
+    }
+
+    /// Bytes of rows that a batch should have, where memory allows and the source likes none larger.
+    fn batch_bytes(&self) -> u64 {
+        BATCH_BYTES
     }
 
     /// What stays when the program is killed.

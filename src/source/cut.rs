@@ -15,7 +15,8 @@ pub fn split_bytes(table_bytes: u64) -> u64 {
     (table_bytes / SPLITS).clamp(SPLIT_BYTES.0, SPLIT_BYTES.1)
 }
 
-/// Rows of a split of a table of `table_bytes`, of rows of `row_bytes`: as many as some batches have.
+/// Rows of a split of a table of `table_bytes`, of rows of `row_bytes`: as many as some small batches
+/// have, so that no split ends in one of a few rows.
 pub fn split_rows(row_bytes: u64, table_bytes: u64) -> u64 {
     let row_bytes = row_bytes.max(1);
     whole(split_bytes(table_bytes) / row_bytes, BATCH_BYTES / row_bytes)

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::flow::{BatchStream, ReadContext};
+use crate::flow::{BATCH_BYTES, BatchStream, ReadContext};
 use crate::registry::registry;
 use crate::table::{Metric, Part, Split, TableSchema};
 
@@ -153,6 +153,11 @@ pub trait Source: Send + Sync {
     /// When it is not.
     async fn still_there(&self, _split: &Split) -> Result<()> {
         Ok(())
+    }
+
+    /// Bytes of rows that a batch should have, where memory allows and no sink likes larger ones.
+    fn batch_bytes(&self) -> u64 {
+        BATCH_BYTES
     }
 
     /// Opens `split` from `from_row` on (0 is its first row; its row count is a valid start and

@@ -8,7 +8,12 @@ use crate::error::Result;
 /// What was opened last, by what names it. Opening can take as long as reading a split: a Faiss
 /// index may have hundreds of thousands of lists, and libhdf5 starts a file with tables of its own.
 /// Cloning shares it.
-pub struct Opened<K, V>(Arc<Mutex<Option<(K, Arc<V>)>>>);
+pub struct Opened<K, V>(Arc<Mutex<Option<Last<K, V>>>>);
+
+struct Last<K, V> {
+    key: K,
+    value: Arc<V>,
+}
 
 impl<K: PartialEq, V> Opened<K, V> {
     /// What `key` names: the one that is open where it is that, and still `good`, else a new one.
@@ -23,16 +28,13 @@ impl<K: PartialEq, V> Opened<K, V> {
         open: impl FnOnce() -> Result<V>,
     ) -> Result<Arc<V>> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((opened, value)) = &*last
-            && *opened == key
-            && good(value)
-        {
-            return Ok(Arc::clone(value));
+        if let Some(opened) = last.as_ref().filter(|last| last.key == key && good(&last.value)) {
+            return Ok(Arc::clone(&opened.value));
         }
         // The memory of the one before is not held beside that of this one.
         *last = None;
         let value = Arc::new(open()?);
-        *last = Some((key, Arc::clone(&value)));
+        *last = Some(Last { key, value: Arc::clone(&value) });
         Ok(value)
     }
 }

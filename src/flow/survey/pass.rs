@@ -59,7 +59,7 @@ impl<'a> Pass<'a> {
         let settings = &pipeline.settings;
         let workers = settings.parallelism.clamp(1, target.splits.len().max(1));
         let memory = MemoryBudget::new(settings.memory / 2);
-        let cx = ReadContext::new(memory, settings.batch_size(), workers)?;
+        let cx = ReadContext::new(memory, pipeline.batch_size(), workers)?;
         Ok(Pass {
             plan,
             target,

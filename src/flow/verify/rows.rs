@@ -42,7 +42,7 @@ impl<'a> Reading<'a> {
         let settings = &pipeline.settings;
         let workers = settings.parallelism.max(1);
         let memory = MemoryBudget::new(settings.memory / 2);
-        let cx = ReadContext::new(memory, settings.batch_size(), workers)?;
+        let cx = ReadContext::new(memory, pipeline.batch_size(), workers)?;
         let on_bad_row = settings.on_bad_row;
         let cx = ReadContext { cancel: controls.cancel.child_token(), on_bad_row, ..cx };
         Ok(Reading { workers, controls, cx })

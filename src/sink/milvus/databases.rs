@@ -171,6 +171,10 @@ impl Sink for Databases {
         self.own.gives_ids()
     }
 
+    fn batch_bytes(&self) -> u64 {
+        self.own.batch_bytes()
+    }
+
     fn granularity(&self) -> Granularity {
         self.own.granularity()
     }

@@ -64,7 +64,7 @@ pub use mapping::{CollectionMapping, Constant, Mapping};
 pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 
 use crate::error::{Error, Result};
-use crate::flow::Meter;
+use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::milvus::v2::Client;
 use crate::sink::server::{Claims, IdsFile, Intake, Target};
 use crate::sink::{
@@ -205,6 +205,10 @@ impl Sink for Milvus {
 
     fn gives_ids(&self) -> bool {
         !self.config.keep_ids
+    }
+
+    fn batch_bytes(&self) -> u64 {
+        LARGE_BATCH_BYTES
     }
 
     fn granularity(&self) -> Granularity {

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::flow::{Meter, blocking};
+use crate::flow::{LARGE_BATCH_BYTES, Meter, blocking};
 use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, Publish, ReadBack, Sink, SinkContext,
@@ -179,6 +179,10 @@ impl Sink for Parquet {
         let folder = self.folder(table)?;
         let storage = self.config.storage.clone();
         blocking(move || read_back::read_back(&folder, storage)).await
+    }
+
+    fn batch_bytes(&self) -> u64 {
+        LARGE_BATCH_BYTES
     }
 
     fn granularity(&self) -> Granularity {

@@ -11,7 +11,7 @@ use super::config::{Config, Databases};
 use super::tables::Location;
 use super::{Milvus, Source};
 use crate::error::{Error, Result};
-use crate::flow::{BatchStream, ReadContext};
+use crate::flow::{BatchStream, LARGE_BATCH_BYTES, ReadContext};
 use crate::milvus::v2::Client;
 use crate::source::choice::{split_database, unknown};
 use crate::source::{Columns, Fingerprint, SourceTable};
@@ -151,6 +151,10 @@ fn database_of(table: &SourceTable) -> Option<&str> {
 impl Source for Several {
     fn kind(&self) -> &'static str {
         "milvus"
+    }
+
+    fn batch_bytes(&self) -> u64 {
+        LARGE_BATCH_BYTES
     }
 
     async fn ready(&self) -> Result<()> {

@@ -37,7 +37,7 @@ use tokio::sync::OnceCell;
 pub use config::{All, Config, Databases};
 
 use crate::error::{Error, Result};
-use crate::flow::{BatchStream, ReadContext};
+use crate::flow::{BatchStream, LARGE_BATCH_BYTES, ReadContext};
 use crate::milvus::v2::Client;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
@@ -110,6 +110,10 @@ impl Milvus {
 impl Source for Milvus {
     fn kind(&self) -> &'static str {
         "milvus"
+    }
+
+    fn batch_bytes(&self) -> u64 {
+        LARGE_BATCH_BYTES
     }
 
     async fn ready(&self) -> Result<()> {
