@@ -74,10 +74,9 @@ impl Pipeline {
     /// How large batches are: as source and sinks like them, but an eighth of the memory at most, so
     /// that a small budget still lets several readers and writers work at once.
     pub fn batch_size(&self) -> BatchSize {
-        let sinks = self.stage.iter().map(|stage| stage.batch_bytes());
-        let liked = sinks.chain([self.source.batch_bytes(), self.sink.batch_bytes()]).max();
-        let most = liked.unwrap_or(BATCH_BYTES).max(1 << 10);
-        let bytes = (self.settings.memory / 8).clamp(1 << 10, most);
+        let stage = self.stage.as_ref().map_or(0, |stage| stage.batch_bytes());
+        let liked = self.source.batch_bytes().max(self.sink.batch_bytes()).max(stage);
+        let bytes = liked.min(self.settings.memory / 8).max(1 << 10);
         BatchSize {
             rows: self.settings.batch_rows.unwrap_or(usize::MAX),
             bytes: usize::try_from(bytes).unwrap_or(usize::MAX),

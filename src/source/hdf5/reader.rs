@@ -42,7 +42,6 @@ impl Job {
     /// When the file changed or can't be read, or nobody wants the rows any more.
     pub fn send_rows(&self, outlet: &mut Outlet) -> Result<()> {
         let path = &self.location.file;
-        self.location.stamp.check(path)?;
         let file = self.file()?;
         let dataset = Dataset::open(&file, &self.location.vectors)?;
         let rows = RowReader::new(path, &dataset, &self.maps)?;
@@ -82,11 +81,13 @@ impl Job {
     /// # Errors
     /// As [`send_rows`](Self::send_rows).
     pub fn send_ids(&self, outlet: &mut Outlet) -> Result<()> {
-        let path = &self.location.file;
-        self.location.stamp.check(path)?;
-        let mut ids = match &self.location.ids {
+        let Location { file: path, stamp, ids, .. } = &self.location;
+        let mut ids = match ids {
             Some(_) => self.ids(&*self.file()?)?,
-            None => Ids::Numbers(self.first_number),
+            None => {
+                stamp.check(path)?;
+                Ids::Numbers(self.first_number)
+            }
         };
         let schema = self
             .schema
@@ -112,9 +113,10 @@ impl Job {
         Ok(())
     }
 
-    /// The file, which must have been checked to be the one that was planned.
+    /// The file, which must be the one that was planned.
     fn file(&self) -> Result<Arc<hdf5::File>> {
         let Location { file, stamp, .. } = &self.location;
+        stamp.check(file)?;
         self.opened.get((file.clone(), *stamp), |_| true, || open_file(file))
     }
 
