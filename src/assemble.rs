@@ -85,3 +85,32 @@ pub fn identity(config: &Config) -> Result<Identity> {
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The bytes of a batch of a pipeline from made-up rows to `sink`.
+    fn batch_bytes(sink: serde_json::Value, more: serde_json::Value) -> usize {
+        let source = json!({ "synthetic": { "rows": 1, "dim": 1 } });
+        let mut config = json!({ "version": 1, "source": source, "sink": sink });
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let config = serde_json::from_value(config).unwrap();
+        assemble(&config, Purpose::Plan).unwrap().batch_size().bytes
+    }
+
+    #[test]
+    fn batches_are_as_large_as_who_likes_the_largest_and_memory_allow() {
+        let (null, parquet) = (json!({ "null": {} }), json!({ "parquet": { "dir": "out" } }));
+        let milvus = json!({ "milvus": { "uri": "http://127.0.0.1:1" } });
+        assert_eq!(batch_bytes(null.clone(), json!({})), 4 << 20);
+        assert_eq!(batch_bytes(parquet.clone(), json!({})), 8 << 20);
+        assert_eq!(batch_bytes(milvus.clone(), json!({})), 8 << 20);
+        assert_eq!(batch_bytes(null.clone(), json!({ "stage": parquet })), 8 << 20);
+        let memory = |size: &str| json!({ "run": { "memory": size } });
+        assert_eq!(batch_bytes(milvus, memory("16MiB")), 2 << 20);
+        assert_eq!(batch_bytes(null, memory("1KiB")), 1 << 10);
+    }
+}
