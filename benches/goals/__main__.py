@@ -28,7 +28,8 @@ NOTHING, LITE, MILVUS = SERVERS = ("nothing", "lite", "milvus")
 
 
 def goals(arguments):
-    """Each measurement by its name: which server it needs, and a function that gives rows and tools."""
+    """Each measurement by its name: which server it needs, and a function that gives rows and tools, and how many times
+    the usual rounds there are."""
     return {
         "hdf5-contiguous": (NOTHING, files.hdf5_contiguous),
         "hdf5-gzip": (NOTHING, files.hdf5_gzip),
@@ -41,8 +42,10 @@ def goals(arguments):
         "wire": (NOTHING, network.wire),
         "growth": (NOTHING, growth.rows),
         "splits": (NOTHING, growth.splits),
-        "milvus-lite": (LITE, lambda bench: network.server(bench, "milvus-lite", arguments.uri, (100_000, 1_000))),
-        "milvus-2.3.5": (MILVUS, lambda bench: network.server(bench, "milvus-2.3.5", arguments.uri, (1_000_000, 2_000))),
+        "milvus-lite": (LITE, lambda bench: network.server(
+            bench, "milvus-lite", arguments.uri, arguments.group, (100_000, 1_000))),
+        "milvus-2.3.5": (MILVUS, lambda bench: network.server(
+            bench, "milvus-2.3.5", arguments.uri, arguments.group, (1_000_000, 2_000))),
         "live": (MILVUS, lambda bench: network.live(bench, arguments.uri)),
         "milvusdm": (MILVUS, lambda bench: milvusdm.against(bench, arguments.uri, arguments.milvusdm)),
     }
@@ -59,7 +62,7 @@ def parse():
     # of them, and keep the runs there.
     parser.add_argument("--needs", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--server", choices=SERVERS, help=argparse.SUPPRESS)
-    for hidden in ("--only", "--runs", "--pipeline", "--limits", "--work", "--uri", "--milvusdm"):
+    for hidden in ("--only", "--runs", "--pipeline", "--limits", "--work", "--uri", "--group", "--milvusdm"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(arguments.goals) - set(goals(arguments))
@@ -82,8 +85,7 @@ def measure(arguments, kept):
     for name, (server, goal) in wanted(arguments).items():
         if server != arguments.server or arguments.only not in (None, name):
             continue
-        rows, tools = goal(bench)
-        runs = in_rounds(bench, name, tools, rows)
+        runs = in_rounds(bench, name, *goal(bench))
         missing = [f"{name}, {run['tool']}" for run in runs.incomplete()]
         if not missing:
             runs.save(kept)

@@ -1,8 +1,10 @@
 """Goals of the network: insert requests on the wire, filling a Milvus, and reading one that runs."""
 
+import contextlib
 import functools
 import itertools
 import json
+import os
 import pathlib
 import subprocess
 
@@ -51,10 +53,12 @@ def wire(bench):
     return rows, tools
 
 
-def server(bench, name, uri, sizes):
+def server(bench, name, uri, group, sizes):
     """A file into a server, beside requests that were built before, in the ways that this server takes the fastest.
 
-    Both begin with a collection that is new, and end when the server has flushed and counted.
+    Both begin with a collection that is new, and end when the server has flushed and counted. How much of the
+    processor the server, all of its process group, took meanwhile is noted too. Runs of the same kind differ by more
+    than these two do, so there are twice as many.
     """
     from pymilvus import MilvusClient
 
@@ -67,20 +71,43 @@ def server(bench, name, uri, sizes):
         if client.has_collection(COLLECTION):
             client.drop_collection(COLLECTION)
         # As many requests at once as servers take the fastest, however few cores this machine has.
-        done = bench.pipeline(name, hdf5(path, ids=True), into(uri, COLLECTION), parallelism=4)
+        done = beside(group, bench.pipeline)(name, hdf5(path, ids=True), into(uri, COLLECTION), parallelism=4)
         client.drop_collection(COLLECTION)
         return done
 
     def requests(way):
         in_flight, batch = way
-        return bench.limit("insert", uri=uri, collection=COLLECTION, rows=rows, dim=DIM, batch=batch,
-                           in_flight=in_flight)
+        return beside(group, bench.limit)("insert", uri=uri, collection=COLLECTION, path=path, batch=batch,
+                                          in_flight=in_flight)
     tools = {f"requests, {in_flight} of {batch:,} rows": functools.partial(requests, (in_flight, batch))
              for in_flight, batch in fastest(bench, name, rows, requests)}
-    return rows, {"pipeline": ours, **tools}
+    return rows, {"pipeline": ours, **tools}, 2
 
 
-def fastest(bench, name, rows, requests, keep=3):
+def beside(group, measured):
+    """What is measured, and the seconds of the processor that a server's process group took meanwhile. What it wrote
+    before is on disk by then.
+    """
+    def both(*words, **named):
+        os.sync()
+        before = processor_seconds(group)
+        done = measured(*words, **named)
+        return {**done, "server_cpu_s": round(processor_seconds(group) - before, 2)}
+    return both
+
+
+def processor_seconds(group):
+    """What the processes of a group that run now have taken so far."""
+    ticks = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # Behind the name, which may hold anything: state, parent, group, …, user time, system time.
+            fields = stat.read_text().rpartition(")")[2].split()
+            ticks += (int(fields[11]) + int(fields[12])) if fields[2] == group else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def fastest(bench, name, rows, requests, keep=2):
     """How many requests at once, of how many rows, a server takes the fastest, by one pass each."""
     batches = [rows // 4] if bench.smoke else (5_000, 10_000, 20_000)
     ways = list(itertools.product(IN_FLIGHT[:2] if bench.smoke else IN_FLIGHT, batches))

@@ -40,6 +40,13 @@ def goals(folder):
                f"{'' if line.goal is None else 'reached' if reached else 'not reached'} |")
 
 
+# Figures that only some measurements have.
+MORE = {
+    "flushed_s": ("seconds to flushed", lambda values: " ".join(f"{value:.3g}" for value in values)),
+    "server_cpu_s": ("CPU s of the server, median", lambda values: f"{middle(values):.3g}" if values else ""),
+}
+
+
 def raw(folder):
     for name in dict.fromkeys(line.runs for line in LINES):
         runs = Runs.load(folder, name)
@@ -47,13 +54,18 @@ def raw(folder):
             continue
         about = runs.about
         yield f"\n**{name}**, {about['date']}, {about['machine']}, {about['system']}, {', '.join(about['versions'].values())}"
-        yield "\n| what ran | seconds, each run | CPU s, median | peak MiB, median |"
-        yield "|---|---|---|---|"
+        more = {key: words for key, words in MORE.items() if any(key in run for run in runs.runs)}
+        heads = ["what ran", "seconds, each run", "CPU s, median", "peak MiB, median", *(head for head, _ in more.values())]
+        yield f"\n| {' | '.join(heads)} |"
+        yield "|---" * len(heads) + "|"
         for tool in runs.tools:
             seconds = " ".join(f"{value:.3g}" for value in runs.figures(tool, lambda run: run["seconds"]))
             cpu = middle(runs.figures(tool, lambda run: run["cpu_s"]))
             peak = middle(runs.figures(tool, lambda run: run["peak_mib"]))
-            yield f"| {tool} | {seconds} | {cpu:.3g} | {peak:.0f} |"
+            cells = [tool, seconds, f"{cpu:.3g}", f"{peak:.0f}"]
+            own = [run for run in runs.runs if run["tool"] == tool]
+            cells += [shown([run[key] for run in own if key in run]) for key, (_, shown) in more.items()]
+            yield f"| {' | '.join(cells)} |"
 
 
 # What the README tells of; the plot beside it has all.

@@ -1,5 +1,6 @@
 """Raw runs: made in rounds, kept in files, summed up as medians."""
 
+import itertools
 import json
 import os
 import platform
@@ -40,17 +41,18 @@ class Runs:
         return [run for run in self.runs if not run["complete"]]
 
 
-def in_rounds(bench, name, tools, rows):
+def in_rounds(bench, name, rows, tools, times=1):
     """Runs each tool once a round, the order alternating, so that what disturbs the machine disturbs all of them.
 
     A run is complete when it ended well and moved `rows` rows, or as many as they say of its tool. Limits that only
-    know bytes have no rows. Where none takes a second, three times as many rounds are made: how fast the machine gives
-    a program its memory weighs more there, and differs from run to run.
+    know bytes have no rows. There are `times` the usual rounds, and three times as many where none takes a second: how
+    fast the machine gives a program its memory weighs more there, and differs from run to run.
     """
     print(f"\n{name}", flush=True)
     runs = []
-    for number in range(1, 3 * bench.rounds + 1):
-        if number > bench.rounds and (bench.smoke or any(run["seconds"] >= 1 for run in runs)):
+    for number in itertools.count(1):
+        short = not any(run["seconds"] >= 1 for run in runs)
+        if number > bench.rounds * (1 if bench.smoke else max(times, 3 if short else 1)):
             break
         for tool, run in list(tools.items())[::1 if number % 2 else -1]:
             done = {"tool": tool, "round": number, **run()}

@@ -1,9 +1,9 @@
 //! Insert requests that were built before.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow_array::{Float32Array, Int64Array};
 use bytes::Bytes;
 use prost::Message;
 use vecpipe::milvus::v2::proto::common::KeyValuePair;
@@ -13,20 +13,22 @@ use vecpipe::milvus::v2::proto::schema::{CollectionSchema, DataType as Milvus, F
 use crate::arguments::Arguments;
 use crate::call::{Wire, on_one_thread};
 use crate::clock::{Clock, Measured};
+use crate::datasets::RowsOfFile;
 use crate::rows;
 
 /// How often the server is asked whether it has flushed.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// `insert uri=URI collection=NAME rows=N dim=N batch=ROWS in_flight=N`: requests of so many rows, so many at
-/// once over one connection, into a collection that is made anew and dropped after. Ends with the last answer;
-/// `flushed_s` with the server's word that all is flushed and counted.
+/// `insert uri=URI collection=NAME path=HDF5-FILE batch=ROWS in_flight=N`: requests of so many rows, so many at once
+/// over one connection, into a collection that is made anew and dropped after. Ends with the last answer; `flushed_s`
+/// with the server's word that all is flushed and counted.
 pub fn insert(arguments: &Arguments) -> Measured {
     let uri: String = arguments.get("uri");
     let collection: String = arguments.get("collection");
-    let (rows, dim): (usize, usize) = (arguments.get("rows"), arguments.get("dim"));
     let (batch, in_flight): (usize, usize) = (arguments.get("batch"), arguments.get("in_flight"));
-    let requests = requests(&collection, rows, dim, batch);
+    let file = RowsOfFile::open(&arguments.get::<PathBuf>("path"));
+    let requests = requests(&collection, &file, batch);
+    let (rows, dim) = (file.rows, file.dim);
     on_one_thread(async {
         let wire = Wire::connect(&uri).await;
         make(&wire, &collection, dim).await;
@@ -51,24 +53,15 @@ pub fn insert(arguments: &Arguments) -> Measured {
     })
 }
 
-/// Requests for rows whose ids are distinct and whose values are random, each with its rows.
-fn requests(collection: &str, rows: usize, dim: usize, batch: usize) -> Vec<(Bytes, usize)> {
-    let head = rows::head(collection, dim);
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = move || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        (random >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let starts = (0..rows).step_by(batch);
+/// Requests for all rows of a file, each with its rows.
+fn requests(collection: &str, file: &RowsOfFile, batch: usize) -> Vec<(Bytes, usize)> {
+    let head = rows::head(collection, file.dim);
+    let starts = (0..file.rows).step_by(batch);
     starts
         .map(|start| {
-            let count = batch.min(rows - start);
-            let ids = Int64Array::from_iter_values(start as i64..(start + count) as i64);
-            let values = Float32Array::from_iter_values((0..count * dim).map(|_| next()));
-            let request = head.request(&rows::batch(ids, values, dim)).unwrap();
-            (Bytes::from(request.parts().concat()), count)
+            let some = file.read(start..file.rows.min(start + batch));
+            let request = head.request(&some).unwrap();
+            (Bytes::from(request.parts().concat()), some.num_rows())
         })
         .collect()
 }

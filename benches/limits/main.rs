@@ -17,6 +17,7 @@ mod answers;
 mod arguments;
 mod call;
 mod clock;
+mod datasets;
 mod file;
 mod inflate;
 mod insert;

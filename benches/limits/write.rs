@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{Float32Type, Int64Type};
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::{Float32Array, Int64Array, RecordBatch};
-use ndarray::{ArrayView2, Ix1, Ix2};
+use ndarray::ArrayView2;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -14,6 +14,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::arguments::Arguments;
 use crate::clock::{Clock, Measured};
+use crate::datasets::RowsOfFile;
 
 /// As much as a batch of vecpipe's has that becomes a row group.
 const BATCH_BYTES: usize = 8 << 20;
@@ -90,17 +91,10 @@ fn stop(clock: Clock, batches: &[RecordBatch]) -> Measured {
 /// As many rows as a file with the datasets `embeddings` and `ids` has, in batches; the first ones again and again. Memory
 /// for all of them would take what a file's pages could lie in, and is slow to come on a virtual machine.
 fn batches(path: &Path) -> Vec<RecordBatch> {
-    let file = hdf5::File::open(path).unwrap();
-    let (vectors, ids) = (file.dataset("embeddings").unwrap(), file.dataset("ids").unwrap());
-    let (rows, dim) = (vectors.shape()[0], vectors.shape()[1]);
+    let file = RowsOfFile::open(path);
+    let RowsOfFile { rows, dim, .. } = file;
     let at_once = (BATCH_BYTES / (dim * size_of::<f32>() + size_of::<i64>())).max(1);
-    let read = |number: usize| {
-        let some = number * at_once..rows.min((number + 1) * at_once);
-        let values = vectors.read_slice::<f32, _, Ix2>((some.clone(), ..)).unwrap();
-        let values = Float32Array::from_iter_values(values);
-        let ids = Int64Array::from_iter_values(ids.read_slice::<i64, _, Ix1>(some).unwrap());
-        crate::rows::batch(ids, values, dim)
-    };
+    let read = |number: usize| file.read(number * at_once..rows.min((number + 1) * at_once));
     // The last one has fewer rows, and is not repeated.
     let whole: Vec<_> = (0..DIFFERENT.min(rows / at_once)).map(read).collect();
     let all = (0..rows / at_once).map(|number| whole[number % whole.len()].clone());

@@ -37,6 +37,12 @@ impl<K: PartialEq, V> Opened<K, V> {
         *last = Some(Last { key, value: Arc::clone(&value) });
         Ok(value)
     }
+
+    /// Keeps what is open already, in place of the one before.
+    pub fn keep(&self, key: K, value: V) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Last { key, value: Arc::new(value) });
+    }
 }
 
 impl<K, V> Clone for Opened<K, V> {
@@ -81,6 +87,15 @@ mod tests {
         assert_eq!(get("b", true), 2);
         assert_eq!(get("a", true), 3);
         assert_eq!(get("a", false), 4);
+    }
+
+    #[test]
+    fn what_is_open_already_is_not_opened_again() {
+        let opened = Opened::default();
+        opened.keep("a", 1);
+        assert_eq!(*opened.get("a", |_| true, || panic!("it is open")).unwrap(), 1);
+        opened.keep("b", 2);
+        assert_eq!(*opened.get("a", |_| true, || Ok(3)).unwrap(), 3);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Client {
     }
 
     /// Asks again and again, ever more slowly, until the answer is yes. What took a while was waited for
-    /// by a sixteenth too long at most, and by a second.
+    /// by a sixty-fourth too long at most, and by a second.
     pub(crate) async fn wait_until<F>(&self, what: &str, mut done: impl FnMut() -> F) -> Result<()>
     where
         F: Future<Output = Result<bool>>,
@@ -49,7 +49,7 @@ impl Client {
             if began.elapsed() > limit {
                 return Err(MilvusError::Wait { what: what.to_owned(), limit });
             }
-            let pause = began.elapsed() / 16;
+            let pause = began.elapsed() / 64;
             tokio::time::sleep(pause.clamp(SOON, Duration::from_secs(1))).await;
         }
         Ok(())

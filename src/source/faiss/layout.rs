@@ -1,9 +1,11 @@
 //! Where the rows of an index lie, whatever it is nested in: runs of codes, their ids, and what has
 //! to be done to get vectors out of them.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::source::faiss::format::{
-    Body, Codec, Extent, Index, Ivf, List, Lists, Product, Step, Transform,
+    Body, Codec, Extent, Index, Ivf, Lists, Product, Run, Step, Transform,
 };
 use crate::table::{Metric, VectorColumn, VectorType};
 
@@ -19,7 +21,7 @@ pub struct Layout {
     /// Bytes of a code.
     pub code_size: usize,
     /// Rows in the order of the file.
-    pub runs: Vec<Run>,
+    pub runs: Arc<Vec<Run>>,
     /// Rows in all runs.
     pub listed: u64,
     /// The file that the runs lie in, when it is another one: its path as the index has it, and
@@ -44,21 +46,6 @@ pub enum Centroids {
     Rows(Box<Layout>),
     /// A centroid of each part; the list's number says which, the first part in its lowest bits.
     Grid(Product),
-}
-
-/// Rows whose codes lie one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// Number of its first row, over all runs.
-    pub first_row: u64,
-    /// Rows.
-    pub rows: usize,
-    /// Byte at which the codes begin.
-    pub codes: usize,
-    /// Byte at which the ids begin; none where rows are numbered.
-    pub ids: Option<usize>,
-    /// Number of its list.
-    pub list: u64,
 }
 
 impl Layout {
@@ -139,7 +126,7 @@ impl Layout {
         let rows = usize::try_from(index.header.rows).unwrap_or(usize::MAX);
         let run = Run { first_row: 0, rows, codes: codes.start, ids: None, list: 0 };
         Layout {
-            runs: if rows > 0 { vec![run] } else { Vec::new() },
+            runs: Arc::new(if rows > 0 { vec![run] } else { Vec::new() }),
             listed: rows as u64,
             code_size: codes.width,
             ..Layout::empty(index, codec)
@@ -148,15 +135,9 @@ impl Layout {
 
     fn of_lists(index: &Index, ivf: &Ivf) -> Result<Layout> {
         let Lists { filled, elsewhere, .. } = &ivf.lists;
-        let mut runs = Vec::with_capacity(filled.len());
-        let mut first_row = 0u64;
-        for &List { number, rows, codes, ids } in filled {
-            runs.push(Run { first_row, rows, codes, ids: Some(ids), list: number });
-            first_row = first_row.saturating_add(rows as u64);
-        }
         let mut layout = Layout::empty(index, &ivf.codec);
         if ivf.of_residuals {
-            let lists = runs.iter().map(|run| run.list + 1).max().unwrap_or(0);
+            let lists = filled.iter().map(|run| run.list + 1).max().unwrap_or(0);
             layout.centroids = Some(centroids_of(&ivf.quantizer, layout.column, lists)?);
         }
         let code_size = match &ivf.codec {
@@ -166,8 +147,8 @@ impl Layout {
             Codec::Product(product) => product.code_size,
         };
         Ok(Layout {
-            runs,
-            listed: first_row,
+            runs: Arc::clone(filled),
+            listed: filled.last().map_or(0, |run| run.first_row.saturating_add(run.rows as u64)),
             code_size,
             elsewhere: elsewhere.as_ref().map(|file| (file.path.clone(), file.size)),
             duplicates: ivf.duplicates,
@@ -195,7 +176,7 @@ impl Layout {
             code_dim: index.header.dim,
             codec: codec.clone(),
             code_size: 0,
-            runs: Vec::new(),
+            runs: Arc::default(),
             listed: 0,
             elsewhere: None,
             centroids: None,

@@ -85,8 +85,8 @@ impl Source for Faiss {
     }
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
-        let config = self.config.clone();
-        blocking(move || plan::plan(&config)).await.map(|table| vec![table])
+        let (config, opened) = (self.config.clone(), self.opened.clone());
+        blocking(move || plan::plan(&config, &opened)).await.map(|table| vec![table])
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {

@@ -12,6 +12,7 @@ use crate::source::faiss::layout::{metric_words, nesting};
 use crate::source::faiss::rows::{Rows, data_path, map};
 use crate::source::faiss::{Config, Lossy};
 use crate::source::files::{self, Stamp, name};
+use crate::source::opened::Opened;
 use crate::table::{Metric, Part, TableSchema, VectorColumn};
 
 /// Rows of a split of rows that have another one's vector: their places are looked up by id, which
@@ -79,16 +80,16 @@ pub fn open(path: &Path) -> Result<(Index, Rows)> {
     Ok((index, rows))
 }
 
-/// Looks at all files and cuts them into splits. Reads no rows.
+/// Looks at all files and cuts them into splits. Reads no rows. The last file stays open.
 ///
 /// # Errors
 /// Whatever keeps a file from being read as configured.
-pub fn plan(config: &Config) -> Result<SourceTable> {
+pub fn plan(config: &Config, opened: &Opened<Location, Rows>) -> Result<SourceTable> {
     let paths = files::named(&config.paths, "source.faiss.paths")?;
     files::once_each(&paths)?;
     let mut plans = Vec::new();
     for path in &paths {
-        plans.push(look(path, config).map_err(|error| error.at(name(path)))?);
+        plans.push(look(path, config, opened).map_err(|error| error.at(name(path)))?);
     }
     let Some(first) = plans.first() else {
         return Err(Error::internal("A source without files"));
@@ -150,7 +151,7 @@ fn cut(plans: &[FilePlan], row_bytes: u64, bytes: u64) -> Vec<crate::table::Spli
     cutter.splits
 }
 
-fn look(path: &Path, config: &Config) -> Result<FilePlan> {
+fn look(path: &Path, config: &Config, opened: &Opened<Location, Rows>) -> Result<FilePlan> {
     let stamp = Stamp::of(path)?;
     let (index, rows) = open(path)?;
     let layout = &rows.layout;
@@ -208,5 +209,7 @@ fn look(path: &Path, config: &Config) -> Result<FilePlan> {
     };
     let location = Location { file: path.to_owned(), stamp, lists, first_row: 0 };
     let is_numbered = layout.is_numbered();
+    // Whoever reads the first of its rows need not look at the file again.
+    opened.keep(location.clone(), rows);
     Ok(FilePlan { location, listed, duplicates, column, metric, is_numbered, notes })
 }

@@ -10,8 +10,8 @@ use arrow::buffer::Buffer;
 
 use crate::error::{Error, Result};
 use crate::source::faiss::decode::{Decoder, ProductDecoder, floats};
-use crate::source::faiss::format::{Codec, Extent, Index};
-use crate::source::faiss::layout::{Centroids, Layout, Run};
+use crate::source::faiss::format::{Codec, Extent, Index, Run};
+use crate::source::faiss::layout::{Centroids, Layout};
 use crate::source::faiss::undo::Undo;
 use crate::source::files;
 use crate::source::map::FileMap;
@@ -241,7 +241,7 @@ impl Rows {
         let Some(pairs) = self.layout.duplicates else { return Ok(Vec::new()) };
         let kept = || integers(&self.file.bytes()[pairs.part(self.pairs_of(rows))]).step_by(2);
         let mut places: HashMap<i64, Option<u64>> = kept().map(|id| (id, None)).collect();
-        for run in &self.layout.runs {
+        for run in self.layout.runs.iter() {
             let Some(ids) = self.ids_of(run) else { continue };
             for (n, id) in integers(&self.data.bytes()[ids.range()]).enumerate() {
                 if let Some(place) = places.get_mut(&id) {
@@ -362,7 +362,7 @@ impl Vectors {
                     let (layout, vectors) = &**rows;
                     let row = run.list as usize;
                     // Numbered rows are one run; that it has this one was checked.
-                    for all in &layout.runs {
+                    for all in layout.runs.iter() {
                         vectors.decode(layout, (file, file), all, row..row + 1, &mut centroid);
                     }
                 }

@@ -1,6 +1,7 @@
 //! Inverted lists: the rows of an IVF index, list by list.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::cursor::{Cursor, Extent, FourCc, u64_at, wrong};
 use crate::error::{Error, Result};
@@ -14,25 +15,27 @@ const PANORAMA_ROWS: usize = 128;
 pub struct Lists {
     /// Lists, empty ones too.
     pub count: u64,
-    /// Those that hold rows, in order.
-    pub filled: Vec<List>,
+    /// Those that hold rows, in order. There may be millions: whoever needs them shares them.
+    pub filled: Arc<Vec<Run>>,
     /// The file that they lie in, when it is another one.
     pub elsewhere: Option<OnDisk>,
     /// Levels, and rows whose levels lie together, when codes are cut into levels.
     pub panorama: Option<(usize, usize)>,
 }
 
-/// One list.
+/// Rows whose codes lie one after the other: those of a list, or of an index that has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct List {
-    /// Its number, which is that of its centroid.
-    pub number: u64,
+pub struct Run {
+    /// Number of its first row, over all runs.
+    pub first_row: u64,
     /// Rows.
     pub rows: usize,
-    /// Byte at which its codes begin.
+    /// Byte at which the codes begin.
     pub codes: usize,
-    /// Byte at which its ids begin.
-    pub ids: usize,
+    /// Byte at which the ids begin; none where rows are numbered.
+    pub ids: Option<usize>,
+    /// Number of its list, which is that of its centroid.
+    pub list: u64,
 }
 
 /// A file of lists beside the index (`OnDiskInvertedLists`).
@@ -70,8 +73,12 @@ impl Lists {
             false => None,
         };
         let sizes = Sizes::read(cursor, count)?;
-        let mut filled = Vec::new();
-        for (number, rows) in sizes.filled(cursor.bytes()) {
+        // No more than there can be behind here: each has codes and ids.
+        let possible = (cursor.bytes().len() - cursor.position()) / code_size.saturating_add(8);
+        let count_filled = sizes.filled(cursor.bytes()).count();
+        let mut filled = Vec::with_capacity(count_filled.min(possible));
+        let mut first_row = 0;
+        for (list, rows) in sizes.filled(cursor.bytes()) {
             let stored = match panorama {
                 Some((_, batch)) => rows.div_ceil(batch as u64).saturating_mul(batch as u64),
                 None => rows,
@@ -82,9 +89,11 @@ impl Lists {
                 let sums = stored.saturating_mul(levels as u64 + 1);
                 cursor.extent(sums, 4, "a list's sums")?;
             }
-            filled.push(List { number, rows: ids.count, codes: codes.start, ids: ids.start });
+            let (rows, codes, ids) = (ids.count, codes.start, Some(ids.start));
+            filled.push(Run { first_row, rows, codes, ids, list });
+            first_row += rows as u64;
         }
-        Ok(Lists { count, filled, elsewhere: None, panorama })
+        Ok(Lists { count, filled: Arc::new(filled), elsewhere: None, panorama })
     }
 
     /// Passes over the lists of a fast-scan index (`BlockInvertedLists`), or of any other kind.
@@ -183,15 +192,16 @@ impl Sizes {
     }
 
     /// Number and rows of the lists that have any.
-    fn filled(self, bytes: &[u8]) -> impl Iterator<Item = (u64, u64)> {
+    fn filled(&self, bytes: &[u8]) -> impl Iterator<Item = (u64, u64)> {
         let (full, sparse) = match self {
-            Sizes::Full(sizes) => (Some(sizes), BTreeMap::new()),
-            Sizes::Sparse(sizes) => (None, sizes),
+            Sizes::Full(sizes) => (Some(sizes), None),
+            Sizes::Sparse(sizes) => (None, Some(sizes)),
         };
         let full = full.into_iter().flat_map(move |sizes| {
             let values = &bytes[sizes.range()];
             (0..sizes.count).map(move |n| (n as u64, u64_at(values, n).unwrap_or(0)))
         });
+        let sparse = sparse.into_iter().flatten().map(|(&list, &rows)| (list, rows));
         full.chain(sparse).filter(|(_, rows)| *rows > 0)
     }
 }
@@ -212,10 +222,12 @@ fn on_disk(cursor: &mut Cursor<'_>, count: u64, code_size: usize) -> Result<List
     let path = String::from_utf8(cursor.bytes()[path.range()].to_vec())
         .map_err(|_| wrong("The name of the data file", "not UTF-8", path.start))?;
     let table = &cursor.bytes()[lists.range()];
-    let mut filled = Vec::new();
-    for number in 0..lists.count {
-        let value = |n| u64_at(table, number * 3 + n).unwrap_or(0);
-        let (rows, capacity, offset) = (value(0), value(1), value(2));
+    let value = |list: usize, n| u64_at(table, list * 3 + n).unwrap_or(0);
+    let count_filled = (0..lists.count).filter(|&list| value(list, 0) > 0).count();
+    let mut filled = Vec::with_capacity(count_filled);
+    let mut first_row = 0u64;
+    for list in 0..lists.count {
+        let (rows, capacity, offset) = (value(list, 0), value(list, 1), value(list, 2));
         if rows == 0 {
             continue;
         }
@@ -223,17 +235,23 @@ fn on_disk(cursor: &mut Cursor<'_>, count: u64, code_size: usize) -> Result<List
         let ids = codes.and_then(|codes| codes.checked_add(offset));
         let end = rows.checked_mul(8).zip(ids).and_then(|(bytes, ids)| ids.checked_add(bytes));
         match (ids, end) {
-            (Some(ids), Some(end)) if rows <= capacity && end <= size => filled.push(List {
-                number: number as u64,
-                rows: usize::try_from(rows).unwrap_or(usize::MAX),
-                codes: usize::try_from(offset).unwrap_or(usize::MAX),
-                ids: usize::try_from(ids).unwrap_or(usize::MAX),
-            }),
+            (Some(ids), Some(end)) if rows <= capacity && end <= size => {
+                filled.push(Run {
+                    first_row,
+                    rows: usize::try_from(rows).unwrap_or(usize::MAX),
+                    codes: usize::try_from(offset).unwrap_or(usize::MAX),
+                    ids: Some(usize::try_from(ids).unwrap_or(usize::MAX)),
+                    list: list as u64,
+                });
+                // The lists may claim the same place of a file that isn't there.
+                first_row = first_row.saturating_add(rows);
+            }
             _ => {
-                let at = lists.start + number * ON_DISK_LIST;
+                let at = lists.start + list * ON_DISK_LIST;
                 return Err(wrong("The place of a list", format!("{rows} rows at {offset}"), at));
             }
         }
     }
+    let filled = Arc::new(filled);
     Ok(Lists { count, filled, elsewhere: Some(OnDisk { path, size }), panorama: None })
 }

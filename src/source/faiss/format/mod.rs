@@ -13,7 +13,7 @@ mod transform;
 
 use self::cursor::wrong;
 pub use self::cursor::{Cursor, Extent, FourCc};
-pub use self::lists::{List, Lists};
+pub use self::lists::{Lists, Run};
 pub use self::quantizer::{Codec, Product, Scalar, ScalarKind};
 pub use self::tags::is_index;
 use self::tags::refused;
