@@ -109,7 +109,7 @@ def processor_seconds(group):
 
 def fastest(bench, name, rows, requests, keep=2):
     """How many requests at once, of how many rows, a server takes the fastest, by one pass each."""
-    batches = [rows // 4] if bench.smoke else (5_000, 10_000, 20_000)
+    batches = [rows // 4] if bench.smoke else (10_000, 20_000, 40_000)
     ways = list(itertools.product(IN_FLIGHT[:2] if bench.smoke else IN_FLIGHT, batches))
     print(f"\n{name}: looking which requests are the fastest", flush=True)
     took = {}

@@ -51,6 +51,27 @@ async fn a_file_that_ends_early_says_where() {
     assert!(error.starts_with(&end) && error.contains("the vectors would go on to"), "{error}");
 }
 
+/// An index whose codes have no dimensions, below a transform that says they had eight: any number of
+/// rows takes no bytes.
+#[tokio::test]
+async fn rows_that_take_no_bytes_are_no_rows() {
+    let header = |dim: i32| {
+        let (rows, unused, trained, metric) = (1u64 << 50, [0; 16], [1], 1i32);
+        [&dim.to_le_bytes()[..], &rows.to_le_bytes(), &unused, &trained, &metric.to_le_bytes()]
+            .concat()
+    };
+    let (eight, none, one, empty) =
+        (8i32.to_le_bytes(), 0i32.to_le_bytes(), 1i32.to_le_bytes(), 0u64.to_le_bytes());
+    let transform = [&b"RmDT"[..], &empty, &eight, &none, &[1]].concat();
+    let flat = [&b"IxF2"[..], &header(0), &empty].concat();
+    let bytes = [&b"IxPT"[..], &header(8), &one, &transform, &flat].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nothing.index");
+    fs::write(&path, bytes).unwrap();
+    let error = source(&[&path], json!({ "lossy": "allow" })).tables().await.unwrap_err();
+    assert!(error.to_string().starts_with("The vectors have no dimensions"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changes_during_the_run_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

@@ -119,7 +119,7 @@ fn lists(ivf: &Ivf) -> Section {
 
 fn first_rows(rows: &Rows) -> Result<Option<RecordBatch>> {
     let part = 0..rows.layout.listed.min(FIRST_ROWS as u64);
-    if part.is_empty() || rows.layout.column.dim == 0 {
+    if part.is_empty() || !rows.layout.has_dimensions() {
         return Ok(None);
     }
     let count = part.end as usize;

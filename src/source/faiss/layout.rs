@@ -192,6 +192,11 @@ impl Layout {
         self.listed.saturating_add(self.duplicates.map_or(0, |pairs| pairs.count as u64))
     }
 
+    /// False for vectors, or codes of vectors, that have none: a file can claim any number of those.
+    pub fn has_dimensions(&self) -> bool {
+        self.column.dim > 0 && self.code_dim > 0
+    }
+
     /// True when the rows carry no ids of their own.
     pub fn is_numbered(&self) -> bool {
         self.id_maps.is_empty() && self.runs.iter().all(|run| run.ids.is_none())

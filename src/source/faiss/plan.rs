@@ -80,7 +80,8 @@ pub fn open(path: &Path) -> Result<(Index, Rows)> {
     Ok((index, rows))
 }
 
-/// Looks at all files and cuts them into splits. Reads no rows. The last file stays open.
+/// Looks at all files and cuts them into splits. Reads no rows. A file that is the only
+/// one, and whole, stays open.
 ///
 /// # Errors
 /// Whatever keeps a file from being read as configured.
@@ -89,7 +90,13 @@ pub fn plan(config: &Config, opened: &Opened<Location, Rows>) -> Result<SourceTa
     files::once_each(&paths)?;
     let mut plans = Vec::new();
     for path in &paths {
-        plans.push(look(path, config, opened).map_err(|error| error.at(name(path)))?);
+        let (plan, rows) = look(path, config).map_err(|error| error.at(name(path)))?;
+        // Nobody needs to look at it again for its rows. One of several would hold its memory beside that of
+        // the others, and a file of lists may be another one since it was opened, and before it was stamped.
+        if paths.len() == 1 && plan.location.lists.is_none() {
+            opened.keep(plan.location.clone(), rows);
+        }
+        plans.push(plan);
     }
     let Some(first) = plans.first() else {
         return Err(Error::internal("A source without files"));
@@ -151,12 +158,12 @@ fn cut(plans: &[FilePlan], row_bytes: u64, bytes: u64) -> Vec<crate::table::Spli
     cutter.splits
 }
 
-fn look(path: &Path, config: &Config, opened: &Opened<Location, Rows>) -> Result<FilePlan> {
+fn look(path: &Path, config: &Config) -> Result<(FilePlan, Rows)> {
     let stamp = Stamp::of(path)?;
     let (index, rows) = open(path)?;
     let layout = &rows.layout;
     let column = layout.column;
-    if column.dim == 0 {
+    if !layout.has_dimensions() {
         return Err(Error::source("The vectors have no dimensions"));
     }
     if let Some(dim) = config.dim.filter(|&dim| dim != column.dim) {
@@ -209,7 +216,5 @@ fn look(path: &Path, config: &Config, opened: &Opened<Location, Rows>) -> Result
     };
     let location = Location { file: path.to_owned(), stamp, lists, first_row: 0 };
     let is_numbered = layout.is_numbered();
-    // Whoever reads the first of its rows need not look at the file again.
-    opened.keep(location.clone(), rows);
-    Ok(FilePlan { location, listed, duplicates, column, metric, is_numbered, notes })
+    Ok((FilePlan { location, listed, duplicates, column, metric, is_numbered, notes }, rows))
 }

@@ -86,7 +86,7 @@ impl Lists {
             let codes = cursor.extent(stored, code_size, "a list's codes")?;
             let ids = cursor.extent(rows, 8, "a list's ids")?;
             if let Some((levels, _)) = panorama {
-                let sums = stored.saturating_mul(levels as u64 + 1);
+                let sums = stored.saturating_mul((levels as u64).saturating_add(1));
                 cursor.extent(sums, 4, "a list's sums")?;
             }
             let (rows, codes, ids) = (ids.count, codes.start, Some(ids.start));

@@ -185,7 +185,7 @@ impl Product {
         if !(1..=24).contains(&bits) {
             return Err(wrong("The product quantizer's number of bits", bits, at + 16));
         }
-        let code_size = (bits * parts).div_ceil(8);
+        let code_size = bits.saturating_mul(parts).div_ceil(8);
         Ok(Product { parts, bits, centroids, code_size })
     }
 }
