@@ -108,6 +108,8 @@ mod tests {
         assert_eq!(batch_bytes(null.clone(), json!({})), 4 << 20);
         assert_eq!(batch_bytes(parquet.clone(), json!({})), 8 << 20);
         assert_eq!(batch_bytes(milvus.clone(), json!({})), 8 << 20);
+        let milvus1 = json!({ "milvus1": { "uri": "http://127.0.0.1:1" } });
+        assert_eq!(batch_bytes(milvus1, json!({})), 8 << 20);
         assert_eq!(batch_bytes(null.clone(), json!({ "stage": parquet })), 8 << 20);
         let memory = |size: &str| json!({ "run": { "memory": size } });
         assert_eq!(batch_bytes(milvus, memory("16MiB")), 2 << 20);

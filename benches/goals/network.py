@@ -58,7 +58,7 @@ def server(bench, name, uri, group, sizes):
 
     Both begin with a collection that is new, and end when the server has flushed and counted. How much of the
     processor the server, all of its process group, took meanwhile is noted too. Runs of the same kind differ by more
-    than these two do, so there are twice as many.
+    than these two do, so there are twice as many rounds.
     """
     from pymilvus import MilvusClient
 

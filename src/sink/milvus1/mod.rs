@@ -32,7 +32,7 @@ use tokio::sync::{Mutex, OnceCell};
 pub use config::{Config, SchemaConfig};
 
 use crate::error::{Error, Result};
-use crate::flow::Meter;
+use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::milvus::v1::Client;
 use crate::sink::server::{Claims, IdsFile, Intake};
 use crate::sink::{
@@ -123,6 +123,10 @@ impl Sink for Milvus1 {
 
     fn write_load(&self) -> Option<WriteLoad> {
         Some(self.intake.load())
+    }
+
+    fn batch_bytes(&self) -> u64 {
+        LARGE_BATCH_BYTES
     }
 
     fn granularity(&self) -> Granularity {

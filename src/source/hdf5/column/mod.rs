@@ -6,13 +6,14 @@ mod vectors;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use arrow::buffer::{Buffer, MutableBuffer, ScalarBuffer};
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::ArrowNativeType;
 
 pub use self::ids::{Ids, StoredIds};
 pub use self::vectors::Vectors;
 use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::{Dataset, Element, shape_words};
+use crate::source::rows::values;
 use crate::table::{Misfit, TableSchema, VectorType};
 
 /// More dimensions than any vector has: such a dataset was probably meant the other way round.
@@ -160,11 +161,5 @@ pub fn check_ids(ids: &Dataset, vectors: &Dataset) -> Result<()> {
 
 /// Bytes as values, without a copy where the allocator placed them well, which it does.
 fn scalars<T: ArrowNativeType>(bytes: Vec<u8>) -> ScalarBuffer<T> {
-    let buffer = Buffer::from_vec(bytes);
-    if buffer.as_ptr().align_offset(align_of::<T>()) == 0 {
-        return buffer.into();
-    }
-    let mut aligned = MutableBuffer::with_capacity(buffer.len());
-    aligned.extend_from_slice(&buffer);
-    ScalarBuffer::from(Buffer::from(aligned))
+    values(bytes, align_of::<T>()).into()
 }
