@@ -23,6 +23,9 @@ pub enum Kind {
     Target,
     /// What the target holds afterwards is not what was sent. Exit code 5.
     Differ,
+    /// Another run holds the target, so nothing was changed: try again later, or take the target over
+    /// from a run that is dead. Exit code 75.
+    Held,
     /// The user (or the system) asked the program to stop. Exit code 130.
     Interrupted,
     /// A defect of vecpipe itself: please report it. Exit code 1.
@@ -36,6 +39,7 @@ impl Kind {
             Kind::Config => 2,
             Kind::Connect => 3,
             Kind::Differ => 5,
+            Kind::Held => 75,
             Kind::Interrupted => 130,
             Kind::Source | Kind::Target | Kind::Internal => 1,
         }
@@ -103,6 +107,11 @@ impl Error {
     /// Source and target differ (exit code 5).
     pub fn differ(what: impl Into<String>) -> Self {
         Self::new(Kind::Differ, what)
+    }
+
+    /// Another run holds the target (exit code 75).
+    pub fn held(what: impl Into<String>) -> Self {
+        Self::new(Kind::Held, what)
     }
 
     /// The run was asked to stop (exit code 130).

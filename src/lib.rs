@@ -18,6 +18,7 @@
 //! | [`transform`] | what happens to them on the way |
 //! | [`sink`] | where they go |
 //! | [`milvus`] | the Milvus clients that sources and sinks use |
+//! | [`ownership`] | which run owns a target |
 //! | [`store`] | places that files lie in: folders, and object stores |
 //! | [`flow`] | the engine |
 //! | [`report`] | what a run tells afterwards |
@@ -27,11 +28,13 @@
 //! arrived.
 
 mod assemble;
+mod blocking;
 pub mod cli;
 pub mod config;
 pub mod error;
 pub mod flow;
 pub mod milvus;
+pub mod ownership;
 mod private;
 mod registry;
 pub mod report;

@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 /// A count in full, with separators: `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -71,6 +74,14 @@ pub fn moment(rfc3339: &str) -> String {
         Some((day, time)) => format!("{day} {time} UTC"),
         None => rfc3339.to_owned(),
     }
+}
+
+/// A moment that is given in seconds since 1970.
+pub fn moment_of(seconds: u64) -> String {
+    let moment = i64::try_from(seconds).ok();
+    let moment = moment.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    let text = moment.and_then(|moment| moment.format(&Rfc3339).ok());
+    text.map_or_else(|| format!("second {seconds}"), |text| self::moment(&text))
 }
 
 /// `1 row`, `2 rows`, `1,000 rows`.

@@ -8,6 +8,7 @@ use crate::cli::{announce, logging, results, runtime, signals};
 use crate::config::Text;
 use crate::error::{Error, Kind, Result};
 use crate::flow::{self, Controls, JournalFile, Pipeline, Plan, TableRun};
+use crate::ownership::Claim;
 use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
 use crate::{Purpose, assemble};
 
@@ -85,11 +86,13 @@ impl Run {
             true => JournalFile::restart(&pipeline.settings.state_dir, &pipeline.identity)?,
             false => JournalFile::lock(&pipeline.settings.state_dir, &pipeline.identity)?,
         };
+        let claim = journal.claim(&pipeline.identity.source, args.take_over);
         let plan = tokio::select! {
             biased;
             () = controls.stop.cancelled() => return Err(Error::interrupted()),
-            plan = make_plan(&pipeline, &journal) => plan?,
+            plan = make_plan(&pipeline, &journal, &claim) => plan?,
         };
+        let (hold, resumes) = (plan.hold.clone(), plan.resumes.is_some());
         let checked = check(&pipeline, &plan, &controls).await;
         let journal = match checked {
             Ok(()) => {
@@ -100,12 +103,18 @@ impl Run {
         };
         // What was refused is reported table by table, too.
         self.tables = plan.into_tables();
-        let journal = journal?;
+        let journal = match journal {
+            Ok(journal) => journal,
+            Err(error) => {
+                hold.end(!resumes).await;
+                return Err(error);
+            }
+        };
         if let Some(metrics) = &mut metrics {
             metrics.watch(&self.tables, Arc::clone(&pipeline));
         }
         let progress = Progress::start(&self.tables, Style::choose(log))?;
-        let outcome = flow::run(pipeline, self.tables.clone(), journal, controls).await;
+        let outcome = flow::run(pipeline, self.tables.clone(), journal, hold, controls).await;
         progress.finish().await;
         match outcome.error {
             // Which table happened to notice first says nothing.
@@ -117,7 +126,7 @@ impl Run {
 }
 
 /// A new plan, or that of the run to go on with.
-async fn make_plan(pipeline: &Pipeline, journal: &JournalFile) -> Result<Plan> {
+async fn make_plan(pipeline: &Pipeline, journal: &JournalFile, claim: &Claim) -> Result<Plan> {
     if journal.earlier().is_none() {
         pipeline.sink.check().await?;
         if let Some(stage) = &pipeline.stage {
@@ -126,8 +135,8 @@ async fn make_plan(pipeline: &Pipeline, journal: &JournalFile) -> Result<Plan> {
     }
     pipeline.source.ready().await?;
     match journal.earlier() {
-        Some(earlier) => Plan::resume(pipeline, earlier).await,
-        None => Plan::make(pipeline).await,
+        Some(earlier) => Plan::resume(pipeline, earlier, Some(claim)).await,
+        None => Plan::claim(pipeline, claim).await,
     }
 }
 

@@ -2,7 +2,6 @@
 //! traits of sources, transforms and sinks, and no concrete one.
 
 mod batch;
-mod blocking;
 mod budget;
 mod chain;
 mod end;
@@ -18,14 +17,14 @@ mod run;
 mod survey;
 mod verify;
 
+pub(crate) use crate::blocking::blocking;
 pub use batch::{Batch, BatchStream};
-pub(crate) use blocking::blocking;
 pub use budget::{MemoryBudget, Permit};
 pub use chain::Chain;
 use end::check_end;
 pub use journal::{
-    Change, EarlierRun, Ended, Identity, Journal, JournalFile, Memo, SavedPlan, SavedTable,
-    SavedTarget, SplitProgress, Standing, TargetProgress,
+    Change, EarlierRun, Ended, Identity, Journal, JournalFile, Memo, Receipts, SavedPlan,
+    SavedTable, SavedTarget, SplitProgress, Standing, TargetProgress,
 };
 pub use meter::{Clock, Counter, Meter, Times, Totals};
 pub use pages::Pages;

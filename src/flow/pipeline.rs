@@ -28,6 +28,13 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Has sink and stage work for this run, in place of those that have ended.
+    pub fn work_for(&self, run: &str, ended: &[String]) {
+        for sink in std::iter::once(&self.sink).chain(&self.stage) {
+            sink.set_run(run, ended);
+        }
+    }
+
     /// Gives back what source, sink and stage took only to look. Called once, however it ended; gives up
     /// after a while, because the server may be what it ended by.
     pub async fn close(&self) {

@@ -377,6 +377,7 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Source => "source",
         Kind::Target => "target",
         Kind::Differ => "differ",
+        Kind::Held => "held",
         Kind::Interrupted => "interrupted",
         Kind::Internal => "internal",
     }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BATCH_BYTES, Batch, Meter, SplitProgress};
+use crate::ownership::MarkStore;
 use crate::registry::registry;
-use crate::table::{Metric, Part, RowRules, Split, TableSchema};
+use crate::table::{Checksum, Metric, Part, RowRules, Split, TableSchema};
 use crate::transform::TransformFactory;
 
 pub mod files;
@@ -259,6 +260,18 @@ pub struct EarlierSplit {
     pub rows: u64,
     /// How far it is.
     pub progress: SplitProgress,
+    /// What [`SplitWriter::finish`] gave then.
+    pub receipt: Option<Receipt>,
+}
+
+/// What a finished split is known by: only what has these is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Bytes that it takes.
+    pub bytes: u64,
+    /// The checksum of its rows, where one is defined for its columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
 }
 
 impl Earlier {
@@ -297,6 +310,20 @@ pub trait Sink: Send + Sync {
         tables: &[TableToWrite],
     ) -> Result<Vec<Vec<Box<dyn TransformFactory>>>> {
         Ok(tables.iter().map(|_| Vec::new()).collect())
+    }
+
+    /// Works from now on for the run with this id, by which what it makes at its targets is known;
+    /// what the runs `ended` made is its own to replace. Called once, before anything else; without
+    /// it, the sink works for a run of its own.
+    fn set_run(&self, _run: &str, _ended: &[String]) {}
+
+    /// Where the target of a table is marked as this run's: at every place that the run changes and
+    /// that another one could change at the same time. Changes nothing.
+    ///
+    /// # Errors
+    /// When the target can't be asked.
+    async fn marks(&self, _: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
+        Ok(Vec::new())
     }
 
     /// Looks whether anything may be written there at all. Called once before a new run does anything
@@ -457,9 +484,10 @@ pub trait SplitWriter: Send {
         Err(Error::internal("Rows can't be written again one by one").at(&batch.place))
     }
 
-    /// Ends the split: what was written is durable when this returns.
+    /// Ends the split: what was written is durable when this returns. Gives what the split is known
+    /// by when the run is resumed; nothing where single rows count.
     ///
     /// # Errors
     /// When the target can't make it durable.
-    async fn finish(self: Box<Self>) -> Result<()>;
+    async fn finish(self: Box<Self>) -> Result<Option<Receipt>>;
 }

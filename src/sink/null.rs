@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::sink::{
-    Completion, Decision, Granularity, IdRules, ReadBack, Sink, SinkContext, SinkFactory,
+    Completion, Decision, Granularity, IdRules, ReadBack, Receipt, Sink, SinkContext, SinkFactory,
     SplitWriter, Start, TableToWrite, TableWriter, TargetPlan, Written,
 };
 use crate::table::{RowRules, Split};
@@ -140,7 +140,7 @@ impl SplitWriter for Writer {
         self.write(batch).await
     }
 
-    async fn finish(self: Box<Self>) -> Result<()> {
-        Ok(())
+    async fn finish(self: Box<Self>) -> Result<Option<Receipt>> {
+        Ok(None)
     }
 }

@@ -51,6 +51,34 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
+/// Creates a file with this content, unless there is one. It appears whole.
+pub fn create_new(path: &Path, content: &[u8]) -> Result<bool> {
+    let refused = |error| io_error("create the file", path, error);
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.{:?}.tmp", std::process::id(), std::thread::current().id()));
+    let temporary = Temporary(path.with_file_name(name));
+    File::create(&temporary.0)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .map_err(refused)?;
+    let created = match fs::hard_link(&temporary.0, path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        // Some file systems have no links: then it may be seen before it is whole.
+        Err(_) => match File::options().write(true).create_new(true).open(path) {
+            Ok(mut file) => {
+                file.write_all(content).and_then(|()| file.sync_all()).map_err(refused)?;
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(refused(error)),
+        },
+    };
+    drop(temporary);
+    path.parent().map_or(Ok(()), sync_folder)?;
+    Ok(created)
+}
+
 /// Gives a file another name in its folder; that it has it already is as good.
 pub fn rename(folder: &Path, from: &str, to: &str) -> Result<()> {
     let (from, to) = (folder.join(from), folder.join(to));
@@ -187,6 +215,27 @@ mod tests {
             error.to_string(),
             "Cannot write the part: No space left on device (os error 28)\n  where: /out/part-00000.parquet\n  help: free some space or choose another `dir`, then run again; the unfinished files are removed"
         );
+    }
+
+    #[test]
+    fn a_file_is_created_once_and_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mark");
+        let made = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|n| {
+                    scope.spawn({
+                        let path = &path;
+                        move || create_new(path, &[n; 100]).unwrap()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).filter(|made| *made).count()
+        });
+        assert_eq!(made, 1);
+        let content = fs::read(&path).unwrap();
+        assert!(content.len() == 100 && content.iter().all(|byte| *byte == content[0]));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use super::reader::Reader;
 use super::remote::Remote;
 use crate::error::{Error, Result};
 
+/// Bytes that a file may have which is created whole and read whole.
+const SMALL: u64 = 1 << 20;
+
 /// A file or a folder, whether it is there or not.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -125,6 +128,20 @@ impl Place {
         }
     }
 
+    /// Creates the file here with this content (1 MiB at most), unless there is one: of several that try at once, one
+    /// succeeds. True when there is this content now, by this call.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn create_new(&self, content: &[u8]) -> Result<bool> {
+        let created = match self {
+            Place::Local(path) => local::create_new(path, content)?,
+            Place::Remote(remote) => remote.create_new(content)?,
+        };
+        // A request whose answer was lost is sent again, and finds what the first one created.
+        Ok(created || self.read(SMALL)?.as_deref() == Some(content))
+    }
+
     /// Removes the file here, if there is one.
     ///
     /// # Errors
@@ -168,6 +185,25 @@ impl Place {
                 fs::create_dir_all(path).map_err(|error| io_error("create the folder", path, error))
             }
             Place::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Those of the folder here and of the folders above it that are not there, the outermost first.
+    /// A store needs none.
+    pub fn missing_folders(&self) -> Vec<Place> {
+        let Place::Local(path) = self else { return Vec::new() };
+        let missing =
+            path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let mut missing: Vec<_> = missing.map(|path| Place::Local(path.to_owned())).collect();
+        missing.reverse();
+        missing
+    }
+
+    /// Removes the folder here, if there is nothing in it.
+    pub fn remove_empty_folder(&self) {
+        if let Place::Local(path) = self {
+            // One that is not empty stays, and so does one that can't be removed.
+            let _ = fs::remove_dir(path);
         }
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use futures::StreamExt;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+};
 
 use super::address::Address;
 use super::bucket::{Answer, Bucket};
@@ -127,6 +129,23 @@ impl Remote {
         let put = |store: Arc<dyn ObjectStore>| async move { store.put(&path, content).await };
         wait(self.bucket.ask(put))?.map_err(self.failed(Kind::Target, "write the object"))?;
         Ok(())
+    }
+
+    /// Creates an object, unless there is one.
+    pub fn create_new(&self, content: &[u8]) -> Result<bool> {
+        let path = self.path()?;
+        let content = PutPayload::from(content.to_vec());
+        let put = |store: Arc<dyn ObjectStore>| async move {
+            store.put_opts(&path, content, PutMode::Create.into()).await
+        };
+        match wait(self.bucket.ask(put))? {
+            Ok(_) => Ok(true),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Ok(false),
+            Err(error) => Err(self.failed(Kind::Target, "create the object")(error)),
+        }
     }
 
     /// Removes an object; that there is none is as good.

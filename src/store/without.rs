@@ -47,6 +47,7 @@ impl Remote {
         facts() -> Result<Option<Facts>>;
         read(_most: u64) -> Result<Option<Vec<u8>>>;
         replace(_content: &[u8]) -> Result<()>;
+        create_new(_content: &[u8]) -> Result<bool>;
         remove() -> Result<()>;
         open() -> Result<Arc<Ranged>>;
         create() -> Result<Upload>;

@@ -11,6 +11,7 @@ pub mod python;
 pub mod read;
 pub mod recorder;
 pub mod rows;
+pub mod runs;
 #[cfg(feature = "object-store")]
 pub mod s3;
 
@@ -20,6 +21,7 @@ use vecpipe::flow::{
     Controls, Identity, Journal, MemoryBudget, OnBadRow, Outcome, Pipeline, Plan, Settings,
     TableRun, Verify,
 };
+use vecpipe::ownership::Hold;
 use vecpipe::sink::Sink;
 use vecpipe::source::Source;
 
@@ -50,6 +52,7 @@ pub async fn run_pipeline(
         Arc::new(Pipeline { source, transforms, sink, stage: None, budget, settings, identity });
     let plan = Plan::make(&pipeline).await.expect("a plan");
     let tables = plan.into_tables();
-    let outcome = vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), controls).await;
+    let outcome =
+        vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), Hold::none(), controls).await;
     (tables, outcome)
 }

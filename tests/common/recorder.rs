@@ -11,8 +11,8 @@ use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use vecpipe::flow::{Batch, Meter};
 use vecpipe::sink::{
-    Completion, Decision, Earlier, Granularity, IdRules, Publish, ReadBack, Sink, SplitWriter,
-    Start, TableToWrite, TableWriter, TargetPlan, Written,
+    Completion, Decision, Earlier, Granularity, IdRules, Publish, ReadBack, Receipt, Sink,
+    SplitWriter, Start, TableToWrite, TableWriter, TargetPlan, Written,
 };
 use vecpipe::table::{RowRules, Split};
 use vecpipe::{Error, Result};
@@ -229,9 +229,9 @@ impl SplitWriter for Writer {
         self.take(batch, true).await
     }
 
-    async fn finish(self: Box<Self>) -> Result<()> {
+    async fn finish(self: Box<Self>) -> Result<Option<Receipt>> {
         self.recorder.record().finished.insert(self.split);
-        Ok(())
+        Ok(None)
     }
 }
 

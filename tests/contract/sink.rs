@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::join_all;
-use vecpipe::flow::{Meter, SplitProgress, Totals};
+use vecpipe::flow::{Meter, Receipts, SplitProgress, Totals};
 use vecpipe::sink::{
-    Completion, Decision, Earlier, EarlierSplit, Granularity, Mode, Sink, Start, TableToWrite,
-    TargetPlan,
+    Completion, Decision, Earlier, EarlierSplit, Granularity, Mode, Receipt, Sink, Start,
+    TableToWrite, TargetPlan,
 };
 use vecpipe::source::{Columns, Source, SourceTable};
-use vecpipe::table::Part;
+use vecpipe::table::{Part, Split};
 
 use crate::common::read::Way;
 use crate::fixtures;
@@ -208,8 +208,17 @@ pub async fn leaves_nothing_whole_when_abandoned(fixture: &impl Fixture) {
 /// What an interrupted run did with `settled` of the rows of a split, when it had sent `sent`.
 fn progress(settled: u64, sent: u64, finished: bool) -> SplitProgress {
     let totals = Totals { rows_read: settled, rows_written: settled, ..Totals::default() };
-    SplitProgress { settled, sent, finished, totals }
+    SplitProgress { settled, sent, finished, totals, ..SplitProgress::default() }
 }
+
+/// A split that a run finished.
+fn finished(split: &Split, sink: Option<Receipt>) -> SplitProgress {
+    let receipts = Receipts { sink, stage: None };
+    SplitProgress { receipts, ..progress(split.rows, split.rows, true) }
+}
+
+/// The run of all attempts.
+const RUN: &str = "0123456789abcdef";
 
 /// A run is cut off after its first split, and in the middle of its second one, of which nobody
 /// knows how much arrived. Another one goes on, and is cut off when the table was complete, before
@@ -222,6 +231,7 @@ pub async fn goes_on_where_it_stopped(fixture: &impl Fixture) {
     let open = |split| rows.source.open(&rows.table, split, 0, Columns::All, &cx).unwrap();
 
     let sink = fixture.sink(Mode::Append);
+    sink.set_run(RUN, &[]);
     let by_rows = sink.granularity() == Granularity::Rows;
     let plan = sink.plan(&table).await.unwrap();
     let writer = sink.prepare(&table, &plan, &Start::Fresh, Arc::default()).await.unwrap();
@@ -232,8 +242,8 @@ pub async fn goes_on_where_it_stopped(fixture: &impl Fixture) {
     while let Some(batch) = batches.next().await {
         split.write(batch.unwrap()).await.unwrap();
     }
-    split.finish().await.unwrap();
-    known[0] = progress(splits[0].rows, splits[0].rows, true);
+    let receipt = split.finish().await.unwrap();
+    known[0] = finished(&splits[0], receipt);
     let mut split = writer.open_split(&splits[1]).await.unwrap();
     let first = open(&splits[1]).next().await.unwrap().unwrap();
     let in_doubt = first.len();
@@ -247,6 +257,7 @@ pub async fn goes_on_where_it_stopped(fixture: &impl Fixture) {
     // Nothing was finished since; twice, because a table may be complete without anybody knowing.
     for attempt in 0..2 {
         let sink = fixture.sink(Mode::Append);
+        sink.set_run(RUN, &[]);
         let earlier = |known: &[SplitProgress]| Earlier {
             memo: memo.clone(),
             splits: splits
@@ -256,6 +267,7 @@ pub async fn goes_on_where_it_stopped(fixture: &impl Fixture) {
                     first_row: split.first_row,
                     rows: split.rows,
                     progress: *progress,
+                    receipt: progress.receipts.sink,
                 })
                 .collect(),
         };
@@ -281,8 +293,8 @@ pub async fn goes_on_where_it_stopped(fixture: &impl Fixture) {
                 };
                 assert!(written.rows > 0);
             }
-            split_writer.finish().await.unwrap();
-            *known = progress(split.rows, split.rows, true);
+            let receipt = split_writer.finish().await.unwrap();
+            *known = finished(split, receipt);
         }
         let completion = writer.complete().await.unwrap();
         assert_eq!(completion, Completion { rows_before: 0, rows_after: 1000 }, "{attempt}");

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vecpipe::sink::{Completion, TableToWrite};
 
 use crate::common::rows::in_flight;
+use crate::common::runs::without_run;
 use crate::support::{floats, names, read, sink, splits, to_write, whole, write};
 
 fn settings(dir: &Path, mode: &str) -> Value {
@@ -35,7 +36,7 @@ async fn the_old_file_stays_until_the_new_one_is_whole() {
         split.write(in_flight(&part.batches[0])).await.unwrap();
         split.finish().await.unwrap();
     }
-    let hidden = "._default-00001.h5.whole";
+    let hidden = "._default-00001.h5.RUN.whole";
     assert_eq!(names(&folder), [hidden, "_default.h5", "_default.yaml"]);
     assert_eq!(read(&[folder.join("_default.h5")]).await.columns(), old.columns());
     writer.complete().await.unwrap();
@@ -50,6 +51,8 @@ async fn a_table_that_is_given_up_leaves_only_whole_files() {
     let (schema, rows) = floats(0, 50);
     let table = TableToWrite { rows: 50, ..to_write(&schema, "test", None) };
     let given_up = sink(settings(dir.path(), "append"));
+    let run = "0123456789abcdef".to_owned();
+    given_up.set_run(&run, &[]);
     let plan = given_up.plan(&table).await.unwrap();
     let writer = given_up
         .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
@@ -58,28 +61,40 @@ async fn a_table_that_is_given_up_leaves_only_whole_files() {
     let parts = whole(std::slice::from_ref(&rows));
     let mut split = writer.open_split(&splits(&parts)[0]).await.unwrap();
     split.write(in_flight(&rows.slice(0, 30))).await.unwrap();
-    assert_eq!(names(&folder), ["._default-00001.h5.whole", "._default-00002.h5.tmp"]);
+    assert_eq!(names(&folder), ["._default-00001.h5.RUN.whole", "._default-00002.h5.RUN.tmp"]);
     drop(split);
     drop(writer);
-    assert_eq!(names(&folder), ["._default-00001.h5.whole"], "for a run that goes on with it");
+    assert_eq!(names(&folder), ["._default-00001.h5.RUN.whole"], "for when it is resumed");
 
-    // A run that was killed can't tidy up; the next one does, unless it goes on with that one, and
-    // leaves what is not its own.
-    let foreign = ["._default-1.h5.tmp", ".other.h5.tmp", "notes.txt"];
-    let own = [
-        "._default.h5.tmp",
-        "._default-00042.h5.tmp",
-        "._default-00042.h5.whole",
-        ".._default.yaml.tmp",
+    // A run that was killed can't tidy up. One that takes its place does, and leaves what others may
+    // come back for.
+    let foreign = [
+        "._default-1.h5.tmp",
+        "._default-00001.h5.fedcba9876543210.whole",
+        "._default-00042.h5.fedcba9876543210.tmp",
+        ".other.h5.tmp",
+        "notes.txt",
     ];
+    let own =
+        ["._default.h5.RUN.tmp", "._default-00042.h5.RUN.tmp", "._default-00042.h5.RUN.whole"];
     for name in foreign.iter().chain(&own) {
-        fs::write(folder.join(name), "a killed run's").unwrap();
+        fs::write(folder.join(name.replace("RUN", &run)), "a killed run's").unwrap();
     }
-    write(&*sink(settings(dir.path(), "append")), &table, &whole(&[rows.slice(0, 5)])).await;
-    let mut expected: Vec<&str> =
-        foreign.into_iter().chain(["_default.h5", "_default.yaml"]).collect();
+    let next = sink(settings(dir.path(), "append"));
+    next.set_run("0123456789abcdee", &[run]);
+    write(&*next, &table, &whole(&[rows.slice(0, 5)])).await;
+    let expected = foreign.into_iter().chain(["_default.h5", "_default.yaml"]);
+    let mut expected: Vec<_> = expected.map(without_run).collect();
     expected.sort_unstable();
-    assert_eq!(names(&folder), expected);
+    let mut found = names(&folder);
+    found.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+/// The run that wrote the table in this folder.
+fn run_of(folder: &Path) -> String {
+    let list = fs::read_to_string(folder.join("p.yaml")).unwrap();
+    list.lines().find_map(|line| line.strip_prefix("# Run: ")).unwrap().to_owned()
 }
 
 /// What a kill leaves at each moment while files get their names: `renamed` of the new ones have
@@ -107,7 +122,8 @@ async fn a_kill_between_renames_loses_nothing() {
         fs::copy(new.join("p.yaml"), folder.join(".p.yaml")).unwrap();
         for n in 1..=3 {
             let name = format!("p-0000{n}.h5");
-            let to = if n <= renamed { name.clone() } else { format!(".{name}.tmp") };
+            let to =
+                if n <= renamed { name.clone() } else { format!(".{name}.{}.tmp", run_of(&new)) };
             fs::copy(new.join(&name), folder.join(to)).unwrap();
         }
 

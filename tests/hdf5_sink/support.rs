@@ -16,6 +16,7 @@ use vecpipe::table::{self, Metric, Split, TableSchema, VectorColumn, VectorType}
 use crate::common::components;
 use crate::common::read::{Way, read_table};
 use crate::common::rows::in_flight;
+use crate::common::runs::without_run;
 
 pub const DIM: usize = 16;
 
@@ -134,5 +135,5 @@ pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    names
+    names.iter().map(|name| without_run(name)).collect()
 }

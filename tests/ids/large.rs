@@ -11,6 +11,7 @@ use vecpipe::flow::{
     Controls, Identity, Journal, MemoryBudget, OnBadRow, Pipeline, Plan, Settings, Verify,
     check_ids,
 };
+use vecpipe::ownership::Hold;
 
 use crate::common::components::{sink, source, transform};
 
@@ -71,8 +72,14 @@ async fn random_ids_are_deduped_in_memory_that_does_not_grow_with_them() {
     let surveyed = start.elapsed();
     let left_out = plan.targets[0].left_out.get().unwrap().rows();
     let tables = plan.into_tables();
-    let outcome =
-        vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), Controls::default()).await;
+    let outcome = vecpipe::flow::run(
+        pipeline,
+        tables.clone(),
+        Journal::none(),
+        Hold::none(),
+        Controls::default(),
+    )
+    .await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     ended.store(true, Ordering::Relaxed);
     watch.join().unwrap();

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use vecpipe::flow::{Controls, Journal, Plan, TableState, survey};
+use vecpipe::ownership::Hold;
 use vecpipe::report::{RunReport, Started};
 use vecpipe::table::Metric;
 
@@ -113,7 +114,7 @@ fn a_run_without_the_survey_does_not_dedupe_by_guess() {
     let error = runtime.block_on(async {
         let plan = Plan::make(&pipeline).await.unwrap();
         let tables = plan.into_tables();
-        vecpipe::flow::run(pipeline, tables, Journal::none(), Controls::default())
+        vecpipe::flow::run(pipeline, tables, Journal::none(), Hold::none(), Controls::default())
             .await
             .error
             .unwrap()

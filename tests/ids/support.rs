@@ -14,6 +14,7 @@ use vecpipe::flow::{
     Batch, BatchStream, Controls, Identity, Journal, MemoryBudget, Meter, OnBadRow, Pipeline, Plan,
     ReadContext, Settings, TableRun, Verify, check_ids,
 };
+use vecpipe::ownership::Hold;
 use vecpipe::sink::{
     Completion, Decision, Granularity, IdRules, ReadBack, Sink, SplitWriter, Start, TableToWrite,
     TableWriter, TargetPlan, Written,
@@ -298,9 +299,14 @@ impl Case {
             let plan = Plan::make(&pipeline).await?;
             check_ids(&pipeline, &plan, &Controls::default()).await?;
             let tables = plan.into_tables();
-            let outcome =
-                vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), Controls::default())
-                    .await;
+            let outcome = vecpipe::flow::run(
+                pipeline,
+                tables.clone(),
+                Journal::none(),
+                Hold::none(),
+                Controls::default(),
+            )
+            .await;
             outcome.error.map_or(Ok(tables), Err)
         });
         drop(runtime);

@@ -43,7 +43,11 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     let split = (0..SPLITS, 0u64..100, 0u64..100, any::<bool>(), totals);
     let split = split.prop_map(|(split, settled, more, finished, totals)| {
         let sent = (settled + more).min(100);
-        Change::Split(0, split, SplitProgress { settled, sent, finished, totals })
+        Change::Split(
+            0,
+            split,
+            SplitProgress { settled, sent, finished, totals, ..SplitProgress::default() },
+        )
     });
     let memo =
         any::<u32>().prop_map(|n| Change::Prepared(0, Memo { sink: n.into(), ..Memo::default() }));

@@ -98,7 +98,7 @@ async fn two_runs_of_one_plan_do_not_work_at_once() {
     let case = Case::new(dir.path(), 1000, 100);
     let held = JournalFile::lock(&case.state_dir(), &case.identity()).unwrap();
     let second = case.attempt(Box::new(Recorder::default())).await;
-    assert_eq!(second.error.as_ref().unwrap().exit_code(), 2);
+    assert_eq!(second.error.as_ref().unwrap().exit_code(), 75);
     let words = plain(&second.words(), &case).replace(&std::process::id().to_string(), "N");
     insta::assert_snapshot!(words, @"
     Another run moves the same rows to the same place (process N)

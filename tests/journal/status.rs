@@ -91,9 +91,9 @@ fn a_second_run_is_refused_while_one_works() {
         std::thread::yield_now();
     }
     let (second, _) = program.run(&[]);
-    assert_eq!(second.code, Some(2));
+    assert_eq!(second.code, Some(75));
     assert!(second.stderr.contains("Another run moves the same rows"), "{}", second.stderr);
-    assert_eq!(program.run(&["--restart"]).0.code, Some(2), "nor is its journal forgotten");
+    assert_eq!(program.run(&["--restart"]).0.code, Some(75), "nor is its journal forgotten");
     let status = || program.plain(&program.ended("status", &[]).stdout);
     let text = status();
     assert!(text.contains("The run of DAY TIME UTC is at work."), "{text}");

@@ -109,15 +109,17 @@ impl Case {
     async fn run(&self, sink: Box<dyn Sink>, controls: Controls) -> Result<Attempt> {
         let pipeline = self.pipeline(sink);
         let journal = JournalFile::lock(&self.state_dir(), &pipeline.identity)?;
+        let claim = journal.claim("test", false);
         let plan = match journal.earlier() {
-            Some(earlier) => Plan::resume(&pipeline, earlier).await?,
-            None => Plan::make(&pipeline).await?,
+            Some(earlier) => Plan::resume(&pipeline, earlier, Some(&claim)).await?,
+            None => Plan::claim(&pipeline, &claim).await?,
         };
+        let hold = plan.hold.clone();
         check_ids(&pipeline, &plan, &controls).await?;
         let journal = journal.begin(&pipeline, &plan).await?;
         let resumed = plan.resumes.is_some();
         let tables = plan.into_tables();
-        let outcome = vecpipe::flow::run(pipeline, tables.clone(), journal, controls).await;
+        let outcome = vecpipe::flow::run(pipeline, tables.clone(), journal, hold, controls).await;
         Ok(Attempt { tables, resumed, error: outcome.error })
     }
 }

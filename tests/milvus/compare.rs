@@ -48,15 +48,17 @@ async fn overwrite(uri: &str, name: &str, state_dir: &Path) -> (Vec<Arc<TableRun
         identity: Identity::default(),
     });
     let journal = JournalFile::lock(state_dir, &pipeline.identity).unwrap();
+    let claim = journal.claim("test", false);
     let plan = match journal.earlier() {
-        Some(earlier) => Plan::resume(&pipeline, earlier).await.unwrap(),
-        None => Plan::make(&pipeline).await.unwrap(),
+        Some(earlier) => Plan::resume(&pipeline, earlier, Some(&claim)).await.unwrap(),
+        None => Plan::claim(&pipeline, &claim).await.unwrap(),
     };
+    let hold = plan.hold.clone();
     let journal = journal.begin(&pipeline, &plan).await.unwrap();
     let tables = plan.into_tables();
     let controls = Controls::default();
     let outcome =
-        vecpipe::flow::run(Arc::clone(&pipeline), tables.clone(), journal, controls).await;
+        vecpipe::flow::run(Arc::clone(&pipeline), tables.clone(), journal, hold, controls).await;
     pipeline.close().await;
     (tables, outcome)
 }

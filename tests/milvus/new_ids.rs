@@ -187,8 +187,14 @@ async fn rows_in_doubt_are_there_once_with_new_ids() {
             let memo = writer.memo();
             drop(open);
             let totals = Totals { rows_read: 4, rows_written: 4, ..Totals::default() };
-            let progress = SplitProgress { settled: 4, sent: 8, finished: false, totals };
-            let splits = vec![EarlierSplit { first_row: 0, rows: 10, progress }];
+            let progress = SplitProgress {
+                settled: 4,
+                sent: 8,
+                finished: false,
+                totals,
+                ..SplitProgress::default()
+            };
+            let splits = vec![EarlierSplit { first_row: 0, rows: 10, progress, receipt: None }];
             let start = Start::GoOn(Earlier { memo, splits });
             let again = sink(&server.uri, new_ids());
             let writer = again.prepare(&table(&name), &plan, &start, Arc::default()).await;

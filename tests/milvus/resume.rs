@@ -24,8 +24,12 @@ fn split(rows: u64) -> Split {
 /// A run of one split of ten rows, of which four are settled and eight were sent.
 fn earlier(memo: Value) -> Start {
     let totals = Totals { rows_read: 4, rows_written: 4, ..Totals::default() };
-    let progress = SplitProgress { settled: 4, sent: 8, finished: false, totals };
-    Start::GoOn(Earlier { memo, splits: vec![EarlierSplit { first_row: 0, rows: 10, progress }] })
+    let progress =
+        SplitProgress { settled: 4, sent: 8, finished: false, totals, ..SplitProgress::default() };
+    Start::GoOn(Earlier {
+        memo,
+        splits: vec![EarlierSplit { first_row: 0, rows: 10, progress, receipt: None }],
+    })
 }
 
 /// A run that writes rows 0 to 3, then some of rows 4 to 7 that it does not hear of any more.

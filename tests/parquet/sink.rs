@@ -18,6 +18,7 @@ use vecpipe::sink::{Completion, Decision};
 use vecpipe::table::{Metric, Part, TableSchema, VectorColumn, VectorType, id_field, vector_field};
 
 use crate::common::rows::{in_flight, write_parquet};
+use crate::common::runs::without_run;
 use crate::support::{read, read_only_table, sink, source, split, tables_error, to_write, write};
 
 pub fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
@@ -87,6 +88,17 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// The same without the ids of runs.
+fn plain_names(folder: &Path) -> Vec<String> {
+    names(folder).iter().map(|name| without_run(name)).collect()
+}
+
+/// The path of the part with this number.
+fn part(folder: &Path, number: u32) -> PathBuf {
+    let start = format!("part-{number:05}-");
+    folder.join(names(folder).into_iter().find(|name| name.starts_with(&start)).unwrap())
+}
+
 fn manifest(folder: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap()
 }
@@ -130,8 +142,8 @@ async fn files_are_laid_out_for_random_access() {
     let table = to_write(&schema, "test", None);
     write(&*sink(json!({ "dir": dir.path() })), &table, &[&[rows.clone(), rows], &[]]).await;
     let folder = dir.path().join("test/_default");
-    assert_eq!(names(&folder), ["part-00000.parquet"]);
-    let file = SerializedFileReader::new(File::open(folder.join("part-00000.parquet")).unwrap());
+    assert_eq!(plain_names(&folder), ["part-00000-RUN.parquet"]);
+    let file = SerializedFileReader::new(File::open(part(&folder, 0)).unwrap());
     let file = file.unwrap();
     let meta = file.metadata();
     assert_eq!(meta.num_row_groups(), 2, "one for each batch");
@@ -149,7 +161,8 @@ async fn files_are_laid_out_for_random_access() {
     let partition = &manifest["partitions"][0];
     assert_eq!((&manifest["format"], &manifest["table"]), (&json!(1), &json!("test")));
     assert_eq!((&partition["rows"], &partition["name"]), (&json!(200), &json!(null)));
-    assert_eq!(partition["files"][0]["name"], "part-00000.parquet");
+    let name = partition["files"][0]["name"].as_str().unwrap();
+    assert_eq!(without_run(name), "part-00000-RUN.parquet");
     assert_eq!(partition["schema"][1]["vector"], "float32");
 }
 
@@ -174,12 +187,12 @@ async fn nothing_is_visible_before_the_table_is_complete() {
     two.write(in_flight(&new)).await.unwrap();
     one.finish().await.unwrap();
     assert_eq!(
-        names(&folder),
+        plain_names(&folder),
         [
-            ".part-00002.parquet",
-            ".part-00003.parquet.tmp",
-            "part-00000.parquet",
-            "part-00001.parquet"
+            ".part-00002-RUN.parquet",
+            ".part-00003-RUN.parquet.tmp",
+            "part-00000-RUN.parquet",
+            "part-00001-RUN.parquet"
         ]
     );
     let (_, rows) = read_only_table(json!({ "paths": [dir.path()] })).await;
@@ -187,7 +200,7 @@ async fn nothing_is_visible_before_the_table_is_complete() {
     two.finish().await.unwrap();
     let completion = writer.complete().await.unwrap();
     assert_eq!(completion, Completion { rows_before: 0, rows_after: 60 });
-    assert_eq!(names(&folder), ["part-00002.parquet", "part-00003.parquet"]);
+    assert_eq!(plain_names(&folder), ["part-00002-RUN.parquet", "part-00003-RUN.parquet"]);
     let (_, rows) = read_only_table(json!({ "paths": [dir.path()] })).await;
     assert_eq!(rows.num_rows(), 60);
 }
@@ -233,18 +246,21 @@ async fn parts_that_became_visible_before_a_kill_are_not_the_table() {
         );
         let (_, completion) = write(&*sink(settings("overwrite")), &table, &[&[old]]).await;
         assert_eq!(completion.rows_after, 20);
-        assert_eq!(names(&folder).len(), 1, "{:?}", names(&folder));
+        let visible = names(&folder).into_iter().filter(|name| !name.starts_with('.'));
+        assert_eq!(visible.count(), 1, "{:?}", names(&folder));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_part_is_removed_and_a_finished_one_is_swept() {
+async fn an_abandoned_part_is_removed_and_a_finished_one_is_its_runs() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("test/_default");
     let (schema, rows) = floats(0, 20);
     let table = to_write(&schema, "test", None);
     let settings = json!({ "dir": dir.path(), "mode": "append" });
     let first = sink(settings.clone());
+    let run = "0123456789abcdef".to_owned();
+    first.set_run(&run, &[]);
     let plan = first.plan(&table).await.unwrap();
     let writer =
         first.prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default()).await.unwrap();
@@ -254,13 +270,26 @@ async fn an_abandoned_part_is_removed_and_a_finished_one_is_swept() {
     let mut dropped = writer.open_split(&split(1)).await.unwrap();
     dropped.write(in_flight(&rows)).await.unwrap();
     drop(dropped);
-    assert_eq!(names(&folder), [".part-00000.parquet"]);
+    assert_eq!(plain_names(&folder), [".part-00000-RUN.parquet"]);
     drop(writer);
 
-    fs::write(folder.join(".part-00009.parquet.tmp"), "a killed run's").unwrap();
+    fs::write(folder.join(format!(".part-00009-{run}.parquet.tmp")), "a killed run's").unwrap();
     fs::write(folder.join("notes.txt"), "the user's").unwrap();
-    write(&*sink(settings), &table, &[&[rows]]).await;
-    assert_eq!(names(&folder), ["notes.txt", "part-00000.parquet"]);
+    write(&*sink(settings.clone()), &table, &[&[rows.clone()]]).await;
+    let hidden = [".part-00000-RUN.parquet", ".part-00009-RUN.parquet.tmp"];
+    let visible = ["notes.txt", "part-00000-RUN.parquet"];
+    assert_eq!(
+        plain_names(&folder),
+        [hidden, visible].concat(),
+        "another run may come back for them"
+    );
+    let next = sink(settings);
+    next.set_run("0123456789abcdee", &[run]);
+    write(&*next, &table, &[&[rows]]).await;
+    assert_eq!(
+        plain_names(&folder),
+        ["notes.txt", "part-00000-RUN.parquet", "part-00001-RUN.parquet"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,7 +303,7 @@ async fn appending_goes_on_after_what_is_there() {
     assert_eq!((plan.decision, plan.rows_before), (Decision::Append, Some(40)));
     assert_eq!(completion, Completion { rows_before: 40, rows_after: 45 });
     let folder = dir.path().join("test/_default");
-    assert_eq!(names(&folder), ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]);
+    assert_eq!(plain_names(&folder), [0, 1, 2].map(|n| format!("part-0000{n}-RUN.parquet")));
 
     let (other, _) = rows_of(VectorType::Int8, 0, 1);
     let error = sink(settings.clone()).plan(&to_write(&other, "test", None)).await.unwrap_err();
@@ -282,7 +311,7 @@ async fn appending_goes_on_after_what_is_there() {
     assert!(error.to_string().contains("mode: overwrite"), "{error}");
 
     // Visible, but of no complete table.
-    fs::copy(folder.join("part-00000.parquet"), folder.join("part-00007.parquet")).unwrap();
+    fs::copy(part(&folder, 0), folder.join("part-00007.parquet")).unwrap();
     let error = sink(settings).plan(&table).await.unwrap_err();
     assert!(error.to_string().contains("part-00007.parquet for one"), "{error}");
     let (listed, _) = read_only_table(json!({ "paths": [dir.path()] })).await;
@@ -290,7 +319,7 @@ async fn appending_goes_on_after_what_is_there() {
     assert!(listed.notes[0].contains("are not listed in its manifest"), "{:?}", listed.notes);
     let settings = json!({ "dir": dir.path(), "mode": "overwrite" });
     write(&*sink(settings), &table, &[&[rows]]).await;
-    assert_eq!(names(&folder), ["part-00008.parquet"]);
+    assert_eq!(plain_names(&folder), ["part-00008-RUN.parquet"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -354,12 +383,12 @@ async fn a_file_that_is_not_what_the_manifest_says_is_refused() {
     let batches = [rows];
     write(&*sink(json!({ "dir": dir.path() })), &table, &[&batches, &batches]).await;
     let folder = dir.path().join("test/_default");
-    let part = |n: u32| -> PathBuf { folder.join(format!("part-0000{n}.parquet")) };
+    let second = part(&folder, 1);
     let (_, fewer) = floats(0, 3);
-    write_parquet(&part(1), &fewer, 10);
+    write_parquet(&second, &fewer, 10);
     let error = source(json!({ "paths": [dir.path()] })).tables().await.unwrap_err().to_string();
     assert!(error.contains("The file has 3 rows, its manifest says 20"), "{error}");
-    fs::remove_file(part(1)).unwrap();
+    fs::remove_file(&second).unwrap();
     let error = source(json!({ "paths": [dir.path()] })).tables().await.unwrap_err().to_string();
     assert!(error.contains("Cannot open the file: No such file"), "{error}");
     let append = sink(json!({ "dir": dir.path(), "mode": "append" }));

@@ -31,6 +31,7 @@ Exit codes:
   3    a server can't be reached, or refuses the credentials
   4    done, but rows were rejected (run.on_bad_row)
   5    source and target differ
+  75   another run holds the target: nothing was changed, try again later
   130  interrupted; the next run goes on";
 
 /// Moves vector collections in bulk between files and Milvus.

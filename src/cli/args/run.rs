@@ -33,6 +33,10 @@ pub struct RunFlags {
     /// Forget an earlier run that did not end, and start from the first row
     #[arg(long)]
     pub restart: bool,
+    /// Take the target from another run that is dead: it ended unfinished, its process is gone, or
+    /// there has been no sign of it for two minutes
+    #[arg(long)]
+    pub take_over: bool,
     /// What to compare between source and target afterwards
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = VerifyArg::Count)]
     pub verify: VerifyArg,

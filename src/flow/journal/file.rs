@@ -15,6 +15,7 @@ use super::store::{Head, Store, damaged};
 use super::writer::Journal;
 use crate::error::{Error, Result};
 use crate::flow::{Pipeline, Plan, blocking};
+use crate::ownership::{Claim, Mark, new_run_id};
 use crate::private;
 
 /// A run that a journal tells of.
@@ -45,6 +46,10 @@ pub struct JournalFile {
     path: PathBuf,
     lock: Lock,
     earlier: Option<EarlierRun>,
+    /// The run that works with it now: the one that is resumed, or a new one.
+    run: String,
+    /// Runs that are known to have ended, because nobody else has the lock.
+    ended: Vec<String>,
 }
 
 impl JournalFile {
@@ -61,8 +66,22 @@ impl JournalFile {
         })?;
         let path = journal_path(state_dir, identity);
         let lock = Lock::take(&lock_path(&path))?;
-        let earlier = read(&path)?.filter(EarlierRun::is_resumable);
-        Ok(JournalFile { path, lock, earlier })
+        let last = read(&path)?;
+        let ended = last.iter().map(|last| last.plan.run.clone()).collect();
+        let earlier = last.filter(EarlierRun::is_resumable);
+        JournalFile::locked(path, lock, earlier, ended)
+    }
+
+    fn locked(
+        path: PathBuf,
+        mut lock: Lock,
+        earlier: Option<EarlierRun>,
+        mut ended: Vec<String>,
+    ) -> Result<JournalFile> {
+        ended.extend(lock.last_run().map(str::to_owned));
+        let run = earlier.as_ref().map_or_else(new_run_id, |earlier| earlier.plan.run.clone());
+        lock.name_run(&lock_path(&path), &run)?;
+        Ok(JournalFile { path, lock, earlier, run, ended })
     }
 
     /// The same, with whatever an earlier run left forgotten.
@@ -73,13 +92,26 @@ impl JournalFile {
         let _ = private::folder(state_dir);
         let path = journal_path(state_dir, identity);
         let lock = Lock::take(&lock_path(&path))?;
+        let last = read(&path).ok().flatten();
+        let ended = last.into_iter().map(|last| last.plan.run).collect();
         match path.exists().then(|| Store::open(&path)) {
             None => {}
             Some(Ok(Some(mut store))) => store.begin_anew(None)?,
             // Whatever it is, it is of no use.
             _ => remove(&path)?,
         }
-        Ok(JournalFile { path, lock, earlier: None })
+        JournalFile::locked(path, lock, None, ended)
+    }
+
+    /// The run that works with it now.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// What marks at the targets are taken with: runs of this journal have ended. `source` is where
+    /// rows come from, for people.
+    pub fn claim(&self, source: &str, take_over: bool) -> Claim {
+        Claim { mark: Mark::of(&self.run, source), own: self.ended.clone(), take_over }
     }
 
     /// The run to go on with, if there is one.
@@ -94,7 +126,10 @@ impl JournalFile {
     pub async fn begin(self, pipeline: &Pipeline, plan: &Plan) -> Result<Journal> {
         let saved = match &self.earlier {
             Some(_) => None,
-            None => Some(SavedPlan::of(&*pipeline.source, &pipeline.identity, plan).await?),
+            None => {
+                let saved = SavedPlan::of(&*pipeline.source, &pipeline.identity, plan).await?;
+                Some(SavedPlan { run: self.run.clone(), ..saved })
+            }
         };
         let progress = plan.targets.iter().map(|target| target.progress.clone()).collect();
         blocking(move || self.open(saved, progress)).await

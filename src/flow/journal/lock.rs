@@ -1,17 +1,22 @@
 //! One run of a plan at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::ownership::is_run_id;
 
 /// A lock that the system releases when the program ends, however it ends. Its file stays: removing
 /// it could take it from under a run that has just opened it.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held until it is dropped")] File);
+pub struct Lock {
+    file: File,
+    /// The last run that held it, as far as it said so.
+    last_run: Option<String>,
+}
 
 /// How long [`Lock::is_taken`] holds the lock, with much to spare, and how many looks in a row are
 /// waited for.
@@ -22,7 +27,7 @@ impl Lock {
     /// Takes the lock.
     ///
     /// # Errors
-    /// [`Kind::Config`](crate::error::Kind::Config) when another run has it.
+    /// [`Kind::Held`](crate::error::Kind::Held) when another run has it.
     pub fn take(path: &Path) -> Result<Lock> {
         let mut file = open(path)?;
         let mut looks = LOOKS;
@@ -35,9 +40,28 @@ impl Lock {
             }
             looks -= 1;
         }
-        // Who has it is for people alone; the lock itself is what counts.
-        let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Lock(file))
+        let (_, last_run) = words_in(&mut file);
+        Ok(Lock { file, last_run })
+    }
+
+    /// The last run that held it: it has ended.
+    pub fn last_run(&self) -> Option<&str> {
+        self.last_run.as_deref()
+    }
+
+    /// Says which run holds it, durably: marks at targets that name this run are those of whoever
+    /// has the lock.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn name_run(&mut self, path: &Path, run: &str) -> Result<()> {
+        let text = format!("{} {run}", std::process::id());
+        let file = &mut self.file;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.sync_all())
+            .map_err(|error| refused(path, error))
     }
 
     /// True while another run has the lock.
@@ -75,10 +99,19 @@ fn refused(path: &Path, error: std::io::Error) -> Error {
 }
 
 fn taken(file: &mut File, path: &Path) -> Error {
-    let mut process = String::new();
-    let _ = file.read_to_string(&mut process);
-    let by = process.trim().parse::<u32>().map(|id| format!(" (process {id})")).unwrap_or_default();
-    Error::config(format!("Another run moves the same rows to the same place{by}"))
+    let (process, _) = words_in(file);
+    let by = process.map(|id| format!(" (process {id})")).unwrap_or_default();
+    Error::held(format!("Another run moves the same rows to the same place{by}"))
         .at(path.display())
         .help("let it end first; `pipeline status` tells how far it is")
+}
+
+/// The process and the run that a lock's file names.
+fn words_in(file: &mut File) -> (Option<u32>, Option<String>) {
+    let mut text = String::new();
+    // Who has it is for people, and for marks; the lock itself is what counts.
+    let _ = file.take(1 << 10).read_to_string(&mut text);
+    let mut words = text.split_whitespace();
+    let process = words.next().and_then(|word| word.parse().ok());
+    (process, words.next().filter(|word| is_run_id(word)).map(str::to_owned))
 }

@@ -25,6 +25,6 @@ mod writer;
 
 pub use file::{EarlierRun, JournalFile, Standing};
 pub use identity::Identity;
-pub use progress::{Change, Ended, Memo, SplitProgress, TargetProgress};
+pub use progress::{Change, Ended, Memo, Receipts, SplitProgress, TargetProgress};
 pub use saved::{SavedPlan, SavedTable, SavedTarget};
 pub use writer::Journal;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::flow::Totals;
-use crate::sink::Completion;
+use crate::sink::{Completion, Receipt};
 
 /// How far one split of a target is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +21,19 @@ pub struct SplitProgress {
     pub finished: bool,
     /// What became of the settled rows.
     pub totals: Totals,
+    /// What sink and stage know it by, once it is finished.
+    pub receipts: Receipts,
+}
+
+/// What sink and stage know a finished split by; none where single rows count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipts {
+    /// The sink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sink: Option<Receipt>,
+    /// The stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Receipt>,
 }
 
 impl SplitProgress {

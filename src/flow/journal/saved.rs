@@ -23,6 +23,9 @@ const SHOWN: usize = 5;
 pub struct SavedPlan {
     /// The version of vecpipe that made it.
     pub version: String,
+    /// The run's id, by which what it made at its targets is known.
+    #[serde(default)]
+    pub run: String,
     /// [`Identity::settings`].
     pub settings: Value,
     /// One entry a table of the source, in source order.
@@ -110,6 +113,7 @@ impl SavedPlan {
         });
         Ok(SavedPlan {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: String::new(),
             settings: identity.settings.clone(),
             tables,
             targets: targets.collect(),

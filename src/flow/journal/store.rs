@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::progress::{Change, Ended, Memo, SplitProgress, TargetProgress};
+use super::progress::{Change, Ended, Memo, Receipts, SplitProgress, TargetProgress};
 use crate::error::{Error, Result};
 use crate::flow::Totals;
 use crate::sink::Completion;
@@ -15,7 +15,7 @@ use crate::sink::Completion;
 /// Marks the file as ours: `vecp`.
 const APPLICATION: i32 = 0x7665_6370;
 /// Version of the tables below.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE run (
@@ -26,7 +26,7 @@ const TABLES: &str = "
     CREATE TABLE split (
         target INTEGER, split INTEGER,
         settled INTEGER NOT NULL, sent INTEGER NOT NULL, finished INTEGER NOT NULL,
-        totals TEXT NOT NULL,
+        totals TEXT NOT NULL, receipts TEXT,
         PRIMARY KEY (target, split)
     ) STRICT, WITHOUT ROWID;";
 
@@ -213,16 +213,16 @@ impl Store {
 
     fn read_splits(&self, targets: &mut [TargetProgress]) -> Result<()> {
         let read = || {
-            let mut rows = self
-                .0
-                .prepare("SELECT target, split, settled, sent, finished, totals FROM split")?;
+            let mut rows = self.0.prepare(
+                "SELECT target, split, settled, sent, finished, totals, receipts FROM split",
+            )?;
             let rows = rows.query_map([], |row| {
-                let totals: String = row.get(5)?;
-                Ok(([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?], totals))
+                let words: (String, Option<String>) = (row.get(5)?, row.get(6)?);
+                Ok(([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?], words))
             })?;
-            rows.collect::<rusqlite::Result<Vec<([i64; 5], String)>>>()
+            rows.collect::<rusqlite::Result<Vec<([i64; 5], (String, Option<String>))>>>()
         };
-        for (numbers, totals) in read().map_err(|error| damaged(error.to_string()))? {
+        for (numbers, (totals, receipts)) in read().map_err(|error| damaged(error.to_string()))? {
             let [target, split, settled, sent, finished] = numbers;
             let there = number(target)
                 .and_then(|n| targets.get_mut(n))
@@ -233,7 +233,9 @@ impl Store {
             let (settled, sent) =
                 rows.filter(|(settled, sent)| settled <= sent).ok_or_else(unplanned)?;
             let totals = from_json::<Totals>(&totals)?;
-            *there = SplitProgress { settled, sent, finished: finished != 0, totals };
+            let receipts = receipts.as_deref().map(from_json::<Receipts>).transpose()?;
+            let (finished, receipts) = (finished != 0, receipts.unwrap_or_default());
+            *there = SplitProgress { settled, sent, finished, totals, receipts };
         }
         Ok(())
     }
@@ -256,10 +258,11 @@ fn put(all: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
             &[&int(*target)?, &json(completion)?],
         ),
         Change::Split(target, split, progress) => {
-            let SplitProgress { settled, sent, finished, totals } = progress;
+            let SplitProgress { settled, sent, finished, totals, receipts } = progress;
             run(
-                "INSERT OR REPLACE INTO split (target, split, settled, sent, finished, totals)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO split
+                 (target, split, settled, sent, finished, totals, receipts)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 &[
                     &int(*target)?,
                     &int(*split)?,
@@ -267,6 +270,10 @@ fn put(all: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
                     &int(*sent)?,
                     finished,
                     &json(totals)?,
+                    &Some(receipts)
+                        .filter(|all| **all != Receipts::default())
+                        .map(json)
+                        .transpose()?,
                 ],
             )
         }

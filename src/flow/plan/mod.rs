@@ -1,5 +1,6 @@
 //! The plan: which tables, in which splits, into which targets. Making it changes nothing.
 
+mod hold;
 mod merge;
 mod names;
 mod resume;
@@ -10,9 +11,11 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::flow::{Chain, Pipeline};
+use crate::ownership::{Claim, Hold};
 use crate::sink::{Decision, TableToWrite, TargetPlan};
 use crate::source::SourceTable;
 
+pub(in crate::flow) use target::Side;
 pub use target::{TargetSplit, TargetTable};
 
 /// Everything a run is about to do.
@@ -23,6 +26,8 @@ pub struct Plan {
     pub targets: Vec<Arc<TargetTable>>,
     /// When the run that it goes on with was begun (RFC 3339, UTC); none for a new run.
     pub resumes: Option<String>,
+    /// The marks of its targets; nothing for a plan that is not carried out.
+    pub hold: Hold,
 }
 
 /// What happens to one table of the source.
@@ -50,7 +55,17 @@ impl Plan {
     /// # Errors
     /// Whatever makes the run impossible, found before anything moves.
     pub async fn make(pipeline: &Pipeline) -> Result<Plan> {
-        Plan::make_with(pipeline, false).await
+        Plan::make_with(pipeline, false, None).await
+    }
+
+    /// The same for a run, which marks its targets before anything is decided about them.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make); and [`Kind::Held`](crate::error::Kind::Held) when another run has one
+    /// of the targets.
+    pub async fn claim(pipeline: &Pipeline, claim: &Claim) -> Result<Plan> {
+        pipeline.work_for(&claim.mark.run, &claim.own);
+        Plan::make_with(pipeline, false, Some(claim)).await
     }
 
     /// The same to compare source and targets: a target that a run would leave alone is looked at
@@ -59,12 +74,30 @@ impl Plan {
     /// # Errors
     /// As [`make`](Self::make).
     pub(super) async fn to_compare(pipeline: &Pipeline) -> Result<Plan> {
-        Plan::make_with(pipeline, true).await
+        Plan::make_with(pipeline, true, None).await
     }
 
-    async fn make_with(pipeline: &Pipeline, merge_all: bool) -> Result<Plan> {
+    async fn make_with(
+        pipeline: &Pipeline,
+        merge_all: bool,
+        claim: Option<&Claim>,
+    ) -> Result<Plan> {
         let tables = ToWrite::all(pipeline, pipeline.source.tables().await?).await?;
         names::check(&*pipeline.sink, &tables)?;
+        let hold = match claim {
+            Some(claim) => hold::take(pipeline, &tables, claim, false).await?,
+            None => Hold::none(),
+        };
+        match Plan::decide(pipeline, tables, merge_all).await {
+            Ok(plan) => Ok(Plan { hold, ..plan }),
+            Err(error) => {
+                hold.end(true).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn decide(pipeline: &Pipeline, tables: Vec<ToWrite>, merge_all: bool) -> Result<Plan> {
         for table in &tables {
             suspects::refuse(pipeline, &table.source).await?;
         }
@@ -92,7 +125,7 @@ impl Plan {
             transforms: table.transforms,
             target: Arc::clone(&targets[target]),
         });
-        Plan { tables: tables.collect(), targets, resumes: None }
+        Plan { tables: tables.collect(), targets, resumes: None, hold: Hold::none() }
     }
 
     /// Rows that the source announces for tables that move.
@@ -120,15 +153,15 @@ impl Alone {
 }
 
 /// A table as the sink sees it, and the transforms that make it so.
-struct ToWrite {
+pub(in crate::flow) struct ToWrite {
     source: SourceTable,
     transforms: Chain,
-    write: TableToWrite,
+    pub write: TableToWrite,
 }
 
 impl ToWrite {
     /// All tables of the source, behind the pipeline's transforms and the sink's own.
-    async fn all(pipeline: &Pipeline, sources: Vec<SourceTable>) -> Result<Vec<ToWrite>> {
+    pub async fn all(pipeline: &Pipeline, sources: Vec<SourceTable>) -> Result<Vec<ToWrite>> {
         let mut tables = Vec::with_capacity(sources.len());
         for source in sources {
             let (transforms, schema) = Chain::plan(&pipeline.transforms, &source.schema)

@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
-use super::{Alone, Plan, TargetTable, ToWrite};
+use super::{Alone, Plan, TargetTable, ToWrite, hold};
 use crate::error::{Error, Result};
 use crate::flow::{EarlierRun, Pipeline, SavedTable};
+use crate::ownership::{Claim, Hold};
 use crate::source::{Source, SourceTable};
 
 impl Plan {
-    /// Reads the plan of an interrupted run back, with how far it came.
+    /// Reads the plan of an interrupted run back, with how far it came. Without a claim, it is only looked
+    /// at.
     ///
     /// # Errors
     /// [`Kind::Config`](crate::error::Kind::Config) when the settings or the source are not what
-    /// they were; and when source or target can't be looked at.
-    pub async fn resume(pipeline: &Pipeline, earlier: &EarlierRun) -> Result<Plan> {
+    /// they were; [`Kind::Held`](crate::error::Kind::Held) when another run has one of its targets;
+    /// and when source or target can't be looked at.
+    pub async fn resume(
+        pipeline: &Pipeline,
+        earlier: &EarlierRun,
+        claim: Option<&Claim>,
+    ) -> Result<Plan> {
         let saved = &earlier.plan;
         if let Some(why) = earlier.is_spoiled() {
             return Err(Error::config(format!("The interrupted run can't be gone on with: {why}"))
@@ -28,10 +35,10 @@ impl Plan {
         if !source.is_empty() {
             return Err(earlier.differs(&source));
         }
+        pipeline.work_for(&saved.run, claim.map_or(&[], |claim| &claim.own));
         pipeline.transforms.iter().for_each(|transform| transform.resume());
         let memos = earlier.targets.iter().filter_map(|target| target.memo.as_ref());
         pipeline.sink.resume(&memos.map(|memo| &memo.sink).collect::<Vec<_>>()).await;
-        let mut alone = Vec::new();
         let mut target_of = vec![0; sources.len()];
         for (t, target) in saved.targets.iter().enumerate() {
             for table in &target.tables {
@@ -44,6 +51,26 @@ impl Plan {
         });
         let sources = as_saved.collect::<Result<Vec<_>>>()?;
         let tables = ToWrite::all(pipeline, sources).await?;
+        let hold = match claim {
+            Some(claim) => hold::take(pipeline, &tables, claim, true).await?,
+            None => Hold::none(),
+        };
+        match Plan::resume_held(pipeline, earlier, (tables, target_of)).await {
+            Ok(plan) => Ok(Plan { hold, ..plan }),
+            Err(error) => {
+                hold.end(false).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn resume_held(
+        pipeline: &Pipeline,
+        earlier: &EarlierRun,
+        (tables, target_of): (Vec<ToWrite>, Vec<usize>),
+    ) -> Result<Plan> {
+        let saved = &earlier.plan;
+        let mut alone = Vec::new();
         for (ToWrite { source, transforms, write }, target) in tables.into_iter().zip(&target_of) {
             let target = saved.targets.get(*target).ok_or_else(broken)?.plan.clone();
             alone.push(Alone { source, transforms, write, target });

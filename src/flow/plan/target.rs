@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
-
 use super::{Alone, merge};
 use crate::error::{Error, Result};
 use crate::flow::{LeftOut, Pipeline, SavedTarget, SplitProgress, TargetProgress, Totals};
@@ -31,6 +29,15 @@ pub struct TargetTable {
     pub resumed: bool,
     /// Rows that `dedupe` leaves out, once the ids have been looked at.
     pub left_out: OnceLock<Arc<LeftOut>>,
+}
+
+/// Which of the two that rows go to is told of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::flow) enum Side {
+    /// The sink.
+    Sink,
+    /// The stage beside it.
+    Stage,
 }
 
 /// One split on its way to a target.
@@ -120,12 +127,14 @@ impl TargetTable {
         if target.progress.completion.is_some() {
             return Ok(target);
         }
-        let Some(memo) = target.progress.memo.clone() else { return Ok(target) };
+        if target.progress.memo.is_none() {
+            return Ok(target);
+        }
         let TargetTable { write, staged, plan, stage, .. } = &target;
-        let kept = pipeline.sink.kept(write, plan, &target.earlier(memo.sink)).await?;
+        let kept = pipeline.sink.kept(write, plan, &target.earlier(Side::Sink)).await?;
         let kept_in_stage = match (&pipeline.stage, stage) {
             (Some(sink), Some(plan)) if plan.decision != Decision::Skip => {
-                sink.kept(staged, plan, &target.earlier(memo.stage)).await?
+                sink.kept(staged, plan, &target.earlier(Side::Stage)).await?
             }
             _ => vec![true; kept.len()],
         };
@@ -150,12 +159,21 @@ impl TargetTable {
         self.progress.completion.is_some()
     }
 
-    /// What sink or stage is told of interrupted runs, along with what it noted then.
-    pub(in crate::flow) fn earlier(&self, memo: Value) -> Earlier {
-        let splits = self.splits.iter().zip(&self.progress.splits).map(|(split, progress)| {
-            EarlierSplit { first_row: split.first_row, rows: split.rows, progress: *progress }
+    /// What the sink, or the stage, is told of interrupted runs, along with what it noted then.
+    pub(in crate::flow) fn earlier(&self, side: Side) -> Earlier {
+        let memo = self.progress.memo.as_ref().map(|memo| match side {
+            Side::Sink => memo.sink.clone(),
+            Side::Stage => memo.stage.clone(),
         });
-        Earlier { memo, splits: splits.collect() }
+        let splits = self.splits.iter().zip(&self.progress.splits).map(|(split, progress)| {
+            let receipt = match side {
+                Side::Sink => progress.receipts.sink,
+                Side::Stage => progress.receipts.stage,
+            };
+            let (first_row, rows, progress) = (split.first_row, split.rows, *progress);
+            EarlierSplit { first_row, rows, progress, receipt }
+        });
+        Earlier { memo: memo.unwrap_or_default(), splits: splits.collect() }
     }
 
     /// What interrupted runs did with the rows of one of its tables, given by number.

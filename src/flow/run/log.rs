@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::work::{Claim, Work};
 use crate::error::Result;
-use crate::flow::{Batch, Change, SplitProgress, Totals};
+use crate::flow::{Batch, Change, Receipts, SplitProgress, Totals};
 
 /// How the rows of a batch stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +124,9 @@ impl<'a> SplitLog<'a> {
 
     /// Notes that the split is written and durable. Nobody waits for that: a note that is lost makes
     /// rows be in doubt, or a split be written again.
-    pub fn finished(mut self) {
+    pub fn finished(mut self, receipts: Receipts) {
         self.now.finished = true;
+        self.now.receipts = receipts;
         self.announced = self.now.sent;
         self.work.note(self.change());
     }

@@ -12,16 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
-use crate::flow::plan::TargetTable;
+use crate::flow::plan::{Side, TargetTable};
 use crate::flow::{
     Change, Ended, Journal, Memo, OnBadRow, Pipeline, ReadContext, RejectsFolder, Totals, Verify,
     blocking,
 };
+use crate::ownership::Hold;
 use crate::sink::{Decision, Start};
 use log::Pace;
 use publish::{Complete, Publications};
@@ -59,21 +59,27 @@ struct Run {
     /// What all splits are read with, but for what is a table's own.
     cx: ReadContext,
     journal: Journal,
+    hold: Hold,
     controls: Controls,
     spoiled: AtomicBool,
+    /// True once something may have changed at a target, by this run or the one that it resumes.
+    touched: AtomicBool,
 }
 
 /// Moves the rows of all tables of a plan, and notes in the journal how far that is.
 ///
 /// `parallelism` workers each take the next split, read it, transform its batches and write them
-/// one after the other. The first error, or a panic of anything in a worker, ends all others.
+/// one after the other. The first error, or a panic of anything in a worker, ends all others. `hold` has
+/// the marks of the targets: they go when everything has moved.
 pub async fn run(
     pipeline: Arc<Pipeline>,
     tables: Vec<Arc<TableRun>>,
     journal: Journal,
+    hold: Hold,
     controls: Controls,
 ) -> Outcome {
-    let mut outcome = move_and_verify(pipeline, tables, journal.clone(), controls).await;
+    let moving = (journal.clone(), hold.clone());
+    let (mut outcome, touched) = move_and_verify(pipeline, tables, moving, controls).await;
     // Nothing of the run is left that could note anything later.
     let ended = Ended { spoiled: outcome.spoiled, ..Ended::now(outcome.error.as_ref()) };
     if let Err(error) = journal.end(ended).await {
@@ -82,25 +88,27 @@ pub async fn run(
             None => outcome.error = Some(error),
         }
     }
+    hold.end(outcome.error.is_none() || !touched).await;
     outcome
 }
 
 async fn move_and_verify(
     pipeline: Arc<Pipeline>,
     tables: Vec<Arc<TableRun>>,
-    journal: Journal,
+    (journal, hold): (Journal, Hold),
     controls: Controls,
-) -> Outcome {
+) -> (Outcome, bool) {
     let verify = pipeline.settings.verify;
-    let run = match Run::new(pipeline, tables, journal, controls) {
+    let run = match Run::new(pipeline, tables, (journal, hold), controls) {
         Ok(run) => Arc::new(run),
-        Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
+        // Whether an interrupted run had touched anything is not known here.
+        Err(error) => return (Outcome { error: Some(error), ..Outcome::default() }, true),
     };
     let mut outcome = move_all(&run).await;
     if outcome.error.is_none() && verify == Verify::Content {
         outcome.error = run.verify_content().await.err();
     }
-    outcome
+    (outcome, run.touched.load(Ordering::Acquire))
 }
 
 async fn move_all(run: &Arc<Run>) -> Outcome {
@@ -177,7 +185,7 @@ impl Run {
     fn new(
         pipeline: Arc<Pipeline>,
         tables: Vec<Arc<TableRun>>,
-        journal: Journal,
+        (journal, hold): (Journal, Hold),
         controls: Controls,
     ) -> Result<Run> {
         let cx = pipeline.read_context()?;
@@ -185,7 +193,20 @@ impl Run {
         let work = Work::of(&targets, journal.clone());
         let publications = Publications::of(&targets);
         let spoiled = AtomicBool::new(false);
-        Ok(Run { pipeline, tables, targets, work, publications, cx, journal, controls, spoiled })
+        let touched = AtomicBool::new(targets.iter().any(|target| target.plan.progress.begun));
+        Ok(Run {
+            pipeline,
+            tables,
+            targets,
+            work,
+            publications,
+            cx,
+            journal,
+            hold,
+            controls,
+            spoiled,
+            touched,
+        })
     }
 
     async fn take(&self, claim: Claim, pace: &mut Pace) -> Result<Option<Complete>> {
@@ -212,14 +233,16 @@ impl Run {
     async fn prepare(&self, number: usize, target: &TargetRun) -> Result<Opened> {
         let TargetTable { write, staged, plan, stage, progress, .. } = &*target.plan;
         let resumed = target.plan.resumed;
-        let start = |note: fn(&Memo) -> &Value| match &progress.memo {
-            Some(memo) => Start::GoOn(target.plan.earlier(note(memo).clone())),
+        let start = |side| match &progress.memo {
+            Some(_) => Start::GoOn(target.plan.earlier(side)),
             None if resumed => Start::Again,
             None => Start::Fresh,
         };
         if !progress.begun {
             self.journal.record(Change::Begun(number)).await?;
         }
+        self.hold.confirm().await?;
+        self.touched.store(true, Ordering::Release);
         // What the sink counts by itself is counted with the first table.
         let meter = self.tables_of(target).next().map(|table| Arc::clone(&table.meter));
         let beside = match (&self.pipeline.stage, stage) {
@@ -229,11 +252,11 @@ impl Run {
         let sink = self
             .pipeline
             .sink
-            .prepare(write, plan, &start(|memo| &memo.sink), meter.unwrap_or_default())
+            .prepare(write, plan, &start(Side::Sink), meter.unwrap_or_default())
             .await?;
         let stage = match beside {
             Some((stage, plan)) => {
-                let start = start(|memo| &memo.stage);
+                let start = start(Side::Stage);
                 Some(stage.prepare(staged, plan, &start, Arc::default()).await?)
             }
             None => None,
@@ -281,6 +304,7 @@ impl Run {
         let Opened { sink, stage, rejects } = target.opened()?;
         // What is put in place must not be news to a run that goes on.
         self.journal.settle().await?;
+        self.hold.confirm().await?;
         if let Some(stage) = stage {
             stage.complete().await.map_err(|error| error.at("stage"))?;
         }

@@ -96,6 +96,7 @@ impl Run {
 
     /// Has the sink put it in place.
     pub(super) async fn publish(&self, complete: Complete) -> Result<()> {
+        self.hold.confirm().await?;
         self.pipeline.sink.publish(&complete.what, complete.rows).await?;
         let together = |target: &Arc<TargetRun>| complete.is_of(target.plan.plan.publish.as_ref());
         let numbers = self.targets.iter().enumerate().filter(|(_, target)| together(target));

@@ -18,6 +18,7 @@ use crate::flow::{
     Batch, Chain, Meter, ReadContext, Rejected, RejectsFolder, TargetSplit, Totals, blocking,
     sort_out,
 };
+use crate::ownership::Hold;
 use crate::sink::{Granularity, Written};
 use crate::source::{Columns, Source};
 use crate::table::{Place, RowRules, Split};
@@ -56,6 +57,7 @@ impl Run {
             writer: Tee::open(opened, &split.as_written(source)).await?,
             source: (&*self.pipeline.source, source),
             spoiled: &self.spoiled,
+            hold: &self.hold,
         };
         let meter = &table.meter;
         let cx = ReadContext {
@@ -109,6 +111,7 @@ struct Moving<'a> {
     writer: Tee,
     source: (&'a dyn Source, &'a Split),
     spoiled: &'a AtomicBool,
+    hold: &'a Hold,
 }
 
 /// How often the source is looked at while a write goes on.
@@ -143,6 +146,7 @@ impl Moving<'_> {
         let mut written = Totals::default();
         if !batch.is_empty() {
             self.log.sending(first, end).await?;
+            self.hold.confirm().await?;
             let writing_since = Instant::now();
             written = of_written(self.write(batch, fate).await?);
             meter.writing.add_since(writing_since);
@@ -180,12 +184,12 @@ impl Moving<'_> {
     }
 
     async fn finish(self, place: Place) -> Result<()> {
-        self.writer.finish().await?;
+        let receipts = self.writer.finish().await?;
         let chain = self.table.plan.transforms.clone();
         if chain.writes_beside() {
             blocking(move || chain.finish_split(&place)).await?;
         }
-        self.log.finished();
+        self.log.finished(receipts);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::log::Fate;
 use super::state::Opened;
 use crate::error::Result;
-use crate::flow::Batch;
+use crate::flow::{Batch, Receipts};
 use crate::sink::{SplitWriter, Written};
 use crate::table::Split;
 
@@ -50,10 +50,12 @@ impl Tee {
         }
     }
 
-    pub async fn finish(self) -> Result<()> {
-        if let Some(stage) = self.stage {
-            stage.finish().await.map_err(|error| error.at("stage"))?;
-        }
-        self.main.finish().await
+    /// Ends the split at both: what each of them knows it by.
+    pub async fn finish(self) -> Result<Receipts> {
+        let stage = match self.stage {
+            Some(stage) => stage.finish().await.map_err(|error| error.at("stage"))?,
+            None => None,
+        };
+        Ok(Receipts { sink: self.main.finish().await?, stage })
     }
 }

@@ -20,7 +20,7 @@ pub async fn plan(pipeline: &Arc<Pipeline>) -> Result<(Plan, Vec<Option<u64>>)> 
         }
         let left_alone = run.plan.targets.iter().any(|t| t.plan.decision == Decision::Skip);
         if !left_alone && run.differences(pipeline).await?.is_empty() {
-            let plan = Plan::resume(pipeline, &run).await?;
+            let plan = Plan::resume(pipeline, &run, None).await?;
             let before = plan.targets.iter().map(|target| before_by_run(target)).collect();
             return Ok((plan, before));
         }

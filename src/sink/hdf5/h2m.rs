@@ -13,6 +13,18 @@ use crate::sink::hdf5::names::{File, Names};
 use crate::store::io_error;
 use crate::table::{Metric, VectorType};
 
+/// What the line begins with that tells which run wrote the files.
+const RUN: &str = "# Run: ";
+
+/// What a YAML says of its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The names of the table's files, in order.
+    pub files: Vec<String>,
+    /// The run that wrote them; none for those of earlier versions.
+    pub run: Option<String>,
+}
+
 /// The YAML for a table that consists of `files`.
 ///
 /// Paths are absolute, because `pipeline` looks for relative ones where it is started.
@@ -37,6 +49,7 @@ pub fn text(names: &Names, files: &[String], table: &TableToWrite) -> Result<Str
     let version = env!("CARGO_PKG_VERSION");
     Ok(format!(
         "# Written by vecpipe {version}. `pipeline run` with this file loads the rows into Milvus.
+{RUN}{}
 H2M:
   milvus-version: 2.x
   data_path:
@@ -51,6 +64,7 @@ H2M:
     index_file_size: 1024
     metric_type: {}
 ",
+        names.run(),
         quoted(&table.collection)?,
         column.dim,
         metric(table.metric, column.vector_type),
@@ -80,12 +94,12 @@ struct Files {
     data_path: Vec<String>,
 }
 
-/// The names of the files that the YAML at `path` lists; `None` where there is none. The folder
+/// What the YAML at `path` lists; `None` where there is none. The folder
 /// may have been moved since it was written.
 ///
 /// # Errors
 /// When it can't be read, or lists anything but this table's files.
-pub fn read(names: &Names, path: &Path) -> Result<Option<Vec<String>>> {
+pub fn read(names: &Names, path: &Path) -> Result<Option<Listed>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -99,8 +113,10 @@ pub fn read(names: &Names, path: &Path) -> Result<Option<Vec<String>>> {
     let listing: Listing = serde_yaml::from_str(&text).map_err(|_| foreign())?;
     let name = |path: &String| {
         let name = path.rsplit('/').next().unwrap_or_default().replace("$$", "$");
-        (names.parse(&name) == Some(File::Rows)).then_some(name)
+        names.parse(&name).is_some_and(|named| named.file == File::Rows).then_some(name)
     };
     let files: Option<Vec<String>> = listing.h2m.data_path.iter().map(name).collect();
-    files.filter(|files| !files.is_empty()).ok_or_else(foreign).map(Some)
+    let files = files.filter(|files| !files.is_empty()).ok_or_else(foreign)?;
+    let run = text.lines().find_map(|line| line.strip_prefix(RUN)).map(str::to_owned);
+    Ok(Some(Listed { files, run }))
 }

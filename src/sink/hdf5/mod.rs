@@ -31,12 +31,13 @@ use self::resume::Memo;
 use self::table::{Open, Table};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
+use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::sink::files::names::folder_of;
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
     TableToWrite, TableWriter, TargetPlan,
 };
-use crate::store::io_error;
+use crate::store::{Place, io_error};
 use crate::table::VectorType;
 
 /// HDF5 files: `<dir>/<table>/<partition or _default>.h5`, and beside each a YAML that loads it
@@ -79,7 +80,8 @@ impl SinkFactory for Config {
                 .help("leave it out to write one file for each table"));
         }
         let storage = Storage { gzip: self.gzip, writers: cx.parallelism };
-        Ok(Box::new(Hdf5 { config: self.clone(), storage }))
+        let owner = OwnerCell::default();
+        Ok(Box::new(Hdf5 { config: self.clone(), storage, owner }))
     }
 
     fn place(&self) -> String {
@@ -90,12 +92,22 @@ impl SinkFactory for Config {
 struct Hdf5 {
     config: Config,
     storage: Storage,
+    owner: OwnerCell,
 }
 
 #[async_trait]
 impl Sink for Hdf5 {
     fn kind(&self) -> &'static str {
         "hdf5"
+    }
+
+    fn set_run(&self, run: &str, ended: &[String]) {
+        self.owner.set(run, ended);
+    }
+
+    async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
+        let folder = self.names(table)?.folder().to_owned();
+        Ok(vec![Arc::new(FolderMarks::of(Place::Local(folder)))])
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
@@ -160,12 +172,13 @@ impl Hdf5 {
             names: self.names(table)?,
             columns: columns(&table.schema)?,
             table: table.clone(),
+            owner: self.owner.get().clone(),
         })
     }
 
     fn names(&self, table: &TableToWrite) -> Result<Names> {
         let dir = folder_of(&self.config.dir, table.database.as_deref())?;
-        Names::of(&dir, &table.collection, table.part.partition())
+        Names::of(&dir, &table.collection, table.part.partition(), &self.owner.get().run)
     }
 }
 
@@ -203,26 +216,34 @@ struct Opening {
     names: Names,
     columns: Vec<Column>,
     table: TableToWrite,
+    owner: Owner,
 }
 
 impl Opening {
     /// Does what was planned: finishes what an earlier run left, and writes the old rows again where
     /// new ones follow them.
     fn begin(self, decision: Decision) -> Result<Arc<dyn TableWriter>> {
-        let Opening { config, names, columns, .. } = &self;
-        let (now, rows_there) = decide(config.mode, names, columns)?;
+        let (now, _) = decide(self.config.mode, &self.names, &self.columns)?;
         if now != decision || decision == Decision::Skip {
             return Err(Error::target("The target changed since the plan was made")
-                .at(names.list().display())
+                .at(self.names.list().display())
                 .help("make sure that nothing else writes there, then run again"));
         }
+        self.begin_anew()
+    }
+
+    /// The same with the table as it is now, whatever was planned.
+    fn begin_anew(self) -> Result<Arc<dyn TableWriter>> {
+        let Opening { config, names, columns, .. } = &self;
+        let (decision, rows_there) = decide(config.mode, names, columns)?;
         std::fs::create_dir_all(names.folder())
             .map_err(|error| io_error("create the folder", names.folder(), error))?;
         let content = look(names)?;
         if content.half_renamed {
-            put_in_place(names, content.listed.as_deref().unwrap_or_default())?;
+            let theirs = names.of_run(content.run.as_deref().unwrap_or_default());
+            put_in_place(&theirs, content.listed.as_deref().unwrap_or_default())?;
         }
-        sweep_all(names)?;
+        sweep_all(names, &self.owner)?;
         let rows_before = if decision == Decision::Append { rows_there } else { 0 };
         let memo = Memo { rows_before, old_list: list_mark(names)? };
         let pieces = self.pieces(&memo);

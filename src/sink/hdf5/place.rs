@@ -1,16 +1,17 @@
 //! What lies in a table's folder, and how new files take the place of old ones.
 //!
-//! 1. The new files are written under hidden names (`.p.h5.tmp`, `.p-00001.h5.tmp`, …).
+//! 1. The new files are written under hidden names, which carry the run's id (`.p.h5.<run>.tmp`,
+//!    `.p-00001.h5.<run>.tmp`, …).
 //! 2. When all are whole and durable, `.p.yaml` is written, which lists them. From here on the
 //!    table is the new one, whatever happens.
 //! 3. `p.yaml` is removed, the new files get their names, the old ones that have none of these
 //!    names are removed, and `.p.yaml` becomes `p.yaml`.
 //!
-//! While a table is written, its whole files are called `.p-00001.h5.whole`: a run that goes on
-//! with it keeps them.
+//! While a table is written, its whole files are called `.p-00001.h5.<run>.whole`: the run keeps them
+//! when it is resumed.
 //!
-//! A program that ends before step 2 leaves the old table and hidden files, which the next run
-//! removes or goes on with. One that ends within step 3 leaves `.p.yaml`, and the next run does the
+//! A program that ends before step 2 leaves the old table and hidden files, which belong to its run:
+//! it goes on with them when it is resumed, and other runs leave them alone. One that ends within step 3 leaves `.p.yaml`, and the next run does the
 //! rest of it. So files without `p.yaml` beside them are no whole table.
 
 use std::fs;
@@ -19,8 +20,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::ownership::Owner;
 use crate::sink::hdf5::h2m;
-use crate::sink::hdf5::names::{File, Names};
+use crate::sink::hdf5::names::{File, Named, Names};
 use crate::store::{self, io_error, sync_folder};
 
 /// What a table's folder holds.
@@ -30,6 +32,8 @@ pub struct Content {
     pub listed: Option<Vec<String>>,
     /// True when a run ended before all its files had their names.
     pub half_renamed: bool,
+    /// The run that wrote the table; none for one of an earlier version.
+    pub run: Option<String>,
     /// Files of such names that no list names.
     pub unlisted: Vec<String>,
 }
@@ -41,24 +45,29 @@ pub struct Content {
 pub fn look(names: &Names) -> Result<Content> {
     let coming = h2m::read(names, &names.coming_list())?;
     let half_renamed = coming.is_some();
-    let listed = match coming {
-        Some(files) => Some(files),
+    let list = match coming {
+        Some(list) => Some(list),
         None => h2m::read(names, &names.list())?,
     };
-    let mut unlisted = files(names, File::Rows)?;
+    let (listed, run) = match list {
+        Some(list) => (Some(list.files), list.run),
+        None => (None, None),
+    };
+    let mut unlisted = files(names, |named| named.file == File::Rows)?;
     unlisted.retain(|name| !listed.iter().flatten().any(|listed| listed == name));
     // Old files that were about to go.
     if half_renamed {
         unlisted.clear();
     }
-    Ok(Content { listed, half_renamed, unlisted })
+    Ok(Content { listed, half_renamed, run, unlisted })
 }
 
 impl Content {
     /// Where the table's files lie now.
     pub fn paths(&self, names: &Names) -> Vec<PathBuf> {
+        let theirs = names.of_run(self.run.as_deref().unwrap_or_default());
         let hidden = |name: &String| {
-            let hidden = names.unfinished(name);
+            let hidden = theirs.unfinished(name);
             let is_there = self.half_renamed && hidden.exists();
             if is_there { hidden } else { names.path(name) }
         };
@@ -81,7 +90,8 @@ pub fn commit(names: &Names, files: &[String], list: &str, unfinished: Unfinishe
     put_in_place(names, files)
 }
 
-/// Gives the files that `.p.yaml` lists their names, and removes all others of the table.
+/// Gives the files that `.p.yaml` lists, and the run of `names` wrote, their names, and removes all
+/// others of the table.
 ///
 /// # Errors
 /// When the file system refuses; the next run goes on.
@@ -94,7 +104,9 @@ pub fn put_in_place(names: &Names, listed: &[String]) -> Result<()> {
             done => done.map_err(|error| io_error("rename the finished file", &path, error))?,
         }
     }
-    for name in files(names, File::Rows)?.iter().filter(|name| !listed.contains(name)) {
+    for name in
+        files(names, |named| named.file == File::Rows)?.iter().filter(|name| !listed.contains(name))
+    {
         remove(names.path(name))?;
     }
     sync_folder(names.folder())?;
@@ -103,21 +115,25 @@ pub fn put_in_place(names: &Names, listed: &[String]) -> Result<()> {
     sync_folder(names.folder())
 }
 
-/// Removes the files that runs which did not complete left half-written.
+/// Removes the files that the run of `names` left half-written.
 ///
 /// # Errors
 /// When the file system refuses.
 pub fn sweep(names: &Names) -> Result<()> {
-    files(names, File::Unfinished)?.iter().try_for_each(|name| remove(names.path(name)))
+    let own =
+        |named: &Named| named.file == File::Unfinished && named.run.as_deref() == Some(names.run());
+    files(names, own)?.iter().try_for_each(|name| remove(names.path(name)))
 }
 
-/// Removes the whole files, too, that such runs left to be gone on with.
+/// Removes all hidden files of the run, and of those whose place it takes.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn sweep_all(names: &Names) -> Result<()> {
-    sweep(names)?;
-    files(names, File::Whole)?.iter().try_for_each(|name| remove(names.path(name)))
+pub fn sweep_all(names: &Names, owner: &Owner) -> Result<()> {
+    let own = |named: &Named| {
+        named.file != File::Rows && named.run.as_ref().is_some_and(|run| owner.owns(run))
+    };
+    files(names, own)?.iter().try_for_each(|name| remove(names.path(name)))
 }
 
 /// Tells the list of a table from any other one: nothing where there is none.
@@ -156,7 +172,11 @@ impl Drop for Unfinished {
     }
 }
 
-fn files(names: &Names, sort: File) -> Result<Vec<String>> {
+/// The files of the table that are of one kind, sorted by name.
+///
+/// # Errors
+/// When the folder can't be listed.
+pub fn files(names: &Names, is_wanted: impl Fn(&Named) -> bool) -> Result<Vec<String>> {
     let unreadable = |error| io_error("list the folder", names.folder(), error);
     let entries = match fs::read_dir(names.folder()) {
         Ok(entries) => entries,
@@ -169,7 +189,7 @@ fn files(names: &Names, sort: File) -> Result<Vec<String>> {
         .map_err(unreadable)?
         .into_iter()
         .filter_map(|name| name.into_string().ok())
-        .filter(|name| names.parse(name) == Some(sort))
+        .filter(|name| names.parse(name).as_ref().is_some_and(&is_wanted))
         .collect();
     ours.sort();
     Ok(ours)

@@ -26,12 +26,25 @@ pub struct Memo {
     pub old_list: Option<(u64, i64, i64)>,
 }
 
+/// What became of the table since the interrupted run.
+enum Since {
+    /// Nothing.
+    Same,
+    /// That run's table has taken its place, or all that is missing is names: then it was whole.
+    Committed,
+    /// Another run's has.
+    Replaced,
+}
+
 impl Memo {
-    /// True when the new table has taken the place of the old one, or all that is missing is names:
-    /// then it was whole.
-    fn is_committed(&self, names: &Names) -> Result<bool> {
-        let list = list_mark(names)?;
-        Ok(look(names)?.half_renamed || list.is_some() && list != self.old_list)
+    fn since(&self, names: &Names) -> Result<Since> {
+        let content = look(names)?;
+        let own = content.run.as_deref() == Some(names.run());
+        Ok(match own {
+            true => Since::Committed,
+            false if content.half_renamed || list_mark(names)? != self.old_list => Since::Replaced,
+            false => Since::Same,
+        })
     }
 }
 
@@ -39,13 +52,16 @@ impl Opening {
     /// Which finished splits are still there.
     pub fn kept(&self, earlier: &Earlier) -> Result<Vec<bool>> {
         let memo: Memo = earlier.memo()?;
-        if memo.is_committed(&self.names)? {
-            return Ok(vec![true; earlier.splits.len()]);
+        match memo.since(&self.names)? {
+            Since::Committed => return Ok(vec![true; earlier.splits.len()]),
+            // The old rows, which come first, are others now.
+            Since::Replaced => return Ok(vec![false; earlier.splits.len()]),
+            Since::Same => {}
         }
         let pieces = self.pieces(&memo);
         let whole = pieces.whole();
         let mut kept = Vec::new();
-        for EarlierSplit { first_row, rows, progress } in &earlier.splits {
+        for EarlierSplit { first_row, rows, progress, .. } in &earlier.splits {
             let first = memo.rows_before + first_row;
             kept.push(progress.finished && pieces.lie_in(&whole, first, *rows)?);
         }
@@ -55,13 +71,17 @@ impl Opening {
     /// Opens the table as it was left.
     pub fn go_on(self, decision: Decision, earlier: &Earlier) -> Result<Arc<dyn TableWriter>> {
         let memo: Memo = earlier.memo()?;
-        if memo.is_committed(&self.names)? {
-            let content = look(&self.names)?;
-            if content.half_renamed {
-                put_in_place(&self.names, content.listed.as_deref().unwrap_or_default())?;
+        match memo.since(&self.names)? {
+            Since::Committed => {
+                let content = look(&self.names)?;
+                if content.half_renamed {
+                    put_in_place(&self.names, content.listed.as_deref().unwrap_or_default())?;
+                }
+                let Opening { names, columns, .. } = self;
+                return Ok(Arc::new(InPlace { names, columns, memo }));
             }
-            let Opening { names, columns, .. } = self;
-            return Ok(Arc::new(InPlace { names, columns, memo }));
+            Since::Replaced => return self.begin_anew(),
+            Since::Same => {}
         }
         sweep(&self.names)?;
         let pieces = self.pieces(&memo);

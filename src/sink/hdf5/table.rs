@@ -16,7 +16,7 @@ use crate::sink::hdf5::names::Names;
 use crate::sink::hdf5::pieces::Pieces;
 use crate::sink::hdf5::place::{self, Unfinished};
 use crate::sink::hdf5::resume::Memo;
-use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
+use crate::sink::{Completion, Receipt, SplitWriter, TableToWrite, TableWriter, Written};
 use crate::store::io_error;
 use crate::table::Split;
 
@@ -157,14 +157,14 @@ impl SplitWriter for Writer {
 
     /// The rows are durable, as are all of the table, when it is complete: a file of HDF5 is whole
     /// or nothing.
-    async fn finish(self: Box<Self>) -> Result<()> {
+    async fn finish(self: Box<Self>) -> Result<Option<Receipt>> {
         self.check()?;
         let (open, end) = (Arc::clone(&self.open), self.first + self.written);
         open.fill(self.first, self.written);
         let missing = self.planned - self.written;
-        if missing == 0 {
-            return Ok(());
+        if missing > 0 {
+            blocking(move || open.pieces.skip(end, missing)).await?;
         }
-        blocking(move || open.pieces.skip(end, missing)).await
+        Ok(None)
     }
 }

@@ -21,7 +21,7 @@ use crate::milvus::connection::frames::Frames;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
 use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, without};
-use crate::sink::{Completion, SplitWriter, TableWriter, Written};
+use crate::sink::{Completion, Receipt, SplitWriter, TableWriter, Written};
 use crate::table::Split;
 
 /// An open target.
@@ -140,8 +140,9 @@ impl SplitWriter for Writer {
         self.send(batch, self.shared.repeat_as.unwrap_or(Verb::Insert), true).await
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<()> {
-        self.end_repeating()
+    async fn finish(mut self: Box<Self>) -> Result<Option<Receipt>> {
+        self.end_repeating()?;
+        Ok(None)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::milvus::connection::frames::Frames;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
 use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, without};
-use crate::sink::{Completion, SplitWriter, TableWriter, Written};
+use crate::sink::{Completion, Receipt, SplitWriter, TableWriter, Written};
 use crate::table::Split;
 
 /// The server's number for ids that are given where it makes them itself, or the other way round.
@@ -76,8 +76,8 @@ impl SplitWriter for Writer {
         self.send(batch, true).await
     }
 
-    async fn finish(self: Box<Self>) -> Result<()> {
-        Ok(())
+    async fn finish(self: Box<Self>) -> Result<Option<Receipt>> {
+        Ok(None)
     }
 }
 

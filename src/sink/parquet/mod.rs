@@ -13,6 +13,7 @@ mod resume;
 pub mod sums;
 mod table;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, SchemaRef};
@@ -22,16 +23,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter, blocking};
+use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Mode, Publish, ReadBack, Sink, SinkContext,
-    SinkFactory, Start, TableToWrite, TableWriter, TargetPlan, run_number,
+    SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
 use crate::store::{Place, Storage, Stores};
 use crate::table::RowRules;
 use crate::words::count;
 use dump::{Dump, Dumped};
-use folder::{Content, Folder, count_rows, footer};
+use folder::{Content, Folder, PartName, count_rows, footer};
 use manifest::Manifest;
 use resume::Memo;
 
@@ -96,7 +98,7 @@ impl SinkFactory for Config {
             dir: stores.place(&self.dir)?,
             manifest_lock: Arc::default(),
             dumped: Mutex::default(),
-            run: Mutex::new(run_number()),
+            owner: OwnerCell::default(),
         }))
     }
 
@@ -111,14 +113,27 @@ struct Parquet {
     manifest_lock: Arc<Mutex<()>>,
     /// The tables of the dump that is made.
     dumped: Mutex<Vec<Dumped>>,
-    /// The run that makes it: this one, or that which it goes on with.
-    run: Mutex<String>,
+    /// The run that writes.
+    owner: OwnerCell,
 }
 
 #[async_trait]
 impl Sink for Parquet {
     fn kind(&self) -> &'static str {
         "parquet"
+    }
+
+    fn set_run(&self, run: &str, ended: &[String]) {
+        self.owner.set(run, ended);
+    }
+
+    async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
+        let mut marks: Vec<Arc<dyn MarkStore>> =
+            vec![Arc::new(FolderMarks::of(self.folder(table)?.table))];
+        if self.config.dump {
+            marks.push(Arc::new(FolderMarks::of(self.dir.clone())));
+        }
+        Ok(marks)
     }
 
     async fn check(&self) -> Result<()> {
@@ -130,9 +145,10 @@ impl Sink for Parquet {
         let folder = self.folder(table)?;
         let target = folder.path().to_string();
         let (mode, schema) = (self.config.mode, Arc::clone(table.schema.arrow()));
-        let dir = self.dir.clone();
+        let (dir, owner) = (self.dir.clone(), self.owner.get().clone());
         let ((decision, rows_before), there) =
-            blocking(move || Ok((decide(mode, &folder, &schema)?, Dump::read(&dir)?))).await?;
+            blocking(move || Ok((decide(mode, &folder, &schema, &owner)?, Dump::read(&dir)?)))
+                .await?;
         let note = |_| "there is a dump in this folder already: no run writes to it".to_owned();
         let notes = there.map(note).into_iter().collect();
         Ok(TargetPlan {
@@ -145,14 +161,14 @@ impl Sink for Parquet {
             publish: self.config.dump.then(|| Publish {
                 what: DUMP.to_owned(),
                 from: format!("folder {}, which has no {MANIFEST} yet", self.dir),
-                run: self.run(),
+                run: self.owner.get().run.clone(),
             }),
         })
     }
 
     async fn publish(&self, _: &str, rows: u64) -> Result<()> {
         let dumped = self.dumped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (dir, run) = (self.dir.clone(), self.run());
+        let (dir, run) = (self.dir.clone(), self.owner.get().run.clone());
         blocking(move || {
             refuse_other_dump(&dir, Some(&run))?;
             let dump = Dump::of(&dumped, &run)?;
@@ -196,8 +212,9 @@ impl Sink for Parquet {
         earlier: &Earlier,
     ) -> Result<Vec<bool>> {
         let (folder, earlier) = (self.folder(table)?, earlier.clone());
+        let run = self.owner.get().run.clone();
         blocking(move || {
-            let parts = resume::finished_parts(&folder, &earlier)?;
+            let parts = resume::finished_parts(&folder, &run, &earlier)?;
             Ok(parts.into_iter().map(|part| part.is_some()).collect())
         })
         .await
@@ -211,12 +228,14 @@ impl Sink for Parquet {
         _: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
         let folder = self.folder(table)?;
-        let run = plan.publish.as_ref().map(|publish| publish.run.clone());
-        if let Some(run) = &run {
-            self.run.lock().unwrap_or_else(PoisonError::into_inner).clone_from(run);
+        let owner = self.owner.get().clone();
+        if self.config.dump {
+            let (dir, run) = (self.dir.clone(), owner.run.clone());
+            blocking(move || refuse_other_dump(&dir, Some(&run))).await?;
+        } else {
+            let dir = self.dir.clone();
+            blocking(move || refuse_other_dump(&dir, None)).await?;
         }
-        let dir = self.dir.clone();
-        blocking(move || refuse_other_dump(&dir, run.as_deref())).await?;
         let dumped = Dumped { folder: folder.clone(), table: table.clone() };
         self.dumped.lock().unwrap_or_else(PoisonError::into_inner).push(dumped);
         let properties = properties::properties(table, self.config.compression)
@@ -228,19 +247,22 @@ impl Sink for Parquet {
             Start::Fresh | Start::Again => None,
         };
         let open = blocking(move || {
+            let overwrites = decision == Decision::Overwrite;
+            let opened = |folder, memo, finished| table::Open {
+                table: table.clone(),
+                folder,
+                properties,
+                run: owner.run.clone(),
+                overwrites,
+                memo,
+                manifest_lock: Arc::clone(&manifest_lock),
+                finished: Mutex::new(finished),
+            };
             if let Some(earlier) = earlier {
-                let (memo, finished) = resume::go_on(&folder, &earlier)?;
-                let finished = Mutex::new(finished);
-                return Ok(table::Open {
-                    table,
-                    folder,
-                    properties,
-                    memo,
-                    manifest_lock,
-                    finished,
-                });
+                let (memo, finished) = resume::go_on(&folder, &owner.run, &earlier)?;
+                return Ok(opened(folder, memo, finished));
             }
-            let (now, rows_before) = decide(mode, &folder, table.schema.arrow())?;
+            let (now, _) = decide(mode, &folder, table.schema.arrow(), &owner)?;
             if now != decision || decision == Decision::Skip {
                 return Err(Error::target("The target changed since the plan was made")
                     .at(folder.path())
@@ -248,7 +270,6 @@ impl Sink for Parquet {
             }
             let path = folder.path();
             path.make_folder()?;
-            let content = folder.look()?;
             {
                 // From now on what counts is what a manifest lists: parts that become visible just
                 // before a crash are not taken for the table.
@@ -257,21 +278,10 @@ impl Sink for Parquet {
                     Manifest::new(&table.collection).write(&folder.table)?;
                 }
             }
-            for name in &content.stale {
-                path.join(name).remove()?;
-            }
-            let Content { listed, unlisted, next_part, .. } = content;
-            let listed = listed.map(|partition| partition.files).unwrap_or_default();
-            let overwrite = decision == Decision::Overwrite;
-            let old = listed.iter().map(|file| file.name.clone()).chain(unlisted);
-            let memo = Memo {
-                replaced: if overwrite { old.collect() } else { Vec::new() },
-                kept: if overwrite { Vec::new() } else { listed },
-                rows_before: if overwrite { 0 } else { rows_before },
-                first_part: next_part,
-            };
-            let finished = Mutex::default();
-            Ok(table::Open { table, folder, properties, memo, manifest_lock, finished })
+            // Of an attempt that was interrupted before its first note, too.
+            resume::sweep(&folder, &owner)?;
+            let memo = Memo { first_part: folder.look()?.next_part };
+            Ok(opened(folder, memo, BTreeMap::new()))
         })
         .await?;
         Ok(Arc::new(table::Table(Arc::new(open))))
@@ -279,10 +289,6 @@ impl Sink for Parquet {
 }
 
 impl Parquet {
-    fn run(&self) -> String {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn folder(&self, table: &TableToWrite) -> Result<Folder> {
         let dir = match &table.database {
             Some(database) => self.dir.join(&encode(database)?),
@@ -306,21 +312,31 @@ fn refuse_other_dump(dir: &Place, run: Option<&str>) -> Result<()> {
 }
 
 /// What happens to the partition, and the rows that it holds now. Reads only.
-fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, u64)> {
+fn decide(
+    mode: Mode,
+    folder: &Folder,
+    schema: &SchemaRef,
+    owner: &Owner,
+) -> Result<(Decision, u64)> {
     let path = folder.path();
-    let Content { listed, unlisted, .. } = folder.look()?;
+    let Content { listed, mut unlisted, .. } = folder.look()?;
+    // Where the manifest decides, others say nothing; and its own are about to go.
+    let decides = listed.is_some() && folder.manifest_decides();
+    let own = |part: &PartName| part.run.as_ref().is_some_and(|run| owner.owns(run));
+    unlisted.retain(|part| !decides && !own(part));
     if let (Some(first), true) = (unlisted.first(), mode != Mode::Overwrite) {
         return Err(Error::target(format!(
-            "{} files, {first} for one, are parts that no manifest lists",
-            unlisted.len()
+            "{} files, {} for one, are parts that no manifest lists",
+            unlisted.len(),
+            first.name
         ))
         .at(&path)
-        .help("a run that was cut off may have left them, so they may be incomplete; remove them, or use `mode: overwrite`"));
+        .help("an interrupted run may have left them, so they may be incomplete: `pipeline clean` lists and removes those of dead runs; or use `mode: overwrite`"));
     }
     match (listed, mode) {
         (None, Mode::Overwrite) if !unlisted.is_empty() => {
             // Whatever these files are worth, they are about to go.
-            let rows = unlisted.iter().filter_map(|name| footer(&path.join(name)).ok());
+            let rows = unlisted.iter().filter_map(|part| footer(&path.join(&part.name)).ok());
             Ok((Decision::Overwrite, rows.map(|footer| footer.rows).sum()))
         }
         (None, _) => Ok((Decision::Create, 0)),
@@ -331,7 +347,7 @@ fn decide(mode: Mode, folder: &Folder, schema: &SchemaRef) -> Result<(Decision, 
                 same_columns(&footer(&path.join(&file.name))?.schema, schema)
                     .map_err(|error| error.at(&path))?;
             }
-            Ok((Decision::Append, count_rows(&path, &partition)?))
+            Ok((Decision::Append, count_rows(&path, &partition.files)?))
         }
     }
 }

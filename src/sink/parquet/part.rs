@@ -1,12 +1,15 @@
 //! One file on its way, of which nothing stays when it is abandoned.
 
+use std::mem;
+
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
 use crate::sink::parquet::error::parquet_error;
-use crate::sink::parquet::folder::{Folder, Part};
+use crate::sink::parquet::folder::{Folder, Part, RUN};
 use crate::sink::parquet::manifest::PartFile;
 use crate::sink::parquet::sums::GroupSums;
 use crate::store::{NewFile, Place};
@@ -15,6 +18,8 @@ use crate::table::{RowHasher, TableSchema};
 /// The blocking writer of one part.
 pub struct PartWriter {
     number: u64,
+    /// Its name when the table is complete.
+    name: String,
     place: Place,
     writer: ArrowWriter<NewFile>,
     hasher: RowHasher,
@@ -32,23 +37,25 @@ pub struct FinishedPart {
 }
 
 impl PartWriter {
-    /// Creates the file of part `number`.
+    /// Creates the file of part `number` of a run.
     ///
     /// # Errors
     /// When the file system refuses, or another run writes the same part.
     pub fn create(
         folder: &Folder,
-        number: u64,
+        (number, run): (u64, &str),
         schema: &TableSchema,
         properties: WriterProperties,
     ) -> Result<Self> {
-        let (hidden, name) = (Part::Writing.name(number), folder.finished(number));
+        let (hidden, name) = (Part::Writing.name(number, run), folder.finished(number, run));
         let file = folder.path().create(&hidden, &name)?;
         let place = folder.path().join(&name);
-        let writer = ArrowWriter::try_new(file, schema.arrow().clone(), Some(properties))
+        let mut writer = ArrowWriter::try_new(file, schema.arrow().clone(), Some(properties))
             .map_err(|error| parquet_error("start the part", &place, error))?;
+        writer.append_key_value_metadata(KeyValue::new(RUN.to_owned(), run.to_owned()));
         Ok(PartWriter {
             number,
+            name: Part::Complete.name(number, run),
             place,
             writer,
             hasher: RowHasher::new(schema),
@@ -89,7 +96,7 @@ impl PartWriter {
         let rows = u64::try_from(footer.file_metadata().num_rows())
             .map_err(|_| Error::internal("A part was written with a negative number of rows"))?;
         let bytes = self.writer.inner_mut().finish()?;
-        let name = Part::Complete.name(self.number);
+        let name = mem::take(&mut self.name);
         let checksum = self.sums.as_ref().map(GroupSums::total);
         Ok(FinishedPart { number: self.number, file: PartFile { name, rows, bytes, checksum } })
     }

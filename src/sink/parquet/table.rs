@@ -9,11 +9,12 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
 use crate::flow::{Batch, blocking};
-use crate::sink::parquet::folder::{Folder, Part, count_rows};
+use crate::sink::parquet::folder::{Folder, Part, count_rows, footer};
 use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns, now};
 use crate::sink::parquet::part::{FinishedPart, PartWriter};
 use crate::sink::parquet::resume::Memo;
-use crate::sink::{Completion, SplitWriter, TableToWrite, TableWriter, Written};
+use crate::sink::{Completion, Receipt, SplitWriter, TableToWrite, TableWriter, Written};
+use crate::store::Place;
 use crate::table::Split;
 
 /// What every writer of a table shares.
@@ -24,6 +25,10 @@ pub(super) struct Open {
     pub folder: Folder,
     /// How it is encoded.
     pub properties: WriterProperties,
+    /// The run that writes it, whose id its parts carry.
+    pub run: String,
+    /// True when what was there before goes.
+    pub overwrites: bool,
     /// What was there before.
     pub memo: Memo,
     /// Held while a manifest is changed: partitions of one table share it.
@@ -56,7 +61,7 @@ impl TableWriter for Table {
 impl Open {
     fn create_part(&self, number: u64) -> Result<PartWriter> {
         let (schema, properties) = (&self.table.schema, self.properties.clone());
-        PartWriter::create(&self.folder, number, schema, properties)
+        PartWriter::create(&self.folder, (number, &self.run), schema, properties)
     }
 
     fn add(&self, part: FinishedPart) {
@@ -65,27 +70,67 @@ impl Open {
     }
 
     /// Makes the new parts visible, then lists them, then removes what they replace: a reader of
-    /// the manifest finds the old table or the new one, whole, whenever the program ends.
+    /// the manifest finds the old table or the new one, whole, whenever the program ends. What
+    /// stays, and what goes, is what the manifest lists now.
     fn complete(&self) -> Result<Completion> {
         let mut parts = self.finished.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if parts.is_empty() && self.memo.kept.is_empty() {
+        let _one_at_a_time = self.manifest_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = self.folder.look()?.listed.map(|partition| partition.files);
+        let others = listed.unwrap_or_default().into_iter().filter(|file| !self.is_own(&file.name));
+        let (kept, replaced): (Vec<_>, Vec<_>) = others.partition(|_| !self.overwrites);
+        if parts.is_empty() && kept.is_empty() {
             // A table without rows still has a schema, and readers look for it in a file.
             let part = self.create_part(self.memo.first_part)?.finish()?;
             parts.insert(part.number, part.file);
         }
         let path = self.folder.path();
-        for number in parts.keys() {
-            path.show(&self.folder.finished(*number), &Part::Complete.name(*number))?;
+        for (number, file) in &parts {
+            path.show(&self.folder.finished(*number, &self.run), &file.name)?;
         }
         path.make_durable()?;
-        let files: Vec<_> = self.memo.kept.iter().cloned().chain(parts.into_values()).collect();
-        let partition = self.partition(files)?;
-        let rows_after = count_rows(&path, &partition)?;
-        self.list(partition)?;
-        for name in &self.memo.replaced {
-            path.join(name).remove()?;
+        let rows_before = count_rows(&path, &kept)?;
+        let rows_after = rows_before + self.count_own(&path, parts.values())?;
+        let files: Vec<_> = kept.into_iter().chain(parts.into_values()).collect();
+        self.list(self.partition(files)?)?;
+        for file in &replaced {
+            path.join(&file.name).remove()?;
         }
-        Ok(Completion { rows_before: self.memo.rows_before, rows_after })
+        if self.overwrites {
+            // What no manifest listed would be taken for rows of the table by readers of all files.
+            for part in self.folder.look()?.unlisted.iter().filter(|part| !self.is_own(&part.name))
+            {
+                path.join(&part.name).remove()?;
+            }
+        }
+        Ok(Completion { rows_before, rows_after })
+    }
+
+    /// True for a part that this run wrote, by its name.
+    fn is_own(&self, name: &str) -> bool {
+        Part::parse(name).is_some_and(|part| part.run.as_deref() == Some(&self.run))
+    }
+
+    /// Rows of the parts of this run, as they lie there.
+    fn count_own<'a>(
+        &self,
+        path: &Place,
+        parts: impl Iterator<Item = &'a PartFile>,
+    ) -> Result<u64> {
+        let mut rows = 0;
+        for file in parts {
+            let place = path.join(&file.name);
+            let there = footer(&place)?;
+            let is_that = there.run.as_deref() == Some(&self.run)
+                && (there.rows, there.bytes, there.checksum)
+                    == (file.rows, file.bytes, file.checksum);
+            if !is_that {
+                return Err(Error::differ("A finished part is not the file that this run wrote")
+                    .at(place)
+                    .help("something else writes to this folder: make sure that it ends, then run again with --restart"));
+            }
+            rows += there.rows;
+        }
+        Ok(rows)
     }
 
     fn partition(&self, files: Vec<PartFile>) -> Result<Partition> {
@@ -102,7 +147,6 @@ impl Open {
     }
 
     fn list(&self, partition: Partition) -> Result<()> {
-        let _one_at_a_time = self.manifest_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let mut manifest = Manifest::new(&self.table.collection);
         if let Some(old) = Manifest::read(&self.folder.table)? {
             manifest.partitions = old.partitions;
@@ -156,16 +200,18 @@ impl SplitWriter for Writer {
         Ok(Written { rows, ..Written::default() })
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<()> {
+    async fn finish(mut self: Box<Self>) -> Result<Option<Receipt>> {
         let part = match mem::replace(&mut self.part, State::Broken) {
-            State::Empty => return Ok(()),
+            State::Empty => return Ok(None),
             State::Writing(part) => part,
             State::Broken => return Err(self.broken()),
         };
         let open = Arc::clone(&self.open);
         blocking(move || {
-            open.add(part.finish()?);
-            Ok(())
+            let part = part.finish()?;
+            let PartFile { bytes, checksum, .. } = part.file;
+            open.add(part);
+            Ok(Some(Receipt { bytes, checksum }))
         })
         .await
     }
