@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::layout::clean;
+use crate::cli::remains;
 use crate::flow::{Plan, TargetTable};
 use crate::sink::Decision;
 use crate::words;
@@ -26,6 +27,9 @@ pub(super) fn announce(plan: &Plan) {
             words::plural(splits, "split"),
             words::plural(rows, "row"),
         );
+    }
+    for text in remains::sentences(&plan.remains) {
+        tracing::info!("Left by another run, and left alone: {text}");
     }
     let mut said = BTreeSet::new();
     for (n, target) in plan.targets.iter().enumerate() {

@@ -4,6 +4,7 @@
 mod announce;
 pub mod args;
 mod cell;
+mod clean;
 mod completions;
 mod dump;
 mod inspect;
@@ -12,6 +13,7 @@ mod logfile;
 pub mod logging;
 mod plan;
 mod progress;
+mod remains;
 mod results;
 mod run;
 mod runtime;
@@ -62,6 +64,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Plan(args) => plan::plan(args),
         Command::Verify(args) => verify::verify(args),
         Command::Status(args) => status::status(args),
+        Command::Clean(args) => clean::clean(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Schema => schema::schema(),

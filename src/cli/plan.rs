@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::args::PlanArgs;
 use crate::cli::layout::{Column, Columns, Signs, clean};
-use crate::cli::{runtime, terminal};
+use crate::cli::{remains, runtime, terminal};
 use crate::error::Result;
 use crate::flow::{
     Controls, EarlierRun, Pipeline, Plan, ReadSpeed, TablePlan, check_ids, read_speed,
@@ -67,7 +67,10 @@ fn text(pipeline: &Pipeline, plan: &Plan, signs: Signs) -> String {
     if !transforms.is_empty() {
         paragraph(format!("Transforms: {}", transforms.join(", ")));
     }
-    for (title, lines) in [("Warnings", warnings(plan)), ("Notes", notes(plan))] {
+    let left = remains::sentences(&plan.remains);
+    for (title, lines) in
+        [("Warnings", warnings(plan)), ("Left by other runs", left), ("Notes", notes(plan))]
+    {
         if !lines.is_empty() {
             paragraph(format!("{title}:\n  {}", lines.join("\n  ")));
         }

@@ -2,15 +2,15 @@
 
 use crate::cli::args::ConfigArgs;
 use crate::cli::layout::{Column, Columns, clean};
-use crate::cli::{runtime, terminal};
+use crate::cli::{remains, runtime, terminal};
 use crate::error::Result;
-use crate::flow::{EarlierRun, Pipeline, SavedTarget, Standing, TargetProgress};
+use crate::flow::{self, EarlierRun, Pipeline, SavedTarget, Standing, TargetProgress};
 use crate::sink::Decision;
 use crate::words;
 use crate::{Purpose, assemble};
 
-/// Reads the journal, looks whether the source is still the same, and prints both. Asks no target,
-/// and changes nothing.
+/// Reads the journal, looks whether the source is still the same, and what runs left at the targets,
+/// and prints it all. Changes nothing.
 pub(super) fn status(args: &ConfigArgs) -> Result<u8> {
     runtime::block_on(async {
         let pipeline = assemble(&args.load().await?, Purpose::Plan)?;
@@ -21,7 +21,14 @@ pub(super) fn status(args: &ConfigArgs) -> Result<u8> {
                 let next = next(&pipeline, &run, at_work).await;
                 format!("{}{}\n{next}\n", tables(&run), ended(&run, at_work))
             }
-        })
+        })?;
+        // Of a target that can't be asked, the journal tells all that is known.
+        let left = flow::remains(&pipeline, None).await.unwrap_or_default();
+        pipeline.close().await;
+        match left.is_empty() {
+            true => Ok(()),
+            false => terminal::print(&format!("\nAt the targets:\n{}", remains::table(&left))),
+        }
     })?;
     Ok(0)
 }

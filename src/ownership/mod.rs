@@ -41,13 +41,13 @@ mod store;
 use std::time::Duration;
 
 pub use claim::{Claim, Continuity};
-pub use error::held;
+pub use error::{held, words_of};
 pub use folder::{FolderMarks, is_mark};
 pub use hold::Hold;
 pub use mark::{Beat, Mark, Placed, State};
 pub use owner::{Owner, OwnerCell};
 pub use process::Process;
-pub use run_id::{is_run_id, new_run_id};
+pub use run_id::{began, is_run_id, new_run_id};
 pub use store::{Created, MarkStore};
 
 /// How often a holder renews its marks.

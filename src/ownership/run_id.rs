@@ -23,6 +23,12 @@ pub fn is_run_id(text: &str) -> bool {
     text.len() == LENGTH && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
+/// When the run with this id began, in seconds since 1970.
+pub fn began(run: &str) -> Option<u64> {
+    let seconds = run.get(..8).filter(|_| is_run_id(run))?;
+    u32::from_str_radix(seconds, 16).ok().map(u64::from)
+}
+
 fn host_seed() -> String {
     super::Process::current().host
 }
@@ -38,6 +44,7 @@ mod tests {
         let ids: BTreeSet<_> = (0..1000).map(|_| new_run_id()).collect();
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| is_run_id(id)));
+        assert_eq!(began("692adc0001234567"), Some(0x692a_dc00));
         for other in ["", "0123456789abcde", "0123456789abcdeg", "0123456789ABCDEF"] {
             assert!(!is_run_id(other), "{other}");
         }

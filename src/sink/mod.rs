@@ -16,10 +16,7 @@ use crate::transform::TransformFactory;
 
 pub mod files;
 mod read_back;
-mod run_number;
 pub mod server;
-
-use run_number::run_number;
 
 pub use read_back::{Duplicates, IdPages, Leeway, OldRow, ReadBack, RowsById};
 
@@ -202,6 +199,19 @@ pub struct Written {
     pub uncertain: u64,
 }
 
+/// Something that a run made at a target, and did not come to put in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// What it is, for people: `collection test_vecpipe_new_…`.
+    pub what: String,
+    /// What the sink knows it by.
+    pub name: String,
+    /// The run that made it; none for what names none.
+    pub run: Option<String>,
+    /// Rows in it, where that can be told.
+    pub rows: Option<u64>,
+}
+
 /// How much a sink sends at once now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteLoad {
@@ -324,6 +334,23 @@ pub trait Sink: Send + Sync {
     /// When the target can't be asked.
     async fn marks(&self, _: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
         Ok(Vec::new())
+    }
+
+    /// What runs left at the target of a table, at work or not. Changes nothing.
+    ///
+    /// # Errors
+    /// When the target can't be asked.
+    async fn leftovers(&self, _: &TableToWrite) -> Result<Vec<Leftover>> {
+        Ok(Vec::new())
+    }
+
+    /// Removes something that [`leftovers`](Self::leftovers) found, or finishes what a run had begun to
+    /// put in place. Called only while the target is marked, so that no run is at work there.
+    ///
+    /// # Errors
+    /// When the target refuses.
+    async fn clear(&self, _: &TableToWrite, _: &Leftover) -> Result<()> {
+        Ok(())
     }
 
     /// Looks whether anything may be written there at all. Called once before a new run does anything

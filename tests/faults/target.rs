@@ -115,9 +115,7 @@ impl Target<'_> {
     }
 
     fn nothing_beside(&self, server: &Server) {
-        for suffix in ["_vecpipe_new", "_vecpipe_old"] {
-            let name = format!("{}{suffix}", self.collection());
-            assert_eq!(server.partitions_of(&name), serde_json::Value::Null, "{name} stays behind");
-        }
+        let names = server.ask(&serde_json::json!({ "do": "names", "prefix": self.collection() }));
+        assert_eq!(names["names"], serde_json::json!([self.collection()]), "nothing stays behind");
     }
 }

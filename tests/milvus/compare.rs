@@ -48,7 +48,7 @@ async fn overwrite(uri: &str, name: &str, state_dir: &Path) -> (Vec<Arc<TableRun
         identity: Identity::default(),
     });
     let journal = JournalFile::lock(state_dir, &pipeline.identity).unwrap();
-    let claim = journal.claim("test", false);
+    let claim = journal.claim("test", true);
     let plan = match journal.earlier() {
         Some(earlier) => Plan::resume(&pipeline, earlier, Some(&claim)).await.unwrap(),
         None => Plan::claim(&pipeline, &claim).await.unwrap(),
@@ -67,15 +67,16 @@ async fn overwrite(uri: &str, name: &str, state_dir: &Path) -> (Vec<Arc<TableRun
 async fn a_bit_that_changed_on_the_way_keeps_the_old_rows_in_place() {
     for server in Server::both() {
         let name = with_old_rows(&server, "flipped").await;
-        let new = format!("{name}_vecpipe_new");
         let state = tempfile::tempdir().unwrap();
         let proxy = Proxy::start(&server.uri, &[Fault::None, Fault::FlipBit]).await;
         // The second time nothing is sent: the rows that wait are compared again.
+        let mut new = String::new();
         for _ in 0..2 {
             let (tables, outcome) = overwrite(&proxy.uri, &name, state.path()).await;
             let error = outcome.error.expect("a difference");
             assert_eq!(error.exit_code(), 5, "{error}");
             let words = error.to_string();
+            new = server.collections_like(&name).await.remove(1);
             assert!(
                 words.contains(&format!("differ: collection {new}: 1 row is changed")),
                 "{words}"
@@ -118,7 +119,8 @@ async fn a_run_that_begins_anew_fills_the_new_collection_anew() {
         assert_eq!(error.map_or(0, |error| error.exit_code()), code, "{round}: {error:?}");
     }
     assert_eq!(ids(&server, &name).await, (0..ROWS).collect::<Vec<_>>());
-    assert_eq!(server.collections_like(&name).await, [&*name]);
+    // And what the first run filled, which that may be resumed with.
+    assert_eq!(server.collections_like(&name).await.len(), 2);
     server.remove(&name).await;
 }
 

@@ -18,6 +18,24 @@ fn overwriting(uri: &str) -> Box<dyn Sink> {
     sink(uri, json!({ "mode": "overwrite" }))
 }
 
+/// The run that is cut off, and the one that comes after it.
+const RUN: &str = "6928000001234567";
+const NEXT: &str = "6928000101234567";
+
+/// The run that is cut off.
+fn first_run(uri: &str) -> Box<dyn Sink> {
+    let sink = overwriting(uri);
+    sink.set_run(RUN, &[]);
+    sink
+}
+
+/// One that takes its place.
+fn next_run(uri: &str) -> Box<dyn Sink> {
+    let sink = overwriting(uri);
+    sink.set_run(NEXT, &[RUN.to_owned()]);
+    sink
+}
+
 fn appending(uri: &str) -> Box<dyn Sink> {
     sink(uri, json!({}))
 }
@@ -38,13 +56,18 @@ fn range(ids: std::ops::Range<i64>) -> Vec<i64> {
     ids.collect()
 }
 
+/// What the run that comes after the first one fills.
+fn next_new(name: &str) -> String {
+    format!("{name}_vecpipe_new_{NEXT}")
+}
+
 /// The names beside a collection.
 fn beside(name: &str) -> (String, String) {
-    (format!("{name}_vecpipe_new"), format!("{name}_vecpipe_old"))
+    (format!("{name}_vecpipe_new_{RUN}"), format!("{name}_vecpipe_old_{RUN}"))
 }
 
 async fn notes(server: &Server, name: &str) -> Vec<String> {
-    let plan = overwriting(&server.uri).plan(&table(name)).await.unwrap();
+    let plan = next_run(&server.uri).plan(&table(name)).await.unwrap();
     assert_eq!(plan.decision, Decision::Overwrite);
     plan.notes
 }
@@ -56,18 +79,15 @@ async fn a_run_that_fails_leaves_the_old_rows_and_the_next_one_replaces_them() {
         let (new, _) = beside(&name);
         let proxy = Proxy::start(&server.uri, &[Fault::None, Fault::Refuse]).await;
         let batches = vec![rows(100..110, 1.0), rows(110..120, 1.0)];
-        let error = move_rows(&*overwriting(&proxy.uri), &table(&name), batches).await.unwrap_err();
+        let error = move_rows(&*first_run(&proxy.uri), &table(&name), batches).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Target);
         assert_eq!(server.collections_like(&name).await, [&*name, &*new]);
         assert_eq!(ids(&server, &name).await, range(0..10));
 
         let told = notes(&server, &name).await;
-        assert_eq!(
-            told[0],
-            format!("{new}, which an earlier run left unfinished, is dropped first")
-        );
+        assert_eq!(told[0], format!("{new}, which run {RUN} left unfinished, is dropped first"));
         let batches = vec![rows(200..230, 1.0)];
-        let moved = move_rows(&*overwriting(&server.uri), &table(&name), batches).await.unwrap();
+        let moved = move_rows(&*next_run(&server.uri), &table(&name), batches).await.unwrap();
         assert_eq!((moved.completion.rows_before, moved.completion.rows_after), (0, 30));
         assert_eq!(server.collections_like(&name).await, [&*name]);
         assert_eq!(ids(&server, &name).await, range(200..230));
@@ -78,7 +98,7 @@ async fn a_run_that_fails_leaves_the_old_rows_and_the_next_one_replaces_them() {
 /// The new rows are complete, and what is left to be done is done by hand, up to a point.
 async fn complete_beside(server: &Server, test: &str) -> String {
     let name = with_old_rows(server, test).await;
-    fill(&*overwriting(&server.uri), &table(&name), vec![rows(50..70, 1.0)]).await.unwrap();
+    fill(&*first_run(&server.uri), &table(&name), vec![rows(50..70, 1.0)]).await.unwrap();
     assert_eq!(ids(server, &name).await, range(0..10));
     name
 }
@@ -86,7 +106,7 @@ async fn complete_beside(server: &Server, test: &str) -> String {
 /// A run that fails as soon as it writes: it only sets right what it finds.
 async fn fail_at_once(server: &Server, name: &str) {
     let proxy = Proxy::start(&server.uri, &[Fault::Refuse]).await;
-    let moved = move_rows(&*overwriting(&proxy.uri), &table(name), vec![rows(0..1, 1.0)]).await;
+    let moved = move_rows(&*next_run(&proxy.uri), &table(name), vec![rows(0..1, 1.0)]).await;
     assert!(moved.unwrap_err().to_string().contains("invalid parameter"));
 }
 
@@ -108,7 +128,10 @@ async fn a_cut_between_the_two_renames_is_finished_by_the_next_run() {
 
         fail_at_once(&server, &name).await;
         assert_eq!(ids(&server, &name).await, range(50..70));
-        assert_eq!(server.collections_like(&name).await, [&*name, &*new]);
+        let new = next_new(&name);
+        // Under the old collection's name, for an hour: an empty one, against late renames.
+        assert_eq!(server.collections_like(&name).await, [&*name, &*new, &*old]);
+        assert_eq!(ids(&server, &old).await, range(0..0));
         server.remove(&name).await;
     }
 }
@@ -123,10 +146,13 @@ async fn an_old_collection_that_was_replaced_is_dropped_by_the_next_run() {
         client.rename_collection(&new, &name).await.unwrap();
 
         let told = notes(&server, &name).await;
-        assert_eq!(told[0], format!("{old}, which an earlier run replaced, is dropped first"));
+        assert_eq!(told[0], format!("{old}, which run {RUN} replaced, is dropped first"));
         fail_at_once(&server, &name).await;
         assert_eq!(ids(&server, &name).await, range(50..70));
-        assert_eq!(server.collections_like(&name).await, [&*name, &*new]);
+        let new = next_new(&name);
+        // Under the old collection's name, for an hour: an empty one, against late renames.
+        assert_eq!(server.collections_like(&name).await, [&*name, &*new, &*old]);
+        assert_eq!(ids(&server, &old).await, range(0..0));
         server.remove(&name).await;
     }
 }
@@ -135,12 +161,13 @@ async fn an_old_collection_that_was_replaced_is_dropped_by_the_next_run() {
 async fn an_old_collection_that_stands_alone_gets_its_name_back() {
     for server in Server::both() {
         let name = with_old_rows(&server, "aside").await;
-        let (new, old) = beside(&name);
+        let (_, old) = beside(&name);
         server.client().await.rename_collection(&name, &old).await.unwrap();
         assert!(notes(&server, &name).await[0].contains("gets its name back first"));
         fail_at_once(&server, &name).await;
         assert_eq!(ids(&server, &name).await, range(0..10));
-        assert_eq!(server.collections_like(&name).await, [&*name, &*new]);
+        // The first run's, which was complete, goes: another one takes its place.
+        assert_eq!(server.collections_like(&name).await, [&*name, &*next_new(&name)]);
         server.remove(&name).await;
     }
 }
@@ -151,7 +178,7 @@ async fn a_rename_that_is_refused_leaves_the_old_rows_in_place() {
         let name = with_old_rows(&server, "refused").await;
         let (new, old) = beside(&name);
         let proxy = Proxy::start(&server.uri, &[]).await;
-        let sink = overwriting(&proxy.uri);
+        let sink = first_run(&proxy.uri);
         let moved = fill(&*sink, &table(&name), vec![rows(50..70, 1.0)]).await.unwrap();
         let publish = moved.plan.publish.unwrap();
         // The first rename; the second, after which the first is undone.
@@ -182,7 +209,7 @@ async fn rows_that_are_missing_keep_the_old_ones_in_place() {
         let source = json!({ "rows": 100, "dim": 4, "split_rows": 25, "table": name });
         let (_, outcome) = run_pipeline(
             source_of("synthetic", source),
-            overwriting(&proxy.uri),
+            first_run(&proxy.uri),
             settings(1, 1 << 20),
             Controls::default(),
         )
@@ -200,19 +227,54 @@ async fn rows_that_are_missing_keep_the_old_ones_in_place() {
     }
 }
 
+/// Marks keep them apart; where they can't, each fills a collection of its own.
 #[tokio::test]
-async fn of_two_runs_at_once_only_the_later_one_replaces_the_old_rows() {
+async fn of_two_runs_at_once_neither_takes_the_rows_of_the_other() {
     for server in Server::both() {
         let name = with_old_rows(&server, "two_runs").await;
         let (first, second) = (overwriting(&server.uri), overwriting(&server.uri));
         fill(&*first, &table(&name), vec![rows(50..70, 1.0)]).await.unwrap();
         fill(&*second, &table(&name), vec![rows(80..85, 1.0)]).await.unwrap();
-        let held = if server.lite { 5 } else { 20 };
-        let error = first.publish(&name, held).await.unwrap_err();
-        assert!(error.to_string().contains("another run seems to overwrite"), "{error}");
-        assert_eq!(ids(&server, &name).await, range(0..10));
-        second.publish(&name, 5).await.unwrap();
-        assert_eq!(ids(&server, &name).await, range(80..85));
+        first.publish(&name, 20).await.unwrap();
+        assert_eq!(ids(&server, &name).await, range(50..70));
+        // What stands there now is not what the second run was to replace.
+        let error = second.publish(&name, 5).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Differ);
+        assert!(error.to_string().contains("10 rows came to collection"), "{error}");
+        assert_eq!(ids(&server, &name).await, range(50..70));
+        assert_eq!(server.collections_like(&name).await.len(), 2, "both stay");
+        server.remove(&name).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_that_came_to_the_old_collection_stop_the_swap() {
+    for server in Server::both() {
+        let name = with_old_rows(&server, "came").await;
+        let (new, _) = beside(&name);
+        let sink = first_run(&server.uri);
+        fill(&*sink, &table(&name), vec![rows(50..70, 1.0)]).await.unwrap();
+        move_rows(&*appending(&server.uri), &table(&name), vec![rows(20..23, 1.0)]).await.unwrap();
+        let error = sink.publish(&name, 20).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Differ);
+        assert!(error.to_string().contains("3 rows came to collection"), "{error}");
+        assert!(error.to_string().contains("--restart"), "{error}");
+        assert_eq!(server.collections_like(&name).await, [&*name, &*new]);
+        assert_eq!(ids(&server, &name).await.len(), 13);
+        server.remove(&name).await;
+    }
+}
+
+#[tokio::test]
+async fn an_old_collection_that_is_dropped_meanwhile_is_replaced_all_the_same() {
+    for server in Server::both() {
+        let name = with_old_rows(&server, "dropped").await;
+        let sink = first_run(&server.uri);
+        fill(&*sink, &table(&name), vec![rows(50..70, 1.0)]).await.unwrap();
+        server.client().await.drop_collection(&name).await.unwrap();
+        sink.publish(&name, 20).await.unwrap();
+        assert_eq!(ids(&server, &name).await, range(50..70));
+        assert_eq!(server.collections_like(&name).await, [&*name]);
         server.remove(&name).await;
     }
 }
@@ -225,7 +287,7 @@ async fn a_collection_that_is_not_ours_is_never_dropped() {
         let to = |collection: &str| sink(&server.uri, json!({ "collection": collection }));
         for foreign in [new, old] {
             move_rows(&*to(&foreign), &table(&name), vec![rows(7..9, 1.0)]).await.unwrap();
-            let error = overwriting(&server.uri).plan(&table(&name)).await.unwrap_err();
+            let error = first_run(&server.uri).plan(&table(&name)).await.unwrap_err();
             let words = error.to_string();
             assert!(words.contains(&format!("Collection {foreign} is in the way")), "{words}");
             assert_eq!(ids(&server, &foreign).await, [7, 8]);

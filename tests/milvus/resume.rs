@@ -187,7 +187,10 @@ async fn an_index_that_an_interrupted_run_did_not_come_to_is_made() {
             let writer = again.prepare(&table(&name), &plan, &Start::Again, Arc::default()).await;
             crate::support::write(&*writer.unwrap(), rows(0..4, 1.0)).await;
             let filled = match mode {
-                "overwrite" => format!("{name}_vecpipe_new"),
+                "overwrite" => {
+                    let run = &plan.publish.as_ref().unwrap().run;
+                    format!("{name}_vecpipe_new_{run}")
+                }
                 _ => name.clone(),
             };
             let indexes = client.indexes(&filled).await.unwrap();

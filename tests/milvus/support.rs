@@ -43,16 +43,17 @@ impl Server {
     /// Drops a collection, and what a run left beside it.
     pub async fn remove(&self, name: &str) {
         let client = self.client().await;
-        for name in [name.to_owned(), format!("{name}_vecpipe_new"), format!("{name}_vecpipe_old")]
-        {
+        let beside = format!("{name}_vecpipe_");
+        let all = client.collections().await.expect("a list");
+        for name in all.into_iter().filter(|other| other == name || other.starts_with(&beside)) {
             client.drop_collection(&name).await.expect("the collection is dropped");
         }
     }
 
-    /// Names of the collections that begin with `name`.
+    /// Names of the collections that begin with `name`, without marks of runs.
     pub async fn collections_like(&self, name: &str) -> Vec<String> {
         let mut names = self.client().await.collections().await.expect("a list");
-        names.retain(|other| other.starts_with(name));
+        names.retain(|other| other.starts_with(name) && !other.contains("_vecpipe_mark_"));
         names
     }
 

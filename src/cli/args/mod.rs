@@ -65,6 +65,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Show how far the last run came, and what `run` would do now
     Status(ConfigArgs),
+    /// Show what dead runs left at the target, and remove it with --yes
+    Clean(CleanArgs),
     /// Check a configuration file, without touching data or servers
     Validate(ConfigArgs),
     /// Show what is inside a file, a folder or a server
@@ -136,6 +138,17 @@ pub struct PlanArgs {
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
+}
+
+/// Flags of `pipeline clean`.
+#[derive(Debug, Clone, Args)]
+pub struct CleanArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Remove it; a run of this configuration that was interrupted starts from its first row then
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Flags of `pipeline verify`.

@@ -10,7 +10,8 @@ mod target;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::flow::{Chain, Pipeline};
+use crate::flow::remains::remains_of;
+use crate::flow::{Chain, Pipeline, Remains};
 use crate::ownership::{Claim, Hold};
 use crate::sink::{Decision, TableToWrite, TargetPlan};
 use crate::source::SourceTable;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub resumes: Option<String>,
     /// The marks of its targets; nothing for a plan that is not carried out.
     pub hold: Hold,
+    /// What other runs left at its targets.
+    pub remains: Vec<Remains>,
 }
 
 /// What happens to one table of the source.
@@ -88,7 +91,12 @@ impl Plan {
             Some(claim) => hold::take(pipeline, &tables, claim, false).await?,
             None => Hold::none(),
         };
-        match Plan::decide(pipeline, tables, merge_all).await {
+        let own = claim.map(|claim| claim.mark.run.as_str());
+        let decided = async {
+            let remains = remains_of(pipeline, &tables, own).await?;
+            Ok(Plan { remains, ..Plan::decide(pipeline, tables, merge_all).await? })
+        };
+        match decided.await {
             Ok(plan) => Ok(Plan { hold, ..plan }),
             Err(error) => {
                 hold.end(true).await;
@@ -125,7 +133,13 @@ impl Plan {
             transforms: table.transforms,
             target: Arc::clone(&targets[target]),
         });
-        Plan { tables: tables.collect(), targets, resumes: None, hold: Hold::none() }
+        Plan {
+            tables: tables.collect(),
+            targets,
+            resumes: None,
+            hold: Hold::none(),
+            remains: Vec::new(),
+        }
     }
 
     /// Rows that the source announces for tables that move.

@@ -171,26 +171,36 @@ impl Client {
         self.call(request).await.map(drop)
     }
 
+    /// Sets properties of a collection; others stay as they are.
+    ///
+    /// # Errors
+    /// When the server refuses, and on Milvus Lite 2.x, which does not know the call.
+    pub async fn alter_collection(&self, name: &str, properties: Vec<KeyValuePair>) -> Result<()> {
+        let (db_name, collection_name) = (self.db_name(), name.to_owned());
+        self.call(AlterCollectionRequest { db_name, collection_name, properties }).await.map(drop)
+    }
+
     /// Gives a collection another name, which must be free. Its aliases, indexes and rows stay as
-    /// they are.
+    /// they are. True when a request got no answer, and may be carried out later.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
+    pub async fn rename_collection(&self, from: &str, to: &str) -> Result<bool> {
         let request = RenameCollectionRequest {
             db_name: self.db_name(),
             old_name: from.to_owned(),
             new_name: to.to_owned(),
         };
-        match self.call(request).await {
+        let (outcome, lost) = self.call_telling(request).await;
+        match outcome {
             // It was carried out by a request whose answer was lost.
             Err(MilvusError::Refused { .. })
                 if self.describe_collection(from).await?.is_none()
                     && self.describe_collection(to).await?.is_some() =>
             {
-                Ok(())
+                Ok(true)
             }
-            outcome => outcome.map(drop),
+            outcome => outcome.map(|_| lost),
         }
     }
 

@@ -33,6 +33,7 @@ mod index_types;
 pub mod insert;
 pub mod keys;
 pub mod load;
+pub(crate) mod mark_name;
 pub mod page;
 pub mod partition;
 pub mod proto;

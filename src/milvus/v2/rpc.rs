@@ -57,6 +57,7 @@ calls! {
     "AllocTimestamp": AllocTimestampRequest => AllocTimestampResponse,
     "AlterAlias": AlterAliasRequest => Status,
     "Connect": ConnectRequest => ConnectResponse,
+    "AlterCollection": AlterCollectionRequest => Status,
     "CreateAlias": CreateAliasRequest => Status,
     "CreateCollection": CreateCollectionRequest => Status,
     "CreateDatabase": CreateDatabaseRequest => Status,
@@ -117,15 +118,22 @@ impl Client {
     /// # Errors
     /// When the server refuses, can't be reached, or does not answer in time.
     pub async fn call<C: Call>(&self, request: C) -> Result<C::Answer> {
+        self.call_telling(request).await.0
+    }
+
+    /// The same; and true when one of the requests got no answer, and may be carried out later.
+    pub async fn call_telling<C: Call>(&self, request: C) -> (Result<C::Answer>, bool) {
         let mut pauses = Pauses::new(self.retry_for());
+        let mut lost = false;
         loop {
             let error = match self.call_once(request.clone()).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return (Ok(answer), lost),
                 Err(error) => error,
             };
+            lost |= error.retry() == Retry::Ambiguous;
             let passing = matches!(error.retry(), Retry::BackOff | Retry::Ambiguous);
             if !passing || !pauses.pause(&error).await {
-                return Err(error);
+                return (Err(error), lost);
             }
             self.count_repeat();
         }

@@ -95,6 +95,11 @@ impl ServerVersion {
         self.is_lite() || self.at_least(2, 3, 0)
     }
 
+    /// True when a collection keeps properties, and they can be changed.
+    pub fn keeps_properties(&self) -> bool {
+        !self.is_early_lite()
+    }
+
     /// True when a collection can be given another name.
     pub fn can_rename(&self) -> bool {
         self.is_lite() || self.at_least(2, 3, 0) && !self.is_early_lite()

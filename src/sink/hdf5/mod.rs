@@ -34,8 +34,8 @@ use crate::flow::{Meter, blocking};
 use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::sink::files::names::folder_of;
 use crate::sink::{
-    Decision, Earlier, Granularity, IdRules, Mode, ReadBack, Sink, SinkContext, SinkFactory, Start,
-    TableToWrite, TableWriter, TargetPlan,
+    Decision, Earlier, Granularity, IdRules, Leftover, Mode, ReadBack, Sink, SinkContext,
+    SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
 use crate::store::{Place, io_error};
 use crate::table::VectorType;
@@ -108,6 +108,16 @@ impl Sink for Hdf5 {
     async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
         let folder = self.names(table)?.folder().to_owned();
         Ok(vec![Arc::new(FolderMarks::of(Place::Local(folder)))])
+    }
+
+    async fn leftovers(&self, table: &TableToWrite) -> Result<Vec<Leftover>> {
+        let names = self.names(table)?;
+        blocking(move || place::leftovers(&names)).await
+    }
+
+    async fn clear(&self, table: &TableToWrite, leftover: &Leftover) -> Result<()> {
+        let file = self.names(table)?.path(&leftover.name);
+        blocking(move || place::remove(file)).await
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::ownership::Owner;
+use crate::sink::Leftover;
 use crate::sink::hdf5::h2m;
 use crate::sink::hdf5::names::{File, Named, Names};
 use crate::store::{self, io_error, sync_folder};
@@ -136,6 +137,23 @@ pub fn sweep_all(names: &Names, owner: &Owner) -> Result<()> {
     files(names, own)?.iter().try_for_each(|name| remove(names.path(name)))
 }
 
+/// The hidden files of a table, of any run. (Those that a list names which is about to take effect
+/// are the table's.)
+///
+/// # Errors
+/// When the folder can't be listed.
+pub fn leftovers(names: &Names) -> Result<Vec<Leftover>> {
+    let content = look(names)?;
+    let coming = content.run.filter(|_| content.half_renamed);
+    let leftover = |name: String| {
+        let run = names.parse(&name).and_then(|named| named.run);
+        let what = format!("file {}", names.path(&name).display());
+        Leftover { what, name, run, rows: None }
+    };
+    let all = files(names, |named| named.file != File::Rows)?.into_iter().map(leftover);
+    Ok(all.filter(|left| coming.is_none() || left.run != coming).collect())
+}
+
 /// Tells the list of a table from any other one: nothing where there is none.
 ///
 /// # Errors
@@ -195,7 +213,7 @@ pub fn files(names: &Names, is_wanted: impl Fn(&Named) -> bool) -> Result<Vec<St
     Ok(ours)
 }
 
-fn remove(path: PathBuf) -> Result<()> {
+pub fn remove(path: PathBuf) -> Result<()> {
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(io_error("remove the old file", &path, error))

@@ -1,25 +1,27 @@
-//! Overwriting a collection: a new one is filled beside it, and takes its place when complete.
+//! Overwriting a collection: a new one is filled beside it, and takes its place when complete. The names
+//! of what stands beside it hold the id of the run.
 //!
 //! ```text
-//!              name     name_vecpipe_new   name_vecpipe_old
+//!              name     name_vecpipe_new_<run>   name_vecpipe_old_<run>
 //!   filling    old      new
-//!   renamed             new                old                then: aliases move, the old one goes
-//!   renamed    new                         old
+//!   renamed             new                      old               then: aliases move, the old one goes
+//!   renamed    new                               old
 //!   done       new
 //! ```
 //!
-//! Whatever stands there after a cut-off tells how far it came, and the next run goes on from it.
-//! A rename changes neither rows, indexes nor aliases; a Milvus keeps what is loaded, Milvus Lite
-//! releases it (measured on 2.3.5, where it takes some 10 ms, and Milvus Lite 3.2.2).
+//! Whatever stands there after a cut-off tells how far it came, and the next run that holds the target
+//! goes on from it. A rename changes neither rows, indexes nor aliases; a Milvus keeps what is loaded,
+//! Milvus Lite releases it (measured on 2.3.5, where it takes some 10 ms, and Milvus Lite 3.2.2).
 
 use twox_hash::XxHash3_128;
 
-use super::reload::Reload;
+use super::swap;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::common::KeyValuePair;
+use crate::ownership::{Owner, is_run_id};
 use crate::sink::server::MAX_NAME;
 
 /// A property of a new collection: the name of the one whose place it takes.
@@ -28,10 +30,12 @@ const REPLACES: &str = "vecpipe.replaces";
 const REPLACED_ID: &str = "vecpipe.replaced_id";
 /// A property of a new collection: which run fills it.
 const RUN: &str = "vecpipe.run";
-
 /// A property of a collection that is made where there was none: which run has made it. Descriptions
 /// would not do: Milvus Lite forgets them.
 const MADE_BY: &str = "vecpipe.made_by";
+
+const NEW: &str = "_vecpipe_new_";
+const OLD: &str = "_vecpipe_old_";
 
 /// How a collection shows which run has made it.
 pub(super) fn made_by(run: &str) -> KeyValuePair {
@@ -48,6 +52,8 @@ pub(super) fn is_made_here(collection: &Collection) -> bool {
 pub(super) struct Beside {
     /// The collection's own.
     pub name: String,
+    /// The run that overwrites it.
+    pub run: String,
     /// Of the new one, while it is filled.
     pub new: String,
     /// Of the old one, once the new one has its name.
@@ -55,10 +61,16 @@ pub(super) struct Beside {
 }
 
 /// What a run that was cut off left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Names of that run.
+    pub names: Beside,
+    pub state: LeftState,
+}
+
+/// How far a run that was cut off had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
-    /// Nothing.
-    Nothing,
+pub(super) enum LeftState {
     /// A new collection that was not complete.
     Unfinished,
     /// A complete new one and the old one, and none that has their name.
@@ -67,6 +79,10 @@ pub(super) enum Left {
     Replaced,
     /// The old one alone, which has lost its name.
     Aside,
+    /// An empty collection that keeps a late request from moving rows away.
+    Guard,
+    /// One that has been there long enough.
+    PastGuard,
 }
 
 /// Where the rows are that a run fills beside a collection.
@@ -79,26 +95,61 @@ pub(super) enum Rows {
 }
 
 impl Beside {
-    pub(super) fn of(name: &str) -> Beside {
+    pub(super) fn of(name: &str, run: &str) -> Beside {
         Beside {
             name: name.to_owned(),
-            new: longer(name, "_vecpipe_new"),
-            old: longer(name, "_vecpipe_old"),
+            run: run.to_owned(),
+            new: longer(name, &format!("{NEW}{run}")),
+            old: longer(name, &format!("{OLD}{run}")),
         }
     }
 
     /// How a new collection shows whose it is, on every server.
-    pub(super) async fn marks(&self, client: &Client, run: &str) -> Result<Vec<KeyValuePair>> {
-        let replaced = client.describe_collection(&self.name).await?;
-        let id = replaced.map(|collection| collection.id).unwrap_or_default();
-        Ok(vec![pair(REPLACES, &self.name), pair(REPLACED_ID, id.to_string()), pair(RUN, run)])
+    pub(super) async fn marks(&self, client: &Client) -> Result<Vec<KeyValuePair>> {
+        let replaced = own(client, &self.name).await?;
+        let mut marks = vec![pair(REPLACES, &self.name), pair(RUN, &self.run)];
+        let id = replaced.as_ref().map(|collection| collection.id).unwrap_or_default();
+        marks.push(pair(REPLACED_ID, id.to_string()));
+        if replaced.is_some() {
+            marks.push(swap::Held::of(client, &self.name).await?.note());
+        }
+        Ok(marks)
     }
 
-    /// What stands there.
+    /// The names that runs gave what they put beside this collection, their own among them.
+    async fn all(client: &Client, name: &str) -> Result<Vec<Beside>> {
+        let mut runs: Vec<String> = Vec::new();
+        for there in client.collections().await? {
+            let run = there.rsplit_once('_').map(|(_, run)| run).filter(|run| is_run_id(run));
+            let Some(run) = run else { continue };
+            let beside = Beside::of(name, run);
+            if (there == beside.new || there == beside.old)
+                && !runs.iter().any(|known| known == run)
+            {
+                runs.push(run.to_owned());
+            }
+        }
+        // In the order in which they began.
+        runs.sort_unstable();
+        Ok(runs.iter().map(|run| Beside::of(name, run)).collect())
+    }
+
+    /// What stands beside the collection `name`, of any run.
     ///
     /// # Errors
     /// When one of the names is taken by a collection that is not provably ours.
-    pub(super) async fn look(&self, client: &Client) -> Result<Left> {
+    pub(super) async fn look(client: &Client, name: &str) -> Result<Vec<Left>> {
+        let mut left = Vec::new();
+        for names in Beside::all(client, name).await? {
+            if let Some(state) = names.state(client).await? {
+                left.push(Left { names, state });
+            }
+        }
+        Ok(left)
+    }
+
+    /// What stands there of this run.
+    async fn state(&self, client: &Client) -> Result<Option<LeftState>> {
         let named = own(client, &self.name).await?;
         let new = own(client, &self.new).await?;
         let old = own(client, &self.old).await?;
@@ -107,27 +158,33 @@ impl Beside {
         {
             return Err(not_ours(&self.new, "the new rows would be filled in"));
         }
+        if let Some(guard) = old.as_ref().filter(|old| swap::is_guard(old)) {
+            let past = swap::is_past(guard);
+            return Ok(Some(if past { LeftState::PastGuard } else { LeftState::Guard }));
+        }
         let replaces = |by: &Collection, old: &Collection| {
             by.property(REPLACES) == Some(&self.name)
                 && by.property(REPLACED_ID) == Some(&old.id.to_string())
         };
-        match (&named, &new, &old) {
+        Ok(match (&named, &new, &old) {
             (Some(by), _, Some(old)) | (None, Some(by), Some(old)) if !replaces(by, old) => {
-                Err(not_ours(&self.old, "the old rows would be put until they are dropped"))
+                return Err(not_ours(
+                    &self.old,
+                    "the old rows would be put until they are dropped",
+                ));
             }
-            (Some(_), _, Some(_)) => Ok(Left::Replaced),
-            (None, Some(_), Some(_)) => Ok(Left::Unnamed),
-            (None, None, Some(_)) => Ok(Left::Aside),
-            (_, Some(_), None) => Ok(Left::Unfinished),
-            (_, None, None) => Ok(Left::Nothing),
-        }
+            (Some(_), _, Some(_)) => Some(LeftState::Replaced),
+            (None, Some(_), Some(_)) => Some(LeftState::Unnamed),
+            (None, None, Some(_)) => Some(LeftState::Aside),
+            (_, Some(_), None) => Some(LeftState::Unfinished),
+            (_, None, None) => None,
+        })
     }
 
-    /// Where the rows of `run` are; nowhere before it has begun.
-    pub(super) async fn rows_of(&self, client: &Client, run: &str) -> Result<Option<Rows>> {
+    /// Where the rows of the run are; nowhere before it has begun.
+    pub(super) async fn rows(&self, client: &Client) -> Result<Option<Rows>> {
         for (name, rows) in [(&self.new, Rows::Beside), (&self.name, Rows::InPlace)] {
-            let found = own(client, name).await?;
-            if found.is_some_and(|found| found.property(RUN) == Some(run)) {
+            if self.is_in_place(client, name).await? {
                 return Ok(Some(rows));
             }
         }
@@ -135,44 +192,52 @@ impl Beside {
     }
 
     /// Makes sure that a collection that is missing has not just lost its name.
-    pub(super) async fn check_not_aside(&self, client: &Client) -> Result<()> {
-        match own(client, &self.old).await? {
+    pub(super) async fn check_not_aside(client: &Client, name: &str) -> Result<()> {
+        let aside = |left: &Left| matches!(left.state, LeftState::Unnamed | LeftState::Aside);
+        match Beside::look(client, name).await?.into_iter().find(aside) {
             None => Ok(()),
-            Some(_) => Err(Error::target(format!(
-                "A run that was to overwrite collection {} was cut off: its rows are in {}",
-                self.name, self.old
+            Some(left) => Err(Error::target(format!(
+                "A run that was to overwrite collection {name} was cut off: its rows are in {}",
+                left.names.old
             ))
             .help("run it again with mode: overwrite, which finishes it; or give the collection its name back")),
         }
     }
 
-    /// Finishes or clears away what a run that was cut off left behind.
-    pub(super) async fn recover(&self, client: &Client) -> Result<()> {
-        let Beside { name, new, old } = self;
+    /// Finishes what runs that were cut off had begun to put in place, and clears away what those
+    /// had filled whose place this one takes. All of them have ended: the target is marked.
+    pub(super) async fn recover(client: &Client, name: &str, owner: &Owner) -> Result<()> {
         loop {
-            match self.look(client).await? {
-                Left::Nothing => return Ok(()),
-                // A run that is resumed would go on filling it instead.
-                Left::Unfinished => {
+            let left = Beside::look(client, name).await?;
+            let to_do = |left: &&Left| match left.state {
+                LeftState::Unfinished => owner.ended.contains(&left.names.run),
+                LeftState::Guard => false,
+                LeftState::PastGuard
+                | LeftState::Unnamed
+                | LeftState::Replaced
+                | LeftState::Aside => true,
+            };
+            let Some(Left { names, state }) = left.iter().find(to_do) else { return Ok(()) };
+            let Beside { name, new, old, .. } = names;
+            match state {
+                LeftState::Unfinished => {
                     tracing::info!(
                         "Dropping collection {new}, which an earlier run left unfinished"
                     );
                     client.drop_collection(new).await?;
                 }
-                Left::Unnamed => {
+                LeftState::Guard | LeftState::PastGuard => client.drop_collection(old).await?,
+                LeftState::Unnamed => {
                     tracing::info!(
                         "Collection {new} takes the place of {name}, as an earlier run was about to do"
                     );
-                    let reload = Reload::of(client, old).await?;
-                    client.rename_collection(new, name).await?;
-                    self.settle(client, &reload).await?;
+                    names.finish_swap(client).await?;
                 }
-                Left::Replaced => {
+                LeftState::Replaced => {
                     tracing::info!("Dropping collection {old}, which an earlier run replaced");
-                    let reload = Reload::of(client, old).await?;
-                    self.settle(client, &reload).await?;
+                    names.finish_swap(client).await?;
                 }
-                Left::Aside => {
+                LeftState::Aside => {
                     tracing::info!("Collection {old} gets its name {name} back");
                     client.rename_collection(old, name).await?;
                 }
@@ -180,50 +245,19 @@ impl Beside {
         }
     }
 
-    /// The new collection, which is complete, takes the place of the old one.
-    pub(super) async fn take_place(&self, client: &Client, run: &str) -> Result<()> {
-        let Beside { name, new, old } = self;
-        let filled = own(client, new).await?;
-        if filled.is_none_or(|filled| filled.property(RUN) != Some(run)) {
-            return Err(Error::target(format!(
-                "Collection {new} is not the one that this run has filled"
-            ))
-            .help(format!(
-                "another run seems to overwrite {name}, too: let one end before the other begins"
-            )));
-        }
-        let reload = Reload::of(client, name).await?;
-        // Before it has the name, so that searches find it ready. Both may be too much at once.
-        if let Err(error) = reload.load(client, new).await {
-            tracing::warn!("{new} is loaded once the old collection is gone: {error}");
-        }
-        client.rename_collection(name, old).await?;
-        if let Err(error) = client.rename_collection(new, name).await {
-            // What fails here, too, is set right by the next run.
-            if let Err(again) = client.rename_collection(old, name).await {
-                tracing::warn!("The old collection is now called {old}: {again}");
-            }
-            return Err(error.into());
-        }
-        self.settle(client, &reload).await
+    /// True when the collection that is called `name` is the one that the run has filled.
+    pub(super) async fn is_in_place(&self, client: &Client, name: &str) -> Result<bool> {
+        Ok(own(client, name).await?.is_some_and(|found| self.is_filled(&found)))
     }
 
-    /// What is left to do once the new collection has the name.
-    async fn settle(&self, client: &Client, reload: &Reload) -> Result<()> {
-        for alias in client.aliases(&self.old).await? {
-            client.alter_alias(&alias, &self.name).await?;
-        }
-        client.drop_collection(&self.old).await?;
-        reload.load(client, &self.name).await.map_err(|error| {
-            error
-                .at(format!("loading {}", self.name))
-                .help("the new rows are complete and in place: load them when there is room")
-        })
+    /// True for the collection that the run has filled, whatever it is called.
+    pub(super) fn is_filled(&self, collection: &Collection) -> bool {
+        collection.property(RUN) == Some(&self.run)
     }
 }
 
 /// The collection of this name; none where the name is an alias.
-async fn own(client: &Client, name: &str) -> Result<Option<Collection>> {
+pub(super) async fn own(client: &Client, name: &str) -> Result<Option<Collection>> {
     let found = client.describe_collection(name).await?;
     Ok(found.filter(|collection| collection.name == name))
 }
@@ -236,7 +270,7 @@ fn not_ours(name: &str, place_for: &str) -> Error {
 }
 
 /// A name with something behind it, as long as a name may be. What is cut off counts all the same.
-fn longer(name: &str, suffix: &str) -> String {
+pub(super) fn longer(name: &str, suffix: &str) -> String {
     if name.len() + suffix.len() <= MAX_NAME {
         return format!("{name}{suffix}");
     }
@@ -249,16 +283,19 @@ fn longer(name: &str, suffix: &str) -> String {
 mod tests {
     use super::*;
 
+    const ID: &str = "0123456789abcdef";
+
     #[test]
     fn names_beside_a_long_name_fit_and_differ() {
-        let beside = Beside::of("test");
-        assert_eq!((&*beside.new, &*beside.old), ("test_vecpipe_new", "test_vecpipe_old"));
+        let beside = Beside::of("test", ID);
+        assert_eq!(beside.new, format!("test_vecpipe_new_{ID}"));
+        assert_eq!(beside.old, format!("test_vecpipe_old_{ID}"));
         let longest = "a".repeat(MAX_NAME);
         let other = format!("{}b", "a".repeat(MAX_NAME - 1));
-        let names = [&longest, &other].map(|name| Beside::of(name));
+        let names = [&longest, &other].map(|name| Beside::of(name, ID));
         assert!(names.iter().all(|beside| beside.new.len() == MAX_NAME));
-        assert!(names.iter().all(|beside| beside.new.ends_with("_vecpipe_new")));
+        assert!(names.iter().all(|beside| beside.new.ends_with(&format!("_vecpipe_new_{ID}"))));
         assert_ne!(names[0].new, names[1].new);
-        assert_eq!(names[0], Beside::of(&longest));
+        assert_eq!(names[0], Beside::of(&longest, ID));
     }
 }

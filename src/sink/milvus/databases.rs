@@ -13,10 +13,11 @@ use super::mapping::{Goal, There};
 use super::{Milvus, target};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
+use crate::ownership::MarkStore;
 use crate::sink::server::is_name;
 use crate::sink::{
-    Granularity, Mode, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter, TargetPlan,
-    WriteLoad,
+    Granularity, Leftover, Mode, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter,
+    TargetPlan, WriteLoad,
 };
 use crate::transform::TransformFactory;
 
@@ -123,6 +124,27 @@ fn of_server(database: &str, is_new: bool, mut plan: TargetPlan) -> TargetPlan {
 impl Sink for Databases {
     fn kind(&self) -> &'static str {
         "milvus"
+    }
+
+    fn set_run(&self, run: &str, ended: &[String]) {
+        self.own.set_run(run, ended);
+    }
+
+    async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
+        self.of(table).await?.marks(table).await
+    }
+
+    async fn leftovers(&self, table: &TableToWrite) -> Result<Vec<Leftover>> {
+        if let Some(database) = self.database(table)
+            && !self.own.client().await?.has_database(database).await?
+        {
+            return Ok(Vec::new());
+        }
+        self.of(table).await?.leftovers(table).await
+    }
+
+    async fn clear(&self, table: &TableToWrite, leftover: &Leftover) -> Result<()> {
+        self.of(table).await?.clear(table, leftover).await
     }
 
     async fn transforms(

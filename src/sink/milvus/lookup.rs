@@ -132,7 +132,7 @@ impl Milvus {
         let lookup = match state.lookup(&target) {
             Some(lookup) => lookup,
             None => {
-                let intent = Intent::form(&self.config, client, table).await?;
+                let intent = self.intend(client, table).await?;
                 let lookup = Lookup::open(client, &intent, &self.loads, self.dry_run).await?;
                 state.lookups.push((target.clone(), lookup.clone()));
                 lookup

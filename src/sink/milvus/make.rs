@@ -1,6 +1,6 @@
 //! Making, emptying and replacing collections and partitions, as the plan said.
 
-use super::beside::{Beside, Left, Rows, made_by};
+use super::beside::{Beside, LeftState, Rows, made_by};
 use super::plan::Intent;
 use super::{Milvus, State, index};
 use crate::error::{Error, Result};
@@ -26,12 +26,11 @@ impl Milvus {
         if intent.makes_collection() {
             // Only the first of several targets in it.
             if !state.created.contains(name) {
-                let run = self.run_of(state, &intent.target.collection);
                 if *decision == Decision::Overwrite && intent.beside.is_none() {
                     self.try_out(client, table, intent).await?;
                     client.drop_collection(name).await?;
                 }
-                if let Err(error) = self.create(client, table, intent, (name, &run)).await {
+                if let Err(error) = self.create(client, table, intent, name).await {
                     // An index that is refused leaves a collection that nobody would fill.
                     if intent.beside.is_some() && client.drop_collection(name).await.is_err() {
                         tracing::warn!("Collection {name} stays behind, without rows");
@@ -63,12 +62,12 @@ impl Milvus {
         client: &Client,
         table: &TableToWrite,
         intent: &Intent,
-        (name, run): (&str, &str),
+        name: &str,
     ) -> Result<()> {
-        let beside = Beside::of(&intent.target.collection);
+        let beside = self.beside(&intent.target.collection);
         let marks = match name == beside.new {
-            true => beside.marks(client, run).await?,
-            false => vec![made_by(run)],
+            true => beside.marks(client).await?,
+            false => vec![made_by(&beside.run)],
         };
         let new = intent.origin.collection(table, &intent.shape, client.version(), marks);
         let description = self.description(table, &new.description);
@@ -79,12 +78,16 @@ impl Milvus {
         Ok(())
     }
 
+    /// The names that this run gives what it puts beside a collection.
+    pub(super) fn beside(&self, collection: &str) -> Beside {
+        Beside::of(collection, &self.owner.get().run)
+    }
+
     /// Where the rows are that this run fills beside a target, or has put in its place.
     pub(super) async fn filled(&self, target: Target) -> Result<Target> {
         let client = self.client().await?;
-        let beside = Beside::of(&target.collection);
-        let run = self.run_of(&*self.state.lock().await, &target.collection);
-        Ok(match beside.rows_of(client, &run).await? {
+        let beside = self.beside(&target.collection);
+        Ok(match beside.rows(client).await? {
             Some(Rows::InPlace) => target,
             Some(Rows::Beside) | None => target.within(&beside.new),
         })
@@ -93,13 +96,13 @@ impl Milvus {
     /// Puts a collection that was filled beside an old one in its place.
     pub(super) async fn put_in_place(&self, name: &str, rows: u64) -> Result<()> {
         let client = self.client().await?;
-        let beside = Beside::of(name);
-        let run = self.run_of(&*self.state.lock().await, name);
-        // An interrupted run may have begun with it.
-        match beside.rows_of(client, &run).await? {
-            Some(Rows::InPlace) => return beside.recover(client).await,
-            Some(Rows::Beside) if beside.look(client).await? == Left::Unnamed => {
-                return beside.recover(client).await;
+        let beside = self.beside(name);
+        // An interrupted attempt may have begun with it.
+        let left = Beside::look(client, name).await?;
+        let own = left.iter().find(|left| left.names == beside).map(|left| left.state);
+        match (beside.rows(client).await?, own) {
+            (Some(Rows::InPlace), _) | (Some(Rows::Beside), Some(LeftState::Unnamed)) => {
+                return Beside::recover(client, name, self.owner.get()).await;
             }
             _ => {}
         }
@@ -119,24 +122,18 @@ impl Milvus {
             }
         }
         beside
-            .take_place(client, &run)
+            .take_place(client)
             .await
             .map_err(|error| error.at(format!("putting {} in the place of {name}", beside.new)))?;
         tracing::info!("Collection {name} has been replaced");
         Ok(())
     }
 
-    /// The run whose rows take the place of a collection.
-    fn run_of(&self, state: &State, collection: &str) -> String {
-        state.runs.get(collection).unwrap_or(&self.run).clone()
-    }
-
     /// Makes the collection under another name and drops it again: what the server refuses (an
     /// index parameter, a field) shows before the old rows are gone.
     async fn try_out(&self, client: &Client, table: &TableToWrite, intent: &Intent) -> Result<()> {
-        let beside = Beside::of(&intent.target.collection);
-        beside.recover(client).await?;
-        let outcome = self.create(client, table, intent, (&beside.new, &self.run)).await;
+        let beside = self.beside(&intent.target.collection);
+        let outcome = self.create(client, table, intent, &beside.new).await;
         client.drop_collection(&beside.new).await?;
         outcome
     }

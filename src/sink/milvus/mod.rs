@@ -10,6 +10,9 @@
 //! | `shape` | columns to fields: of a new collection, or of one that is there |
 //! | `origin` | what a new collection has from the one that its rows come from |
 //! | `beside` | overwriting a collection: a new one beside it, which takes its place |
+//! | `swap` | the two renames by which it does that, and what guards them |
+//! | `marks` | which run owns a target |
+//! | `leftovers` | what runs left beside a collection |
 //! | `reload` | loading of the new one what was loaded of the old one |
 //! | `index` | which index is made, and the metric |
 //! | `plan`, `notes` | looking, and saying what would happen |
@@ -31,10 +34,12 @@ mod databases;
 mod decide;
 mod finish;
 mod index;
+mod leftovers;
 mod loads;
 mod lookup;
 mod make;
 mod mapping;
+mod marks;
 mod new_ids;
 mod notes;
 mod origin;
@@ -45,10 +50,10 @@ mod reload;
 mod resume;
 mod rules;
 mod shape;
+mod swap;
 mod target;
 mod write;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -57,7 +62,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
+use beside::Beside;
 use databases::Databases;
+use leftovers::{is_removable, leftovers};
+use marks::CollectionMarks;
 
 pub use mapping::{CollectionMapping, Constant, Mapping};
 
@@ -66,10 +74,11 @@ pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::milvus::v2::Client;
+use crate::ownership::{MarkStore, Owner, OwnerCell};
 use crate::sink::server::{Claims, IdsFile, Intake, Target};
 use crate::sink::{
-    Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
-    TableWriter, TargetPlan, WriteLoad, run_number,
+    Granularity, Leftover, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start,
+    TableToWrite, TableWriter, TargetPlan, WriteLoad,
 };
 
 impl SinkFactory for Config {
@@ -79,7 +88,7 @@ impl SinkFactory for Config {
             config: self.clone(),
             source_kind: cx.source_kind,
             client: OnceCell::new(),
-            run: run_number(),
+            owner: OwnerCell::default(),
             dry_run: cx.dry_run,
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             loads: loads::Loads::default(),
@@ -100,8 +109,8 @@ struct Milvus {
     config: Config,
     source_kind: &'static str,
     client: OnceCell<Client>,
-    /// Tells collections that this run fills from those of other runs.
-    run: String,
+    /// The run that it works for: tells collections that it fills from those of other runs.
+    owner: OwnerCell,
     /// True when nothing may be made on the server.
     dry_run: bool,
     /// How much the server takes at once.
@@ -118,9 +127,6 @@ struct State {
     claims: Claims,
     /// Collections that this run created.
     created: Vec<String>,
-    /// Of collections that are replaced: the run whose rows take their place, which may be one that
-    /// was interrupted.
-    runs: BTreeMap<String, String>,
     /// Targets whose ids were asked for, and what was loaded for that.
     lookups: Vec<(Target, lookup::Lookup)>,
     /// The file of inserted ids, once rows are about to be inserted.
@@ -131,11 +137,13 @@ impl Milvus {
     /// The same for another database of the server.
     async fn within(&self, database: &str) -> Result<Milvus> {
         let client = self.client().await?.within(database)?;
+        let (owner, Owner { run, ended }) = (OwnerCell::default(), self.owner.get());
+        owner.set(run, ended);
         Ok(Milvus {
             config: Config { database: Some(database.to_owned()), ..self.config.clone() },
             source_kind: self.source_kind,
             client: OnceCell::new_with(Some(client)),
-            run: self.run.clone(),
+            owner,
             dry_run: self.dry_run,
             intake: Arc::clone(&self.intake),
             loads: loads::Loads::default(),
@@ -164,6 +172,33 @@ impl Sink for Milvus {
         target::refused_names(&self.config, table)
     }
 
+    fn set_run(&self, run: &str, ended: &[String]) {
+        self.owner.set(run, ended);
+    }
+
+    async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
+        let target = target::target_of(&self.config, table)?;
+        Ok(vec![Arc::new(CollectionMarks {
+            client: self.client().await?.clone(),
+            database: self.config.database.clone(),
+            collection: target.collection,
+        })])
+    }
+
+    async fn leftovers(&self, table: &TableToWrite) -> Result<Vec<Leftover>> {
+        let target = target::target_of(&self.config, table)?;
+        leftovers(self.client().await?, &target.collection).await
+    }
+
+    async fn clear(&self, table: &TableToWrite, leftover: &Leftover) -> Result<()> {
+        let target = target::target_of(&self.config, table)?;
+        let client = self.client().await?;
+        if !is_removable(client, &target.collection, &leftover.name).await? {
+            return Beside::recover(client, &target.collection, self.owner.get()).await;
+        }
+        Ok(client.drop_collection(&leftover.name).await?)
+    }
+
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
     }
@@ -179,6 +214,10 @@ impl Sink for Milvus {
         start: &Start,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn TableWriter>> {
+        if let Some(publish) = &plan.publish {
+            // Whoever carries out a plan works for the run that it was made for.
+            self.owner.set(&publish.run, &[]);
+        }
         self.make_ready(table, plan, start, meter).await
     }
 

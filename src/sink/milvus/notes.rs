@@ -1,11 +1,12 @@
 //! What the user should know of a target before anything changes.
 
 use super::Milvus;
-use super::beside::{Beside, Left};
+use super::beside::{Beside, Left, LeftState};
 use super::plan::Intent;
 use crate::error::Result;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::field::fields_words;
+use crate::ownership::Owner;
 use crate::sink::TableToWrite;
 use crate::sink::server::{OnConflict, OnDuplicateId};
 
@@ -13,7 +14,7 @@ use crate::sink::server::{OnConflict, OnDuplicateId};
 pub(super) async fn on_overwriting(
     client: &Client,
     intent: &Intent,
-    loaded: bool,
+    (owner, loaded): (&Owner, bool),
 ) -> Result<Vec<String>> {
     let target = &intent.target;
     let gone = "until the run is complete, the old rows are gone and the new ones incomplete";
@@ -32,18 +33,8 @@ pub(super) async fn on_overwriting(
         }
         return Ok(notes);
     };
-    let Beside { name, new, old } = beside;
-    let mut notes = match left {
-        Left::Nothing => Vec::new(),
-        Left::Unfinished => {
-            vec![format!("{new}, which an earlier run left unfinished, is dropped first")]
-        }
-        Left::Unnamed => vec![format!(
-            "an earlier run was cut off just before {new} took the place of {name}: that is finished first"
-        )],
-        Left::Replaced => vec![format!("{old}, which an earlier run replaced, is dropped first")],
-        Left::Aside => vec![format!("{old}, as an earlier run left it, gets its name back first")],
-    };
+    let Beside { name, new, .. } = beside;
+    let mut notes: Vec<_> = left.iter().filter_map(|left| note_on(left, owner)).collect();
     notes.push(format!(
         "the new rows are filled into {new}, which takes the place of the old collection, with all its partitions, once they are complete and counted"
     ));
@@ -60,6 +51,27 @@ pub(super) async fn on_overwriting(
         });
     }
     Ok(notes)
+}
+
+/// What becomes of what an earlier run left beside a collection.
+fn note_on(left: &Left, owner: &Owner) -> Option<String> {
+    let Beside { name, new, old, run } = &left.names;
+    match left.state {
+        LeftState::Guard | LeftState::PastGuard => None,
+        LeftState::Unfinished if owner.ended.contains(run) => {
+            Some(format!("{new}, which run {run} left unfinished, is dropped first"))
+        }
+        // It is this run's own, and resumed.
+        LeftState::Unfinished if owner.run == *run => None,
+        LeftState::Unfinished => Some(format!(
+            "{new}, which run {run} left unfinished, stays: `pipeline clean` removes it"
+        )),
+        LeftState::Unnamed => Some(format!(
+            "run {run} was cut off just before {new} took the place of {name}: that is finished first"
+        )),
+        LeftState::Replaced => Some(format!("{old}, which run {run} replaced, is dropped first")),
+        LeftState::Aside => Some(format!("{old}, as run {run} left it, gets its name back first")),
+    }
 }
 
 impl Milvus {

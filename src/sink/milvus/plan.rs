@@ -1,6 +1,6 @@
 //! Looking at a target and saying what would happen.
 
-use super::beside::{Beside, Left};
+use super::beside::{Beside, Left, LeftState};
 use super::config::{Config, IndexConfig};
 use super::decide::decide;
 use super::index::{for_existing, for_new};
@@ -29,9 +29,9 @@ pub(super) struct Intent {
     /// Indexes that are made.
     pub indexes: Vec<IndexDefinition>,
     pub index_note: String,
-    /// Where a collection that is overwritten is filled, and what an earlier run left there; none
+    /// Where a collection that is overwritten is filled, and what earlier runs left there; none
     /// where the server can't rename it into place, or a partition is meant.
-    pub beside: Option<(Beside, Left)>,
+    pub beside: Option<(Beside, Vec<Left>)>,
 }
 
 impl Intent {
@@ -75,7 +75,7 @@ impl Intent {
     }
 
     pub(super) async fn form(
-        config: &Config,
+        (config, run): (&Config, &str),
         client: &Client,
         table: &TableToWrite,
     ) -> Result<Intent> {
@@ -85,14 +85,14 @@ impl Intent {
         let mut decision = decide(config.mode, &target, &found)?;
         let mut beside = None;
         if config.mode == Mode::Overwrite && target.whole && version.can_rename() {
-            let names = Beside::of(&target.collection);
-            let left = names.look(client).await?;
-            if matches!(left, Left::Unnamed | Left::Aside) {
+            let left = Beside::look(client, &target.collection).await?;
+            let nameless = [LeftState::Unnamed, LeftState::Aside];
+            if left.iter().any(|left| nameless.contains(&left.state)) {
                 decision = Decision::Overwrite;
             }
-            beside = Some((names, left));
+            beside = Some((Beside::of(&target.collection, run), left));
         } else if found.collection.is_none() {
-            Beside::of(&target.collection).check_not_aside(client).await?;
+            Beside::check_not_aside(client, &target.collection).await?;
         }
         let anew = decision == Decision::Overwrite && target.whole;
         let origin = match &found.collection {
@@ -252,6 +252,11 @@ async fn rows_now(client: &Client, target: &Target, found: &Found) -> Result<(Op
 }
 
 impl Milvus {
+    /// Everything decided about the target of a table, from its state on the server.
+    pub(super) async fn intend(&self, client: &Client, table: &TableToWrite) -> Result<Intent> {
+        Intent::form((&self.config, &self.owner.get().run), client, table).await
+    }
+
     pub(super) async fn make_plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let client = self.client().await?;
         let target = target_of(&self.config, table)?;
@@ -259,7 +264,7 @@ impl Milvus {
         if decide(self.config.mode, &target, &found)? == Decision::Skip {
             return self.leave_alone(client, table, &target, &found).await;
         }
-        let intent = Intent::form(&self.config, client, table).await?;
+        let intent = self.intend(client, table).await?;
         let (target, found) = (&intent.target, &intent.found);
         let leads = {
             let mut state = self.state.lock().await;
@@ -282,7 +287,7 @@ impl Milvus {
         }
         let mut notes = Vec::new();
         if intent.decision == Decision::Overwrite && (leads || !target.whole) {
-            notes.extend(on_overwriting(client, &intent, loaded).await?);
+            notes.extend(on_overwriting(client, &intent, (self.owner.get(), loaded)).await?);
         }
         notes.extend(self.notes(client, table, &intent, loaded));
         if looks && !loaded && rows_before != Some(0) {
@@ -305,7 +310,7 @@ impl Milvus {
             publish: (intent.filled() != *target).then(|| Publish {
                 what: target.collection.clone(),
                 from: intent.filled().to_string(),
-                run: self.run.clone(),
+                run: self.owner.get().run.clone(),
             }),
         })
     }

@@ -35,7 +35,7 @@ impl Milvus {
         if let (Some(path), None) = (&self.config.ids_file, &state.ids_file) {
             state.ids_file = Some(IdsFile::open(path, "sink.milvus.ids_file")?);
         }
-        let mut intent = Intent::form(&self.config, client, table).await?;
+        let mut intent = self.intend(client, table).await?;
         self.take_over(client, table, plan, &mut intent, &mut state).await?;
         intent.go_on(client, plan, start).await?;
         if matches!((start, plan.decision), (Start::Again, Decision::Create))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::{Left, Rows, is_made_here};
+use super::beside::{Beside, Rows, is_made_here};
 use super::count::Before;
 
 use super::plan::{Intent, indexes_of_new};
@@ -63,9 +63,8 @@ impl Milvus {
         state: &mut State,
     ) -> Result<()> {
         let Some((beside, left)) = intent.beside.clone() else { return Ok(()) };
-        if let Some(publish) = &plan.publish {
-            state.runs.insert(beside.name.clone(), publish.run.clone());
-            match beside.rows_of(client, &publish.run).await? {
+        if plan.publish.is_some() {
+            match beside.rows(client).await? {
                 Some(Rows::Beside) => {
                     if !state.created.contains(&beside.new) {
                         state.created.push(beside.new);
@@ -79,9 +78,9 @@ impl Milvus {
                 None => {}
             }
         }
-        if left != Left::Nothing && !state.created.contains(&beside.new) {
-            beside.recover(client).await?;
-            *intent = Intent::form(&self.config, client, table).await?;
+        if !left.is_empty() && !state.created.contains(&beside.new) {
+            Beside::recover(client, &beside.name, self.owner.get()).await?;
+            *intent = self.intend(client, table).await?;
         }
         Ok(())
     }

@@ -26,14 +26,14 @@ use crate::flow::{LARGE_BATCH_BYTES, Meter, blocking};
 use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
-    Decision, Earlier, Granularity, IdRules, Mode, Publish, ReadBack, Sink, SinkContext,
+    Decision, Earlier, Granularity, IdRules, Leftover, Mode, Publish, ReadBack, Sink, SinkContext,
     SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
 use crate::store::{Place, Storage, Stores};
 use crate::table::RowRules;
 use crate::words::count;
 use dump::{Dump, Dumped};
-use folder::{Content, Folder, PartName, count_rows, footer};
+use folder::{Content, Folder, Part, PartName, count_rows, footer};
 use manifest::Manifest;
 use resume::Memo;
 
@@ -134,6 +134,16 @@ impl Sink for Parquet {
             marks.push(Arc::new(FolderMarks::of(self.dir.clone())));
         }
         Ok(marks)
+    }
+
+    async fn leftovers(&self, table: &TableToWrite) -> Result<Vec<Leftover>> {
+        let folder = self.folder(table)?;
+        blocking(move || leftovers(&folder)).await
+    }
+
+    async fn clear(&self, table: &TableToWrite, leftover: &Leftover) -> Result<()> {
+        let part = self.folder(table)?.path().join(&leftover.name);
+        blocking(move || part.remove()).await
     }
 
     async fn check(&self) -> Result<()> {
@@ -350,6 +360,24 @@ fn decide(
             Ok((Decision::Append, count_rows(&path, &partition.files)?))
         }
     }
+}
+
+/// The parts in a folder that are not the table's.
+fn leftovers(folder: &Folder) -> Result<Vec<Leftover>> {
+    let Content { hidden, unlisted, .. } = folder.look()?;
+    let leftover = |part: PartName| {
+        let file = folder.path().join(&part.name);
+        let rows = if part.state == Part::Writing { None } else { footer(&file).ok() };
+        Leftover {
+            what: format!("part {file}"),
+            name: part.name,
+            run: part.run,
+            rows: rows.map(|footer| footer.rows),
+        }
+    };
+    // A visible part that names no run may be anybody's.
+    let unlisted = unlisted.into_iter().filter(|part| part.run.is_some());
+    Ok(hidden.into_iter().chain(unlisted).map(leftover).collect())
 }
 
 fn same_columns(there: &SchemaRef, new: &SchemaRef) -> Result<()> {

@@ -7,6 +7,7 @@ use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::index::Index;
+use crate::milvus::v2::mark_name::is_mark;
 use crate::source::choice::{Chosen, Offer};
 
 /// Name of indexes that are made for the time of a run.
@@ -48,7 +49,8 @@ impl Wanted {
 pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wanted>> {
     let mut offers = Vec::new();
     let mut described = Vec::new();
-    for name in client.collections().await? {
+    // A run that writes into the server may have marked its targets.
+    for name in client.collections().await?.into_iter().filter(|name| !is_mark(name)) {
         if config.collections.as_ref().is_some_and(|wanted| !wanted.contains_key(&name)) {
             // A name is enough for what is not wanted, to tell the nearest one.
             offers.push(Offer { collection: name, partitions: Vec::new() });
