@@ -8,7 +8,7 @@ use crate::cli::{announce, logging, results, runtime, signals};
 use crate::config::Text;
 use crate::error::{Error, Kind, Result};
 use crate::flow::{self, Controls, JournalFile, Pipeline, Plan, TableRun};
-use crate::ownership::Claim;
+use crate::ownership::{Claim, End};
 use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
 use crate::{Purpose, assemble};
 
@@ -106,7 +106,7 @@ impl Run {
         let journal = match journal {
             Ok(journal) => journal,
             Err(error) => {
-                hold.end(!resumes).await;
+                hold.end(if resumes { End::Unfinished } else { End::Untouched }).await;
                 return Err(error);
             }
         };

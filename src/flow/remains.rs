@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::plan::ToWrite;
 use crate::error::{Error, Kind, Result};
 use crate::flow::Pipeline;
-use crate::ownership::{Claim, Hold, MarkStore, Placed, began, words_of};
+use crate::ownership::{Claim, End, Hold, MarkStore, Placed, began, state_of};
 use crate::sink::{Leftover, Sink, TableToWrite};
 
 /// Something that a run left at a target.
@@ -83,7 +83,7 @@ pub async fn clean(pipeline: &Pipeline, claim: &Claim) -> Result<(Vec<Remains>, 
             Err(error) => return Err(error),
         };
         let cleared = spot.clear().await;
-        hold.end(true).await;
+        hold.end(End::Done).await;
         cleared?;
         let new = found
             .into_iter()
@@ -144,7 +144,7 @@ impl Spot<'_> {
 fn of_mark(store: &dyn MarkStore, placed: &Placed) -> Remains {
     Remains {
         target: store.target(),
-        what: format!("mark {}: {}", placed.number, words_of(placed)),
+        what: format!("mark of a run of {}, {}", placed.mark.source, state_of(placed)),
         run: Some(placed.mark.run.clone()).filter(|run| !run.is_empty()),
         since: Some(placed.mark.since).filter(|since| *since > 0),
         rows: None,

@@ -34,10 +34,12 @@ pub enum Continuity {
 }
 
 /// A mark that was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Taken {
     pub number: u32,
     pub continuity: Continuity,
+    /// The mark whose place it took.
+    pub previous: Option<Mark>,
 }
 
 impl Claim {
@@ -53,6 +55,7 @@ impl Claim {
                 None => (1, Continuity::New),
                 Some(top) => (top.number.saturating_add(1), self.may_follow(store, top).await?),
             };
+            let previous = there.into_iter().last().map(|top| top.mark);
             match store.create(number, &self.mark).await? {
                 Created::No => continue,
                 Created::Denied(words) => {
@@ -60,7 +63,8 @@ impl Claim {
                         "{} can't be marked, so another run that writes there is not noticed: {words}",
                         store.target()
                     );
-                    return Ok(Taken { number: 0, continuity: Continuity::Unmarked });
+                    let continuity = Continuity::Unmarked;
+                    return Ok(Taken { number: 0, continuity, previous });
                 }
                 Created::Yes => {}
             }
@@ -73,7 +77,7 @@ impl Claim {
             for passed in now.iter().filter(|placed| placed.number < number) {
                 store.remove(passed.number).await?;
             }
-            return Ok(Taken { number, continuity });
+            return Ok(Taken { number, continuity, previous });
         }
         Err(Error::held("Many runs want the same target at once").at(store.target()))
     }

@@ -32,8 +32,13 @@ pub fn words_of(placed: &Placed) -> String {
     if mark.process.pid != 0 {
         text.push_str(&format!(" (process {} on {})", mark.process.pid, mark.process.host));
     }
+    format!("{text}, {}", state_of(placed))
+}
+
+/// Whether the run of a mark is at work: `at work now`, `whose process is gone; …`.
+pub fn state_of(placed: &Placed) -> String {
     let silent = words::whole_time(placed.silent_for());
-    let state = match placed.looks_dead() {
+    match placed.looks_dead() {
         _ if placed.was_left() => format!("which ended {silent} ago and is not finished"),
         true if placed.mark.process.is_alive() == Some(false) => {
             format!("whose process is gone; last sign {silent} ago")
@@ -41,6 +46,5 @@ pub fn words_of(placed: &Placed) -> String {
         true => format!("of which there has been no sign for {silent}"),
         false if placed.silent_for() < Duration::from_secs(2) => "at work now".to_owned(),
         false => format!("at work {silent} ago"),
-    };
-    format!("{text}, {state}")
+    }
 }

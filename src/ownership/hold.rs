@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::claim::Taken;
 use super::error::words_of;
-use super::{BEAT, Beat, Claim, Continuity, MarkStore, State, UNSURE};
+use super::{BEAT, Beat, Claim, Continuity, Created, MarkStore, State, UNSURE};
 use crate::error::{Error, Result};
 
 /// All marks of a run. Cloning shares them.
@@ -45,9 +45,8 @@ impl Hold {
             match claim.take(&*store).await {
                 Ok(taken) => marks.push((store, taken)),
                 Err(error) => {
-                    for (store, taken) in marks {
-                        // One that was taken from an earlier attempt stays that attempt's.
-                        give_back(&*store, taken, taken.continuity == Continuity::New).await;
+                    for (store, taken) in &marks {
+                        give_back(&**store, taken, End::Untouched).await;
                     }
                     return Err(error);
                 }
@@ -89,9 +88,8 @@ impl Hold {
         marks.filter(|(_, taken)| broken(taken)).map(|(store, _)| store.target()).collect()
     }
 
-    /// Ends the hold. The marks go when the run is `done`, or changed nothing; else they stay, so that
-    /// no other run comes between this one and its next attempt.
-    pub async fn end(self, done: bool) {
+    /// Ends the hold: the marks go, stay, or are given back to whom they were taken from.
+    pub async fn end(self, how: End) {
         let Some(held) = self.0 else { return };
         if let Some(renewing) = held.renewing.get() {
             renewing.abort();
@@ -100,20 +98,40 @@ impl Hold {
             return;
         }
         for (store, taken) in &held.marks {
-            give_back(&**store, *taken, done).await;
+            give_back(&**store, taken, how).await;
         }
     }
 }
 
-async fn give_back(store: &dyn MarkStore, taken: Taken, remove: bool) {
-    if taken.continuity == Continuity::Unmarked {
-        return;
-    }
-    let given = match remove {
-        true => store.remove(taken.number).await,
-        false => store.beat(taken.number, Beat::now(u64::MAX, State::Left)).await,
+/// How a run that held targets ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything has moved: nobody has to come back.
+    Done,
+    /// It changed nothing: a mark that it took from another run is that run's again.
+    Untouched,
+    /// It may be resumed: the marks stay, so that no other run comes between.
+    Unfinished,
+}
+
+async fn give_back(store: &dyn MarkStore, taken: &Taken, how: End) {
+    let number = taken.number;
+    let left = Beat::now(u64::MAX, State::Left);
+    let given = async {
+        match (how, taken.continuity, &taken.previous) {
+            (_, Continuity::Unmarked, _) => Ok(()),
+            (End::Unfinished, ..) => store.beat(number, left).await,
+            (End::Untouched, Continuity::TakenOver, Some(previous)) => {
+                let next = number.saturating_add(1);
+                if store.create(next, previous).await? == Created::Yes {
+                    store.beat(next, left).await?;
+                }
+                store.remove(number).await
+            }
+            (End::Done | End::Untouched, ..) => store.remove(number).await,
+        }
     };
-    if let Err(error) = given {
+    if let Err(error) = given.await {
         tracing::warn!("The mark of {} stays as it is: {error}", store.target());
     }
 }
@@ -196,17 +214,22 @@ mod tests {
         let a = Hold::take(stores(&dir, &["t2"]), &claim("a")).await.unwrap();
         let error = Hold::take(stores(&dir, &["t1", "t2"]), &claim("b")).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Held);
-        a.end(true).await;
+        a.end(End::Done).await;
         let c = Hold::take(stores(&dir, &["t1", "t2"]), &claim("c")).await.unwrap();
         assert_eq!(c.broken().len(), 2);
         c.confirm().await.unwrap();
-        c.end(false).await;
+        c.end(End::Unfinished).await;
         // A run that ended and is not finished keeps its targets, until they are taken over.
         let again = Claim { own: vec!["c".to_owned()], ..claim("c") };
         let again = Hold::take(stores(&dir, &["t1", "t2"]), &again).await.unwrap();
         assert!(again.broken().is_empty());
-        again.end(false).await;
-        Hold::take(stores(&dir, &["t1"]), &claim("d")).await.unwrap().end(true).await;
+        again.end(End::Unfinished).await;
+        // A run that took one over and came to nothing gives it back.
+        let d = Hold::take(stores(&dir, &["t1"]), &claim("d")).await.unwrap();
+        d.end(End::Untouched).await;
+        let t1 = stores(&dir, &["t1"]).remove(0).list().await.unwrap();
+        assert_eq!((t1.len(), &*t1[0].mark.run), (1, "c"));
+        assert!(t1[0].was_left());
     }
 
     #[tokio::test(start_paused = true)]

@@ -41,9 +41,9 @@ mod store;
 use std::time::Duration;
 
 pub use claim::{Claim, Continuity};
-pub use error::{held, words_of};
+pub use error::{held, state_of};
 pub use folder::{FolderMarks, is_mark};
-pub use hold::Hold;
+pub use hold::{End, Hold};
 pub use mark::{Beat, Mark, Placed, State};
 pub use owner::{Owner, OwnerCell};
 pub use process::Process;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ToWrite;
 use crate::error::{Error, Result};
 use crate::flow::Pipeline;
-use crate::ownership::{Claim, Hold, MarkStore};
+use crate::ownership::{Claim, End, Hold, MarkStore};
 use crate::sink::Granularity;
 
 /// The marks of all targets of these tables: those of the sink, and those of the stage.
@@ -44,7 +44,7 @@ pub(super) async fn take(
             )
             .at(first)
             .help("rows of both may be there: start again with --restart, and mode: overwrite, or on_conflict: skip or upsert");
-            hold.end(true).await;
+            hold.end(End::Untouched).await;
             return Err(error);
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::flow::remains::remains_of;
 use crate::flow::{Chain, Pipeline, Remains};
-use crate::ownership::{Claim, Hold};
+use crate::ownership::{Claim, End, Hold};
 use crate::sink::{Decision, TableToWrite, TargetPlan};
 use crate::source::SourceTable;
 
@@ -99,7 +99,7 @@ impl Plan {
         match decided.await {
             Ok(plan) => Ok(Plan { hold, ..plan }),
             Err(error) => {
-                hold.end(true).await;
+                hold.end(End::Untouched).await;
                 Err(error)
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Alone, Plan, TargetTable, ToWrite, hold};
 use crate::error::{Error, Result};
 use crate::flow::{EarlierRun, Pipeline, SavedTable};
-use crate::ownership::{Claim, Hold};
+use crate::ownership::{Claim, End, Hold};
 use crate::source::{Source, SourceTable};
 
 impl Plan {
@@ -58,7 +58,7 @@ impl Plan {
         match Plan::resume_held(pipeline, earlier, (tables, target_of)).await {
             Ok(plan) => Ok(Plan { hold, ..plan }),
             Err(error) => {
-                hold.end(false).await;
+                hold.end(End::Unfinished).await;
                 Err(error)
             }
         }

@@ -21,7 +21,7 @@ use crate::flow::{
     Change, Ended, Journal, Memo, OnBadRow, Pipeline, ReadContext, RejectsFolder, Totals, Verify,
     blocking,
 };
-use crate::ownership::Hold;
+use crate::ownership::{End, Hold};
 use crate::sink::{Decision, Start};
 use log::Pace;
 use publish::{Complete, Publications};
@@ -88,7 +88,12 @@ pub async fn run(
             None => outcome.error = Some(error),
         }
     }
-    hold.end(outcome.error.is_none() || !touched).await;
+    hold.end(match outcome.error {
+        None => End::Done,
+        Some(_) if touched => End::Unfinished,
+        Some(_) => End::Untouched,
+    })
+    .await;
     outcome
 }
 

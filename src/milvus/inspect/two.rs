@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::type_words;
+use crate::milvus::v2::mark_name::is_mark;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::words;
 
@@ -22,7 +23,8 @@ pub(super) async fn look(client: &Client) -> Result<Inspection> {
         rows: Vec::new(),
     };
     let mut first_rows = None;
-    let names = client.collections().await?;
+    let mut names = client.collections().await?;
+    names.retain(|name| !is_mark(name));
     for name in &names {
         let with_rows = first_rows.is_none();
         match look_at(client, name, with_rows).await {

@@ -13,25 +13,36 @@ use crate::sink::hdf5::names::{File, Names};
 use crate::store::io_error;
 use crate::table::{Metric, VectorType};
 
-/// What the line begins with that tells which run wrote the files.
+/// What the line begins with that tells which runs wrote the files.
 const RUN: &str = "# Run: ";
+
+/// Runs that a list names: one that is resumed after so many others have added rows is not known any
+/// more.
+const REMEMBERED: usize = 1000;
 
 /// What a YAML says of its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// The names of the table's files, in order.
     pub files: Vec<String>,
-    /// The run that wrote them; none for those of earlier versions.
-    pub run: Option<String>,
+    /// The runs whose rows are in them, the last one at the end; none for those of earlier versions.
+    pub runs: Vec<String>,
 }
 
 /// The YAML for a table that consists of `files`.
+///
+/// `earlier` are the runs whose rows come first, as far as they are remembered.
 ///
 /// Paths are absolute, because `pipeline` looks for relative ones where it is started.
 ///
 /// # Errors
 /// When the folder's path is not UTF-8, or the current folder is gone.
-pub fn text(names: &Names, files: &[String], table: &TableToWrite) -> Result<String> {
+pub fn text(
+    names: &Names,
+    files: &[String],
+    table: &TableToWrite,
+    earlier: &[String],
+) -> Result<String> {
     let folder = std::path::absolute(names.folder())
         .map_err(|error| io_error("find the folder", names.folder(), error))?;
     let mut paths = String::new();
@@ -44,6 +55,9 @@ pub fn text(names: &Names, files: &[String], table: &TableToWrite) -> Result<Str
         })?;
         paths.push_str(&format!("    - {}\n", quoted(path)?));
     }
+    let forgotten = (earlier.len() + 1).saturating_sub(REMEMBERED);
+    let mut runs: Vec<&str> = earlier.iter().skip(forgotten).map(String::as_str).collect();
+    runs.push(names.run());
     let column = table.schema.column();
     let partition = table.part.partition().map_or(Ok("null".to_owned()), quoted)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -64,7 +78,7 @@ H2M:
     index_file_size: 1024
     metric_type: {}
 ",
-        names.run(),
+        runs.join(" "),
         quoted(&table.collection)?,
         column.dim,
         metric(table.metric, column.vector_type),
@@ -117,6 +131,7 @@ pub fn read(names: &Names, path: &Path) -> Result<Option<Listed>> {
     };
     let files: Option<Vec<String>> = listing.h2m.data_path.iter().map(name).collect();
     let files = files.filter(|files| !files.is_empty()).ok_or_else(foreign)?;
-    let run = text.lines().find_map(|line| line.strip_prefix(RUN)).map(str::to_owned);
-    Ok(Some(Listed { files, run }))
+    let runs = text.lines().find_map(|line| line.strip_prefix(RUN)).unwrap_or_default();
+    let runs = runs.split_whitespace().map(str::to_owned).collect();
+    Ok(Some(Listed { files, runs }))
 }

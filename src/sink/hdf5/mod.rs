@@ -116,8 +116,8 @@ impl Sink for Hdf5 {
     }
 
     async fn clear(&self, table: &TableToWrite, leftover: &Leftover) -> Result<()> {
-        let file = self.names(table)?.path(&leftover.name);
-        blocking(move || place::remove(file)).await
+        let (names, leftover) = (self.names(table)?, leftover.clone());
+        blocking(move || place::clear(&names, &leftover)).await
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
@@ -250,7 +250,7 @@ impl Opening {
             .map_err(|error| io_error("create the folder", names.folder(), error))?;
         let content = look(names)?;
         if content.half_renamed {
-            let theirs = names.of_run(content.run.as_deref().unwrap_or_default());
+            let theirs = names.of_run(content.run());
             put_in_place(&theirs, content.listed.as_deref().unwrap_or_default())?;
         }
         sweep_all(names, &self.owner)?;
@@ -277,9 +277,12 @@ impl Opening {
     ) -> Result<Arc<dyn TableWriter>> {
         let Opening { names, columns, table, .. } = self;
         let unfinished = Mutex::new(Some(Unfinished::of(&names)));
+        let mut earlier = Vec::new();
         if decision == Decision::Append {
             let mut row = 0;
-            for name in look(&names)?.listed.iter().flatten() {
+            let old = look(&names)?;
+            earlier = old.runs;
+            for name in old.listed.iter().flatten() {
                 let old = TableFile::open(names.path(name), &columns, false)?;
                 let rows = old.rows()?;
                 pieces.copy(&old, 0, row, rows)?;
@@ -297,6 +300,7 @@ impl Opening {
             pieces,
             unfinished,
             memo,
+            earlier,
             filled,
         }))))
     }

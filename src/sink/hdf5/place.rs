@@ -33,8 +33,9 @@ pub struct Content {
     pub listed: Option<Vec<String>>,
     /// True when a run ended before all its files had their names.
     pub half_renamed: bool,
-    /// The run that wrote the table; none for one of an earlier version.
-    pub run: Option<String>,
+    /// The runs whose rows are in the table, the one that wrote it at the end; none for one of an
+    /// earlier version.
+    pub runs: Vec<String>,
     /// Files of such names that no list names.
     pub unlisted: Vec<String>,
 }
@@ -50,9 +51,9 @@ pub fn look(names: &Names) -> Result<Content> {
         Some(list) => Some(list),
         None => h2m::read(names, &names.list())?,
     };
-    let (listed, run) = match list {
-        Some(list) => (Some(list.files), list.run),
-        None => (None, None),
+    let (listed, runs) = match list {
+        Some(list) => (Some(list.files), list.runs),
+        None => (None, Vec::new()),
     };
     let mut unlisted = files(names, |named| named.file == File::Rows)?;
     unlisted.retain(|name| !listed.iter().flatten().any(|listed| listed == name));
@@ -60,13 +61,18 @@ pub fn look(names: &Names) -> Result<Content> {
     if half_renamed {
         unlisted.clear();
     }
-    Ok(Content { listed, half_renamed, run, unlisted })
+    Ok(Content { listed, half_renamed, runs, unlisted })
 }
 
 impl Content {
+    /// The run that wrote the table; empty for one of an earlier version.
+    pub fn run(&self) -> &str {
+        self.runs.last().map_or("", String::as_str)
+    }
+
     /// Where the table's files lie now.
     pub fn paths(&self, names: &Names) -> Vec<PathBuf> {
-        let theirs = names.of_run(self.run.as_deref().unwrap_or_default());
+        let theirs = names.of_run(self.run());
         let hidden = |name: &String| {
             let hidden = theirs.unfinished(name);
             let is_there = self.half_renamed && hidden.exists();
@@ -144,14 +150,41 @@ pub fn sweep_all(names: &Names, owner: &Owner) -> Result<()> {
 /// When the folder can't be listed.
 pub fn leftovers(names: &Names) -> Result<Vec<Leftover>> {
     let content = look(names)?;
-    let coming = content.run.filter(|_| content.half_renamed);
     let leftover = |name: String| {
         let run = names.parse(&name).and_then(|named| named.run);
         let what = format!("file {}", names.path(&name).display());
         Leftover { what, name, run, rows: None }
     };
     let all = files(names, |named| named.file != File::Rows)?.into_iter().map(leftover);
-    Ok(all.filter(|left| coming.is_none() || left.run != coming).collect())
+    if !content.half_renamed {
+        return Ok(all.collect());
+    }
+    let run = Some(content.run()).filter(|run| !run.is_empty()).map(str::to_owned);
+    let mut all: Vec<_> = all.filter(|left| left.run != run).collect();
+    let list = names.coming_list();
+    let name = list.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let what = format!("file {}: a table that is complete, but for names", list.display());
+    all.push(Leftover { what, name, run, rows: None });
+    Ok(all)
+}
+
+/// Removes what [`leftovers`] found; or gives the files of a table that is complete their names.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn clear(names: &Names, leftover: &Leftover) -> Result<()> {
+    let path = names.path(&leftover.name);
+    if path != names.coming_list() {
+        return remove(path);
+    }
+    let content = look(names)?;
+    match content.half_renamed {
+        true => put_in_place(
+            &names.of_run(content.run()),
+            content.listed.as_deref().unwrap_or_default(),
+        ),
+        false => Ok(()),
+    }
 }
 
 /// Tells the list of a table from any other one: nothing where there is none.
@@ -213,7 +246,7 @@ pub fn files(names: &Names, is_wanted: impl Fn(&Named) -> bool) -> Result<Vec<St
     Ok(ours)
 }
 
-pub fn remove(path: PathBuf) -> Result<()> {
+fn remove(path: PathBuf) -> Result<()> {
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(io_error("remove the old file", &path, error))

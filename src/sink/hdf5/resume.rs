@@ -30,7 +30,8 @@ pub struct Memo {
 enum Since {
     /// Nothing.
     Same,
-    /// That run's table has taken its place, or all that is missing is names: then it was whole.
+    /// That run's table has taken its place, or all that is missing is names: then it was whole. Other
+    /// runs may have added rows since.
     Committed,
     /// Another run's has.
     Replaced,
@@ -39,7 +40,7 @@ enum Since {
 impl Memo {
     fn since(&self, names: &Names) -> Result<Since> {
         let content = look(names)?;
-        let own = content.run.as_deref() == Some(names.run());
+        let own = content.runs.iter().any(|run| run == names.run());
         Ok(match own {
             true => Since::Committed,
             false if content.half_renamed || list_mark(names)? != self.old_list => Since::Replaced,
@@ -75,10 +76,17 @@ impl Opening {
             Since::Committed => {
                 let content = look(&self.names)?;
                 if content.half_renamed {
-                    put_in_place(&self.names, content.listed.as_deref().unwrap_or_default())?;
+                    put_in_place(
+                        &self.names.of_run(content.run()),
+                        content.listed.as_deref().unwrap_or_default(),
+                    )?;
                 }
+                let splits = earlier.splits.iter().map(|split| split.progress.totals);
+                let written = splits.map(|totals| totals.rows_transformed()).sum();
                 let Opening { names, columns, .. } = self;
-                return Ok(Arc::new(InPlace { names, columns, memo }));
+                let last = content.run() == names.run();
+                let rows_before = last.then_some(memo.rows_before);
+                return Ok(Arc::new(InPlace { names, columns, rows_before, written }));
             }
             Since::Replaced => return self.begin_anew(),
             Since::Same => {}
@@ -102,7 +110,10 @@ impl Opening {
 struct InPlace {
     names: Names,
     columns: Vec<Column>,
-    memo: Memo,
+    /// Rows that came first, where no other run has added rows since.
+    rows_before: Option<u64>,
+    /// Rows that the run wrote.
+    written: u64,
 }
 
 #[async_trait]
@@ -113,11 +124,13 @@ impl TableWriter for InPlace {
 
     async fn complete(&self) -> Result<Completion> {
         let (names, columns) = (self.names.clone(), self.columns.clone());
-        let rows_before = self.memo.rows_before;
+        let (rows_before, written) = (self.rows_before, self.written);
         blocking(move || {
             let paths = look(&names)?.paths(&names);
             let rows = paths.iter().map(|path| count_rows(path, &columns));
             let rows_after = rows.sum::<Result<u64>>()?;
+            // What others added since can't be told from what was there before.
+            let rows_before = rows_before.unwrap_or(rows_after.saturating_sub(written));
             Ok(Completion { rows_before, rows_after })
         })
         .await

@@ -34,6 +34,8 @@ pub(super) struct Open {
     pub unfinished: Mutex<Option<Unfinished>>,
     /// What was there before.
     pub memo: Memo,
+    /// The runs that wrote that.
+    pub earlier: Vec<String>,
     /// Stretches of rows that are written: the first one, and the number of them.
     pub filled: Mutex<BTreeMap<u64, u64>>,
 }
@@ -86,7 +88,7 @@ impl Open {
             self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(
                 || Error::internal("A table was completed twice").at(&self.table.name),
             )?;
-        let list = h2m::text(&self.names, &files, &self.table)?;
+        let list = h2m::text(&self.names, &files, &self.table, &self.earlier)?;
         place::commit(&self.names, &files, &list, unfinished)?;
         let mut rows_after = 0;
         for name in &files {

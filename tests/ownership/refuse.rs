@@ -1,0 +1,63 @@
+//! What a refused run says, and marks that are old.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::target::{From, Kind, Target, Way};
+
+/// Changes what a mark in a folder says.
+fn edit(target: &Target, name: &str, change: impl FnOnce(&mut Value)) {
+    let path = target.dir().join("news").join(name);
+    let mut value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(&path, value.to_string()).unwrap();
+}
+
+/// A run of another machine, which can't be asked whether it is at work.
+fn put_elsewhere(target: &Target, silent_for: u64) {
+    edit(target, ".vecpipe-mark-1", |mark| {
+        mark["process"]["space"] = json!("another boot");
+        mark["process"]["host"] = json!("elsewhere");
+    });
+    edit(target, ".vecpipe-beat-1", |beat| {
+        beat["at"] = json!(beat["at"].as_u64().unwrap() - silent_for);
+    });
+}
+
+#[test]
+fn a_run_of_another_machine_is_taken_over_after_two_minutes_of_silence() {
+    let target = Target::new(Kind::Folder, Way::Append);
+    assert!(target.start_and_kill(From::A), "A was at work");
+    put_elsewhere(&target, 60);
+    let b = target.run(From::B, &["--take-over"]);
+    assert_eq!(b.code, 75, "{}", b.stderr);
+    assert!(b.stderr.contains("on elsewhere), at work 1 min"), "{}", b.stderr);
+    put_elsewhere(&target, 60);
+    let b = target.run(From::B, &["--take-over"]);
+    assert_eq!(b.code, 0, "{}", b.stderr);
+    target.holds(&[From::B], true);
+    // The first one's parts are still its own.
+    let a = target.run(From::A, &[]);
+    assert_eq!(a.code, 0, "{}", a.stderr);
+    target.holds(&[From::A, From::B], true);
+}
+
+#[test]
+fn rows_of_two_runs_are_not_mixed_when_a_server_changed_hands() {
+    for kind in [Kind::Milvus, Kind::Lite] {
+        let target = Target::new(kind, Way::Append);
+        assert!(target.start_and_kill(From::A), "A was at work");
+        let b = target.run(From::B, &["--take-over", "--set", "sink.milvus.on_conflict=skip"]);
+        assert_eq!(b.code, 0, "{}", b.stderr);
+        // Rows of B have ids that A checked before B came.
+        let a = target.run(From::A, &[]);
+        assert_eq!(a.code, 1, "{}", a.stderr);
+        assert!(a.stderr.contains("another run took its target over"), "{}", a.stderr);
+        let a = target.run(From::A, &["--restart", "--set", "sink.milvus.on_conflict=skip"]);
+        assert_eq!(a.code, 0, "{}", a.stderr);
+        let rows = target.rows();
+        assert!(rows.values().all(|times| *times == 1));
+        assert_eq!(rows.len(), From::A.ids().start.abs_diff(From::B.ids().end) as usize);
+    }
+}
