@@ -16,7 +16,7 @@ use crate::common::rows::{batch, vectors, write_parquet};
 use crate::common::s3::{self, S3};
 
 /// Rows of a source, in five files.
-pub const ROWS: i64 = 20_000;
+pub const ROWS: i64 = 10_000;
 const FILES: i64 = 5;
 /// Longest time that a run may take to come to something.
 const HUNG: Duration = Duration::from_secs(120);
@@ -145,7 +145,7 @@ impl Target {
         let dir = self.dir();
         match self.kind {
             Kind::Folder => format!("parquet: {{ dir: {dir:?}, {more} }}"),
-            Kind::Hdf5 => format!("hdf5: {{ dir: {dir:?}, {more}, max_rows_per_file: 4000 }}"),
+            Kind::Hdf5 => format!("hdf5: {{ dir: {dir:?}, {more}, max_rows_per_file: 2000 }}"),
             Kind::Bucket => {
                 let (dir, storage) = (&self.name, s3::storage());
                 format!("parquet: {{ dir: '{dir}', {more}, storage: {storage} }}")
@@ -168,7 +168,7 @@ impl Target {
             }
         };
         // Many small requests and row groups take long enough to be interrupted.
-        let batch = if matches!(self.kind, Kind::Milvus | Kind::Lite) { 50 } else { 10 };
+        let batch = if matches!(self.kind, Kind::Milvus | Kind::Lite) { 25 } else { 5 };
         format!("version: 1\nsource: {{ {source} }}\n{to}\nrun: {{ batch_rows: {batch} }}\n")
     }
 
