@@ -19,6 +19,7 @@
 //! | [`sink`] | where they go |
 //! | [`milvus`] | the Milvus clients that sources and sinks use |
 //! | [`store`] | places that files lie in: folders, and object stores |
+//! | [`location`] | identifying the data that is read and written |
 //! | [`flow`] | the engine |
 //! | [`report`] | what a run tells afterwards |
 //! | [`words`] | numbers as people read them |
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod flow;
+pub mod location;
 pub mod milvus;
 mod private;
 mod registry;
