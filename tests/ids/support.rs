@@ -14,6 +14,7 @@ use vecpipe::flow::{
     Batch, BatchStream, Controls, Identity, Journal, MemoryBudget, Meter, OnBadRow, Pipeline, Plan,
     ReadContext, Settings, TableRun, Verify, check_ids,
 };
+use vecpipe::location::DataLocation;
 use vecpipe::sink::{
     Completion, Decision, Granularity, IdRules, ReadBack, Sink, SplitWriter, Start, TableToWrite,
     TableWriter, TargetPlan, Written,
@@ -53,6 +54,10 @@ impl Source for Tables {
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         Ok(self.0.iter().map(describe).collect())
+    }
+
+    async fn read_locations(&self, _: &SourceTable) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn fingerprint(&self, _: &SourceTable) -> Result<Fingerprint> {
@@ -177,6 +182,10 @@ impl Gather {
 impl Sink for Gather {
     fn kind(&self) -> &'static str {
         "gather"
+    }
+
+    async fn write_locations(&self, _: &TableToWrite, _: &TargetPlan) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {

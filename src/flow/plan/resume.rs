@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Alone, Plan, TargetTable, ToWrite};
+use super::{Alone, Plan, TargetTable, ToWrite, overlap};
 use crate::error::{Error, Result};
 use crate::flow::{EarlierRun, Pipeline, SavedTable};
 use crate::source::{Source, SourceTable};
@@ -54,6 +54,7 @@ impl Plan {
             targets.push(Arc::new(target));
         }
         let plan = Plan::of(alone, target_of, targets);
+        overlap::check(pipeline, &plan).await?;
         Ok(Plan { resumes: Some(earlier.started.clone()), ..plan })
     }
 }

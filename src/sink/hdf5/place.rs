@@ -156,6 +156,18 @@ impl Drop for Unfinished {
     }
 }
 
+/// The paths of every file of rows of the table, in place or not.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn all_files(names: &Names) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for sort in [File::Rows, File::Unfinished, File::Whole] {
+        all.extend(files(names, sort)?.iter().map(|name| names.path(name)));
+    }
+    Ok(all)
+}
+
 fn files(names: &Names, sort: File) -> Result<Vec<String>> {
     let unreadable = |error| io_error("list the folder", names.folder(), error);
     let entries = match fs::read_dir(names.folder()) {

@@ -15,6 +15,7 @@
 //! | `plan`, `notes` | looking, and saying what would happen |
 //! | `prepare`, `make` | doing it |
 //! | `resume` | going on where an interrupted run stopped |
+//! | `location` | what the target is, by the server's ids |
 //! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
 //! | `read_back` | reading rows back by their ids |
@@ -32,6 +33,7 @@ mod decide;
 mod finish;
 mod index;
 mod loads;
+mod location;
 mod lookup;
 mod make;
 mod mapping;
@@ -65,6 +67,7 @@ pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter};
+use crate::location::DataLocation;
 use crate::milvus::v2::Client;
 use crate::sink::server::{Claims, IdsFile, Intake, Target};
 use crate::sink::{
@@ -166,6 +169,14 @@ impl Sink for Milvus {
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
+    }
+
+    async fn write_locations(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+    ) -> Result<Vec<DataLocation>> {
+        self.find_locations(table, plan).await
     }
 
     async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {
