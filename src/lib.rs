@@ -20,6 +20,7 @@
 //! | [`milvus`] | the Milvus clients that sources and sinks use |
 //! | [`ownership`] | which run owns a target |
 //! | [`store`] | places that files lie in: folders, and object stores |
+//! | [`location`] | identifying the data that is read and written |
 //! | [`flow`] | the engine |
 //! | [`report`] | what a run tells afterwards |
 //! | [`words`] | numbers as people read them |
@@ -33,6 +34,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod flow;
+pub mod location;
 pub mod milvus;
 pub mod ownership;
 mod private;

@@ -20,6 +20,7 @@ use vecpipe::flow::{
     Controls, Id, IdFindings, Identity, MemoryBudget, Meter, OnBadRow, Pipeline, Plan, Settings,
     Verify, survey,
 };
+use vecpipe::location::DataLocation;
 use vecpipe::sink::{
     Decision, Granularity, IdRules, ReadBack, Sink, Start, TableToWrite, TableWriter, TargetPlan,
 };
@@ -33,6 +34,10 @@ struct Strict(IdRules);
 impl Sink for Strict {
     fn kind(&self) -> &'static str {
         "strict"
+    }
+
+    async fn write_locations(&self, _: &TableToWrite, _: &TargetPlan) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn plan(&self, _: &TableToWrite) -> Result<TargetPlan> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{BATCH_BYTES, Batch, Meter, SplitProgress};
 use crate::ownership::MarkStore;
+use crate::location::DataLocation;
 use crate::registry::registry;
 use crate::table::{Checksum, Metric, Part, RowRules, Split, TableSchema};
 use crate::transform::TransformFactory;
@@ -373,6 +374,18 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// When the target can't be reached, or can't take the table as it is.
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan>;
+
+    /// Returns everything that moving `table` as planned would change or remove, as far as it exists,
+    /// however the user spelled it: nothing of it may be read. Empty for targets that no source can
+    /// read. Asked also of a run that resumes. Changes nothing.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    async fn write_locations(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+    ) -> Result<Vec<DataLocation>>;
 
     /// Which of `ids` (the id column of a batch) the target of `table` holds, at most one per id.
     /// Asked only where the plan's [`IdRules::absent`] is set.

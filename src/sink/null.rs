@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
+use crate::location::DataLocation;
 use crate::sink::{
     Completion, Decision, Granularity, IdRules, ReadBack, Receipt, Sink, SinkContext, SinkFactory,
     SplitWriter, Start, TableToWrite, TableWriter, TargetPlan, Written,
@@ -64,6 +65,10 @@ impl Sink for Null {
             rows: RowRules::default(),
             publish: None,
         })
+    }
+
+    async fn write_locations(&self, _: &TableToWrite, _: &TargetPlan) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn read_back(&self, _: &TableToWrite) -> Result<ReadBack> {

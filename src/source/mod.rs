@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::flow::{BATCH_BYTES, BatchStream, ReadContext};
+use crate::location::DataLocation;
 use crate::registry::registry;
 use crate::table::{Metric, Part, Split, TableSchema};
 
@@ -29,6 +30,7 @@ mod cut;
 mod files;
 mod fingerprint;
 pub mod inspect;
+pub(crate) mod locations;
 mod map;
 mod opened;
 mod rows;
@@ -144,6 +146,14 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Whatever keeps the source from being looked at.
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint>;
+
+    /// Returns what the rows of `table`, one of [`tables`](Self::tables), are read from, however the
+    /// user spelled it: a run must not write there. Empty for rows that no run can write to. Reads no
+    /// rows.
+    ///
+    /// # Errors
+    /// When it cannot be identified.
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>>;
 
     /// That what was read of `split` is still in its file, as it was when the plan was made. A source
     /// whose batches are slices of mapped files is asked once their rows are written, and while that

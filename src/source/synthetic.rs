@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
+use crate::location::DataLocation;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Metric, Part, Place, Split, TableSchema, VectorColumn, VectorType};
 
@@ -132,6 +133,10 @@ impl Source for Synthetic {
 
     async fn fingerprint(&self, _: &SourceTable) -> Result<Fingerprint> {
         Ok(Fingerprint::of_settings())
+    }
+
+    async fn read_locations(&self, _: &SourceTable) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     fn open(

@@ -1,12 +1,14 @@
 //! A bucket, and how patiently it is asked.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use object_store::ObjectStore;
 use object_store::client::{HttpError, HttpErrorKind};
 
+use super::address::Address;
+use super::identity::{BucketIdentity, identify};
 use super::options::Clients;
 
 /// An open bucket.
@@ -15,15 +17,23 @@ pub struct Bucket {
     pub root: String,
     /// The server, where it is another one than the provider's own.
     pub endpoint: Option<String>,
+    address: Address,
     clients: Clients,
     answered: AtomicBool,
+    identity: OnceLock<BucketIdentity>,
 }
 
 impl Bucket {
     /// The bucket with this address. Nothing is asked yet.
-    pub fn new(root: String, clients: Clients) -> Bucket {
-        let endpoint = clients.endpoint.clone();
-        Bucket { root, endpoint, clients, answered: AtomicBool::new(false) }
+    pub fn new(address: Address, clients: Clients) -> Bucket {
+        let (root, endpoint) = (address.root.clone(), clients.endpoint.clone());
+        let (answered, identity) = (AtomicBool::new(false), OnceLock::new());
+        Bucket { root, endpoint, address, clients, answered, identity }
+    }
+
+    /// Returns which bucket it is. Blocks while the system resolves the server's name, the first time.
+    pub fn identity(&self) -> &BucketIdentity {
+        self.identity.get_or_init(|| identify(&self.address, &self.clients))
     }
 
     /// Asks the bucket. Until it has answered once, few tries are made.

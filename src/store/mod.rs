@@ -20,6 +20,8 @@ mod bucket;
 #[cfg(feature = "object-store")]
 mod error;
 #[cfg(feature = "object-store")]
+mod identity;
+#[cfg(feature = "object-store")]
 mod options;
 #[cfg(feature = "object-store")]
 mod ranged;

@@ -81,6 +81,8 @@ pub struct Clients {
     pub patient: Arc<dyn ObjectStore>,
     /// The server, where it is another one than the provider's own.
     pub endpoint: Option<String>,
+    /// The account, where options or environment name one (Azure).
+    pub account: Option<String>,
 }
 
 /// Makes the clients of the bucket at `address`.
@@ -106,24 +108,33 @@ pub fn clients(address: &Address, storage: &Storage) -> Result<Clients> {
         }};
     }
     macro_rules! build {
-        ($builder:expr, $endpoint:expr) => {{
+        ($builder:expr, $endpoint:expr, $account:expr) => {{
             let builder = $builder;
             let endpoint = builder.get_config_value(&$endpoint);
+            let account = $account.and_then(|account| builder.get_config_value(&account));
             let useless = |error| useless(address, storage, error);
             let eager = builder.clone().with_retry(AT_FIRST).build().map_err(useless)?;
             let patient = builder.with_retry(LATER).build().map_err(useless)?;
-            Ok(Clients { eager: Arc::new(eager), patient: Arc::new(patient), endpoint })
+            Ok(Clients { eager: Arc::new(eager), patient: Arc::new(patient), endpoint, account })
         }};
     }
     let bucket = &address.bucket;
     match address.provider {
         Provider::S3 => {
             let builder = given!(AmazonS3Builder, AmazonS3ConfigKey, "AWS", &OF_S3);
-            build!(builder.with_bucket_name(bucket), AmazonS3ConfigKey::Endpoint)
+            build!(
+                builder.with_bucket_name(bucket),
+                AmazonS3ConfigKey::Endpoint,
+                None::<AmazonS3ConfigKey>
+            )
         }
         Provider::Google => {
             let builder = given!(GoogleCloudStorageBuilder, GoogleConfigKey, "GOOGLE", &OF_GOOGLE);
-            build!(builder.with_bucket_name(bucket), GoogleConfigKey::BaseUrl)
+            build!(
+                builder.with_bucket_name(bucket),
+                GoogleConfigKey::BaseUrl,
+                None::<GoogleConfigKey>
+            )
         }
         Provider::Azure => {
             let builder = given!(MicrosoftAzureBuilder, AzureConfigKey, "AZURE", &OF_AZURE);
@@ -132,7 +143,7 @@ pub fn clients(address: &Address, storage: &Storage) -> Result<Clients> {
                 Some(_) => builder.with_url(&address.root),
                 None => builder.with_container_name(bucket),
             };
-            build!(builder, AzureConfigKey::Endpoint)
+            build!(builder, AzureConfigKey::Endpoint, Some(AzureConfigKey::AccountName))
         }
     }
 }

@@ -9,6 +9,7 @@ use super::local::{self, io_error};
 use super::reader::Reader;
 use super::remote::Remote;
 use crate::error::{Error, Result};
+use crate::location::{DataLocation, PathLocation};
 
 /// Bytes that a file may have which is created whole and read whole.
 const SMALL: u64 = 1 << 20;
@@ -78,6 +79,17 @@ impl Place {
     /// nothing can be renamed.
     pub fn shows_unfinished(&self) -> bool {
         matches!(self, Place::Local(_))
+    }
+
+    /// Identifies what is here, and everything below it, however the place is spelled.
+    ///
+    /// # Errors
+    /// When a folder on the way cannot be examined.
+    pub fn location(&self) -> Result<DataLocation> {
+        match self {
+            Place::Local(path) => PathLocation::resolve(path).map(DataLocation::Path),
+            Place::Remote(remote) => Ok(DataLocation::Object(remote.location())),
+        }
     }
 
     /// What lies in this folder, hidden or not, in no order. Nothing where there is no folder.

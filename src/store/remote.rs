@@ -20,13 +20,14 @@ use super::runtime::wait;
 use super::storage::Storage;
 pub use super::upload::Upload;
 use crate::error::{Error, Kind, Result};
+use crate::location::ObjectLocation;
 
 /// Opens the bucket that `address` lies in. Asks no server.
 ///
 /// # Errors
 /// [`Kind::Config`] when the options are of no use.
 pub fn open(address: &Address, storage: &Storage) -> Result<Remote> {
-    let bucket = Bucket::new(address.root.clone(), clients(address, storage)?);
+    let bucket = Bucket::new(address.clone(), clients(address, storage)?);
     Ok(Remote { bucket: Arc::new(bucket), key: String::new() })
 }
 
@@ -47,6 +48,13 @@ impl Remote {
     /// The name below this one.
     pub fn join(&self, name: &str) -> Remote {
         if self.key.is_empty() { self.at(name) } else { self.at(&format!("{}/{name}", self.key)) }
+    }
+
+    /// Identifies the object, and every object below this name. Asks the system for the server's
+    /// addresses, and no store.
+    pub fn location(&self) -> ObjectLocation {
+        let identity = self.bucket.identity().clone();
+        ObjectLocation { service: identity.service, bucket: identity.bucket, key: self.key.clone() }
     }
 
     /// The bucket.

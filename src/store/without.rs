@@ -11,6 +11,7 @@ use super::address::Address;
 use super::place::{Entry, Facts};
 use super::storage::Storage;
 use crate::error::{Error, Result};
+use crate::location::ObjectLocation;
 
 /// Says how to build a program that can.
 pub fn open(address: &Address, _: &Storage) -> Result<Remote> {
@@ -43,6 +44,7 @@ impl Remote {
         at(_key: &str) -> Remote;
         join(_name: &str) -> Remote;
         name() -> &str;
+        location() -> ObjectLocation;
         entries() -> Result<Vec<Entry>>;
         facts() -> Result<Option<Facts>>;
         read(_most: u64) -> Result<Option<Vec<u8>>>;

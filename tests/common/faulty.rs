@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::StreamExt;
 use vecpipe::flow::{Batch, BatchStream, ReadContext};
+use vecpipe::location::DataLocation;
 use vecpipe::source::{Columns, Fingerprint, Source, SourceTable};
 use vecpipe::table::{Split, TableSchema};
 use vecpipe::transform::{SplitContext, Transform, TransformFactory};
@@ -47,6 +48,10 @@ impl Source for FaultySource {
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         self.inner.tables().await
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        self.inner.read_locations(table).await
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
@@ -119,6 +124,11 @@ impl Source for Several {
             all.push(SourceTable { name: name.clone(), collection: name.clone(), ..table });
         }
         Ok(all)
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        let (_, source) = self.0.iter().find(|(name, _)| *name == table.name).expect("a table");
+        source.read_locations(table).await
     }
 
     async fn fingerprint(&self, _: &SourceTable) -> Result<Fingerprint> {

@@ -10,6 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use vecpipe::flow::{Batch, Meter};
+use vecpipe::location::DataLocation;
 use vecpipe::sink::{
     Completion, Decision, Earlier, Granularity, IdRules, Publish, ReadBack, Receipt, Sink,
     SplitWriter, Start, TableToWrite, TableWriter, TargetPlan, Written,
@@ -85,6 +86,10 @@ impl Recorder {
 impl Sink for Recorder {
     fn kind(&self) -> &'static str {
         "recorder"
+    }
+
+    async fn write_locations(&self, _: &TableToWrite, _: &TargetPlan) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
@@ -255,6 +260,10 @@ impl Sink for Recorders {
 
     fn granularity(&self) -> Granularity {
         Granularity::Rows
+    }
+
+    async fn write_locations(&self, _: &TableToWrite, _: &TargetPlan) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {

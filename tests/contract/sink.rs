@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::join_all;
 use vecpipe::flow::{Meter, Receipts, SplitProgress, Totals};
+use vecpipe::location::DataLocation;
 use vecpipe::sink::{
     Completion, Decision, Earlier, EarlierSplit, Granularity, Mode, Receipt, Sink, Start,
     TableToWrite, TargetPlan,
@@ -45,6 +46,7 @@ macro_rules! sink_contract {
             $(mod $name {
                 sink_contract!(@tests $fixture;
                     changes_nothing_by_planning
+                    identifies_what_it_writes
                     counts_what_parallel_writers_wrote
                     skips_appends_and_overwrites
                     creates_an_empty_table
@@ -135,6 +137,26 @@ pub async fn changes_nothing_by_planning(fixture: &impl Fixture) {
             rows.write(&*fixture.sink(Mode::Append)).await;
         }
     }
+}
+
+/// By one sink as by another one for the same target; no source reads a Milvus 1.x server.
+pub async fn identifies_what_it_writes(fixture: &impl Fixture) {
+    let rows = Rows::make(0, 10).await;
+    rows.write(&*fixture.sink(Mode::Append)).await;
+    let mut found = Vec::new();
+    for mode in [Mode::Append, Mode::Overwrite] {
+        let (sink, table) = (fixture.sink(mode), rows.to_write());
+        let plan = sink.plan(&table).await.unwrap();
+        let state = fixture.state().await;
+        let written = sink.write_locations(&table, &plan).await.unwrap();
+        assert_eq!(fixture.state().await, state);
+        let can_be_read = fixture.remembers() && sink.kind() != "milvus1";
+        assert_eq!(written.is_empty(), !can_be_read, "{written:?}");
+        found.push(written);
+    }
+    let overlap =
+        |a: &[DataLocation], b: &[DataLocation]| a.iter().all(|a| b.iter().any(|b| a.overlaps(b)));
+    assert!(overlap(&found[0], &found[1]), "{found:?}");
 }
 
 pub async fn counts_what_parallel_writers_wrote(fixture: &impl Fixture) {

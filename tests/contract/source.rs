@@ -24,6 +24,7 @@ macro_rules! source_contract {
             $(mod $name {
                 source_contract!(@tests $fixture;
                     describes_itself_the_same_each_time
+                    identifies_what_it_reads
                     gives_the_same_rows_in_any_way
                     covers_the_table_by_its_splits
                     survives_a_journal
@@ -77,6 +78,16 @@ pub async fn describes_itself_the_same_each_time(fixture: &Fixture) {
     let mut names: Vec<_> = one.iter().map(|table| &table.name).collect();
     names.dedup();
     assert_eq!(names.len(), one.len(), "table names are unique");
+}
+
+pub async fn identifies_what_it_reads(fixture: &Fixture) {
+    for table in tables(&*fixture.source).await {
+        let one = fixture.source.read_locations(&table).await.unwrap();
+        assert_eq!(one, fixture.source.read_locations(&table).await.unwrap());
+        let is_made_up = fixture.source.kind() == "synthetic";
+        assert_eq!(one.is_empty(), is_made_up, "{one:?}");
+        assert!(one.iter().all(|location| location.overlaps(location)), "{one:?}");
+    }
 }
 
 pub async fn gives_the_same_rows_in_any_way(fixture: &Fixture) {

@@ -27,6 +27,7 @@ mod overwrite;
 mod partitions;
 mod read_only;
 mod resume;
+mod same_place;
 #[cfg(feature = "object-store")]
 mod stores;
 mod support;

@@ -15,6 +15,7 @@ use vecpipe::flow::{
     ReadContext, Settings, TableRun, Verify, check_ids,
 };
 use vecpipe::ownership::Hold;
+use vecpipe::location::DataLocation;
 use vecpipe::sink::{
     Completion, Decision, Granularity, IdRules, ReadBack, Sink, SplitWriter, Start, TableToWrite,
     TableWriter, TargetPlan, Written,
@@ -54,6 +55,10 @@ impl Source for Tables {
 
     async fn tables(&self) -> Result<Vec<SourceTable>> {
         Ok(self.0.iter().map(describe).collect())
+    }
+
+    async fn read_locations(&self, _: &SourceTable) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn fingerprint(&self, _: &SourceTable) -> Result<Fingerprint> {
@@ -178,6 +183,10 @@ impl Gather {
 impl Sink for Gather {
     fn kind(&self) -> &'static str {
         "gather"
+    }
+
+    async fn write_locations(&self, _: &TableToWrite, _: &TargetPlan) -> Result<Vec<DataLocation>> {
+        Ok(Vec::new())
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {

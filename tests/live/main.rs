@@ -13,5 +13,8 @@ mod mapping;
 mod milvus2_server;
 mod new_ids;
 mod newest;
+#[path = "../common/proxy.rs"]
+mod proxy;
 mod rows;
+mod same_place;
 mod support;

@@ -3,6 +3,7 @@
 mod hold;
 mod merge;
 mod names;
+mod overlap;
 mod resume;
 mod suspects;
 mod target;
@@ -124,7 +125,11 @@ impl Plan {
             targets.push(Arc::new(TargetTable::make(pipeline, &alone, members).await?));
         }
         merge::check_stages(&targets)?;
-        Ok(Plan::of(alone, target_of, targets))
+        let plan = Plan::of(alone, target_of, targets);
+        if !merge_all {
+            overlap::check(pipeline, &plan).await?;
+        }
+        Ok(plan)
     }
 
     fn of(alone: Vec<Alone>, target_of: Vec<usize>, targets: Vec<Arc<TargetTable>>) -> Plan {

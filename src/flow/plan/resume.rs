@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Alone, Plan, TargetTable, ToWrite, hold};
+use super::{Alone, Plan, TargetTable, ToWrite, hold, overlap};
 use crate::error::{Error, Result};
 use crate::flow::{EarlierRun, Pipeline, SavedTable};
 use crate::ownership::{Claim, End, Hold};
@@ -81,6 +81,7 @@ impl Plan {
             targets.push(Arc::new(target));
         }
         let plan = Plan::of(alone, target_of, targets);
+        overlap::check(pipeline, &plan).await?;
         Ok(Plan { resumes: Some(earlier.started.clone()), ..plan })
     }
 }

@@ -21,6 +21,7 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use self::address::Address;
+use crate::location::ServerAddresses;
 use crate::milvus::{MilvusError, Result};
 
 /// Largest answer that is taken: the server's own limit for what it sends is 64 MiB by default.
@@ -121,6 +122,15 @@ impl Connection {
     /// The address, without credentials.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Resolves the server's name.
+    pub async fn addresses(&self) -> ServerAddresses {
+        let host = self.origin.host().unwrap_or_default().to_owned();
+        let port = self.origin.port_u16().unwrap_or_default();
+        let name = (host.clone(), port);
+        let resolving = tokio::task::spawn_blocking(move || ServerAddresses::resolve(&host, port));
+        resolving.await.unwrap_or_else(|_| ServerAddresses::unresolved(&name.0, name.1))
     }
 
     /// The same connection, for another database.

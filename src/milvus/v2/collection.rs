@@ -14,6 +14,8 @@ pub struct Collection {
     pub name: String,
     /// The server's number for it, which a rename does not change; 0 on Milvus Lite.
     pub id: i64,
+    /// Hybrid timestamp of its creation; 0 on Milvus Lite.
+    pub created: u64,
     /// What its maker wrote about it.
     pub description: String,
     /// Its fields, without the hidden dynamic one.
@@ -68,6 +70,7 @@ impl Collection {
         Ok(Collection {
             name: own_name.unwrap_or_else(|| name.to_owned()),
             id: answer.collection_id,
+            created: answer.created_timestamp,
             description: schema.description,
             fields: schema.fields.into_iter().filter(|field| !field.is_dynamic).collect(),
             dynamic: schema.enable_dynamic_field,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::location::ServerAddresses;
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
 use crate::milvus::v2::proto::milvus::{ConnectRequest, GetVersionRequest};
@@ -24,6 +25,7 @@ pub struct Client {
 
 struct Shared {
     version: ServerVersion,
+    addresses: OnceCell<ServerAddresses>,
     settling: Mutex<()>,
     /// Shared by those who send rows.
     sending: RwLock<()>,
@@ -70,8 +72,12 @@ impl Client {
                 return Err(generation::explain(&connection, Generation::Two, error).await);
             }
         };
-        let shared =
-            Arc::new(Shared { version, settling: Mutex::default(), sending: RwLock::default() });
+        let shared = Arc::new(Shared {
+            version,
+            addresses: OnceCell::new(),
+            settling: Mutex::default(),
+            sending: RwLock::default(),
+        });
         let client = Client { connection, shared, repeats: Arc::default() };
         client.check_database().await?;
         Ok(client)
@@ -122,6 +128,12 @@ impl Client {
     /// The address, without credentials.
     pub fn endpoint(&self) -> &str {
         self.connection().endpoint()
+    }
+
+    /// Returns the addresses that the server's name resolves to, as of the first call.
+    pub async fn addresses(&self) -> ServerAddresses {
+        let resolve = || self.connection().addresses();
+        self.shared.addresses.get_or_init(resolve).await.clone()
     }
 
     /// The database, where one was named.

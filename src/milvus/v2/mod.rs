@@ -8,6 +8,7 @@
 //! | [`version`], `index_types` | which server it is, and what it can take |
 //! | [`database`], [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
 //! | [`definition`] | what a collection is beyond its rows, in a form that travels |
+//! | [`location`] | identifying collections |
 //! | [`field`] | Milvus types and Arrow types |
 //! | [`freshness`] | which of the rows that were written a query shows |
 //! | [`insert`] | record batches to insert requests, without copying vectors |
@@ -34,6 +35,7 @@ pub mod insert;
 pub mod keys;
 pub mod load;
 pub(crate) mod mark_name;
+pub mod location;
 pub mod page;
 pub mod partition;
 pub mod proto;

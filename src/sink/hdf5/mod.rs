@@ -26,12 +26,13 @@ use self::dataset::Storage;
 use self::file::{TableFile, count_rows};
 use self::names::Names;
 use self::pieces::Pieces;
-use self::place::{Unfinished, list_mark, look, not_listed, put_in_place, sweep_all};
+use self::place::{Unfinished, all_files, list_mark, look, not_listed, put_in_place, sweep_all};
 use self::resume::Memo;
 use self::table::{Open, Table};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
 use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
+use crate::location::{DataLocation, PathLocation};
 use crate::sink::files::names::folder_of;
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Leftover, Mode, ReadBack, Sink, SinkContext,
@@ -137,6 +138,20 @@ impl Sink for Hdf5 {
         }
         let (rows_before, ids) = (Some(rows_before), IdRules::default());
         Ok(TargetPlan { target, decision, rows_before, notes, ids, rows, publish: None })
+    }
+
+    /// The table's files, finished or not. Those of other partitions lie in the same folder.
+    async fn write_locations(
+        &self,
+        table: &TableToWrite,
+        _: &TargetPlan,
+    ) -> Result<Vec<DataLocation>> {
+        let names = self.names(table)?;
+        blocking(move || {
+            let paths = all_files(&names)?;
+            paths.iter().map(|path| PathLocation::resolve(path).map(DataLocation::Path)).collect()
+        })
+        .await
     }
 
     async fn read_back(&self, table: &TableToWrite) -> Result<ReadBack> {

@@ -223,6 +223,14 @@ impl Drop for Unfinished {
     }
 }
 
+/// The paths of every file of rows of the table, in place or not.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn all_files(names: &Names) -> Result<Vec<PathBuf>> {
+    Ok(files(names, |_| true)?.iter().map(|name| names.path(name)).collect())
+}
+
 /// The files of the table that are of one kind, sorted by name.
 ///
 /// # Errors

@@ -12,8 +12,9 @@ use super::names::Names;
 use super::place::look;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext};
+use crate::location::DataLocation;
 use crate::sink::{ReadBack, TableToWrite};
-use crate::source::{Columns, Fingerprint, Source, SourceTable};
+use crate::source::{Columns, Fingerprint, Source, SourceTable, locations};
 use crate::table::{Place, Split};
 
 /// Bytes of rows in a split, about.
@@ -92,6 +93,11 @@ impl Source for Files {
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
         let paths = &self.paths;
         Fingerprint::of_files(table, |at: &Location| paths.get(at.file).cloned()).await
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        let paths = &self.paths;
+        locations::of_files(table, |at: &Location| paths.get(at.file).cloned()).await
     }
 
     fn open(

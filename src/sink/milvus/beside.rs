@@ -117,7 +117,7 @@ impl Beside {
     }
 
     /// The names that runs gave what they put beside this collection, their own among them.
-    async fn all(client: &Client, name: &str) -> Result<Vec<Beside>> {
+    pub(super) async fn all(client: &Client, name: &str) -> Result<Vec<Beside>> {
         let mut runs: Vec<String> = Vec::new();
         for there in client.collections().await? {
             let run = there.rsplit_once('_').map(|(_, run)| run).filter(|run| is_run_id(run));

@@ -14,6 +14,7 @@ use super::{Milvus, target};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::ownership::MarkStore;
+use crate::location::DataLocation;
 use crate::sink::server::is_name;
 use crate::sink::{
     Granularity, Leftover, Mode, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter,
@@ -178,6 +179,20 @@ impl Sink for Databases {
         let plan = sink.plan(table).await;
         let plan = plan.map_err(|error| error.at(format!("database {database}")))?;
         Ok(of_server(database, !is_there, plan))
+    }
+
+    async fn write_locations(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+    ) -> Result<Vec<DataLocation>> {
+        let sink = self.of(table).await?;
+        if let Some(database) = self.database(table)
+            && !sink.client().await?.has_database(database).await?
+        {
+            return Ok(Vec::new());
+        }
+        sink.write_locations(table, plan).await
     }
 
     async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {

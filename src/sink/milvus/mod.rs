@@ -18,6 +18,7 @@
 //! | `plan`, `notes` | looking, and saying what would happen |
 //! | `prepare`, `make` | doing it |
 //! | `resume` | going on where an interrupted run stopped |
+//! | `location` | what the target is, by the server's ids |
 //! | `loads` | what was loaded only to be asked, and is released again |
 //! | `lookup` | which ids the target holds already |
 //! | `read_back` | reading rows back by their ids |
@@ -36,6 +37,7 @@ mod finish;
 mod index;
 mod leftovers;
 mod loads;
+mod location;
 mod lookup;
 mod make;
 mod mapping;
@@ -73,6 +75,7 @@ pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter};
+use crate::location::DataLocation;
 use crate::milvus::v2::Client;
 use crate::ownership::{MarkStore, Owner, OwnerCell};
 use crate::sink::server::{Claims, IdsFile, Intake, Target};
@@ -201,6 +204,14 @@ impl Sink for Milvus {
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
+    }
+
+    async fn write_locations(
+        &self,
+        table: &TableToWrite,
+        plan: &TargetPlan,
+    ) -> Result<Vec<DataLocation>> {
+        self.find_locations(table, plan).await
     }
 
     async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {

@@ -33,6 +33,7 @@ pub use config::{Config, SchemaConfig};
 
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter};
+use crate::location::DataLocation;
 use crate::milvus::v1::Client;
 use crate::sink::server::{Claims, IdsFile, Intake};
 use crate::sink::{
@@ -106,6 +107,13 @@ impl Sink for Milvus1 {
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         self.make_plan(table).await
+    }
+
+    /// The file of ids alone: no source reads from a Milvus 1.x server, but from its data directory,
+    /// which the server does not name.
+    async fn write_locations(&self, _: &TableToWrite, _: &TargetPlan) -> Result<Vec<DataLocation>> {
+        let ids_file = IdsFile::location(self.config.ids_file.as_deref()).await?;
+        Ok(ids_file.into_iter().collect())
     }
 
     async fn existing_ids(&self, table: &TableToWrite, ids: &ArrayRef) -> Result<ArrayRef> {

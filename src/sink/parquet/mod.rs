@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter, blocking};
 use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
+use crate::location::DataLocation;
 use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Leftover, Mode, Publish, ReadBack, Sink, SinkContext,
@@ -174,6 +175,28 @@ impl Sink for Parquet {
                 run: self.owner.get().run.clone(),
             }),
         })
+    }
+
+    async fn write_locations(
+        &self,
+        table: &TableToWrite,
+        _: &TargetPlan,
+    ) -> Result<Vec<DataLocation>> {
+        // The manifest of a dump says of the whole folder what is read from there.
+        let dump = self.config.dump.then(|| self.dir.clone());
+        let folder = self.folder(table)?.path();
+        blocking(move || {
+            let mut all = vec![folder.location()?];
+            all.extend(dump.map(|dir| dir.location()).transpose()?);
+            // Files by hard links of other folders.
+            if matches!(folder, Place::Local(_)) {
+                for entry in folder.entries()?.iter().filter(|entry| !entry.is_folder) {
+                    all.push(folder.join(&entry.name).location()?);
+                }
+            }
+            Ok(all)
+        })
+        .await
     }
 
     async fn publish(&self, _: &str, rows: u64) -> Result<()> {

@@ -10,6 +10,7 @@ use arrow_array::ArrayRef;
 
 use crate::error::{Error, Result};
 use crate::flow::blocking;
+use crate::location::{DataLocation, PathLocation};
 use crate::private;
 
 /// The open file. Cloning shares it.
@@ -28,6 +29,13 @@ impl IdsFile {
             Error::config("Cannot write the file of ids").because(error).at(&name)
         })?;
         Ok(IdsFile { file: Arc::new(Mutex::new(file)), name })
+    }
+
+    /// Identifies the file that would be opened, where the configuration names one.
+    pub(crate) async fn location(path: Option<&Path>) -> Result<Option<DataLocation>> {
+        let path = path.map(Path::to_owned);
+        let identify = move || path.map(|path| PathLocation::resolve(&path)).transpose();
+        Ok(blocking(identify).await?.map(DataLocation::Path))
     }
 
     /// Adds the ids of rows that the server took.

@@ -26,8 +26,9 @@ use self::reader::Job;
 use self::rows::Rows;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::location::DataLocation;
 use crate::source::opened::Opened;
-use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files, locations};
 use crate::table::{Metric, Place, Split};
 
 /// Faiss index files. All files together are one table, in the order in which they are named.
@@ -91,6 +92,10 @@ impl Source for Faiss {
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
         Fingerprint::of_files(table, Location::files).await
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        locations::of_files(table, Location::files).await
     }
 
     async fn still_there(&self, split: &Split) -> Result<()> {

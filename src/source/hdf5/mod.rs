@@ -28,9 +28,10 @@ use self::reader::Job;
 use self::storage::ChunkMaps;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::location::DataLocation;
 use crate::source::files::Stamp;
 use crate::source::opened::Opened;
-use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files, locations};
 use crate::table::{Metric, Place, Split};
 
 /// HDF5 files: a dataset of vectors and, perhaps, one of ids. All files together are one table, in
@@ -115,6 +116,10 @@ impl Source for Hdf5 {
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
         Fingerprint::of_files(table, |location: &Location| [location.file.clone()]).await
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        locations::of_files(table, |location: &Location| [location.file.clone()]).await
     }
 
     fn open(

@@ -36,6 +36,12 @@ impl Wanted {
         self.collection.has_partition_key()
     }
 
+    /// The partition that a chosen table is read from; none where the collection is read as a whole.
+    pub fn partition(&self, chosen: &Chosen) -> Option<&str> {
+        let partition = self.partitions.get(chosen.partition).map(String::as_str);
+        partition.filter(|_| !self.has_partition_key())
+    }
+
     /// The partitions that are read.
     pub fn names(&self) -> Vec<String> {
         match self.has_partition_key() {

@@ -12,6 +12,7 @@ use super::tables::Location;
 use super::{Milvus, Source};
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, LARGE_BATCH_BYTES, ReadContext};
+use crate::location::DataLocation;
 use crate::milvus::v2::Client;
 use crate::source::choice::{split_database, unknown};
 use crate::source::{Columns, Fingerprint, SourceTable};
@@ -182,6 +183,11 @@ impl Source for Several {
             true => Err(nothing_to_read(&opened.client)),
             false => Ok(all),
         }
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        let (database, name) = table.name.split_once('/').unwrap_or(("", &table.name));
+        self.of(Some(database))?.location_of(name)
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {

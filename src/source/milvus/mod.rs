@@ -29,6 +29,8 @@ mod read;
 mod readiness;
 mod tables;
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +40,7 @@ pub use config::{All, Config, Databases};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, LARGE_BATCH_BYTES, ReadContext};
+use crate::location::{CollectionLocation, DataLocation};
 use crate::milvus::v2::Client;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
@@ -68,12 +71,15 @@ struct Milvus {
     config: Config,
     client: OnceCell<Client>,
     readiness: Readiness,
+    /// What each table is read from, by its name.
+    locations: Mutex<BTreeMap<String, CollectionLocation>>,
 }
 
 impl Milvus {
     /// A source that makes its own connection, unless it gets one.
     fn new(config: Config, client: Option<Client>) -> Milvus {
-        Milvus { config, client: OnceCell::new_with(client), readiness: Readiness::default() }
+        let (readiness, locations) = (Readiness::default(), Mutex::default());
+        Milvus { config, client: OnceCell::new_with(client), readiness, locations }
     }
 
     /// The tables there are; none in an empty database.
@@ -84,11 +90,25 @@ impl Milvus {
             for chosen in &wanted.chosen {
                 let readiness = &self.readiness;
                 let table = tables::table(&self.config, client, &wanted, chosen, readiness).await;
-                let name = || tables::name_of(&wanted, chosen);
-                tables.push(table.map_err(|error| error.at(format!("table {}", name())))?);
+                let name = tables::name_of(&wanted, chosen);
+                tables.push(table.map_err(|error| error.at(format!("table {name}")))?);
+                let location = client.location(&wanted.collection, wanted.partition(chosen)).await;
+                self.locations().insert(name, location);
             }
         }
         Ok(tables)
+    }
+
+    fn locations(&self) -> MutexGuard<'_, BTreeMap<String, CollectionLocation>> {
+        self.locations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same as [`read_locations`](Source::read_locations), by the table's name within the database.
+    fn location_of(&self, table: &str) -> Result<Vec<DataLocation>> {
+        match self.locations().get(table) {
+            Some(location) => Ok(vec![DataLocation::Collection(location.clone())]),
+            None => Err(Error::internal(format!("The source has no table {table}"))),
+        }
     }
 
     /// The connection, made when it is first needed.
@@ -149,6 +169,10 @@ impl Source for Milvus {
         let thing = format!("collection {}", location.scan.collection);
         let probe = probe::keys(self.client().await?, &table.splits).await?;
         Ok(Fingerprint::of_things([(thing, format!("number {}, {probe}", location.collection_id))]))
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        self.location_of(&table.name)
     }
 
     fn resume(&self, splits: &[Split]) -> Result<()> {

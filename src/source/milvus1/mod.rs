@@ -28,8 +28,9 @@ use self::plan::Location;
 use self::reader::Job;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::location::DataLocation;
 use crate::source::choice::{Choice, Collections};
-use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
+use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, locations};
 use crate::table::{Place, Split};
 
 /// The data directory of a Milvus 0.10 or 1.x server. Each partition of each collection is a table.
@@ -109,6 +110,12 @@ impl Source for Milvus1 {
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
         Fingerprint::of_files(table, |location: &Location| location.files.paths()).await
+    }
+
+    /// The files of the directory. The server that they are of has no address, so a target that is
+    /// this server cannot be recognised.
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        locations::of_files(table, |location: &Location| location.files.paths()).await
     }
 
     async fn still_there(&self, split: &Split) -> Result<()> {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
+use crate::location::DataLocation;
 use crate::source::choice::Collections;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::store::{Storage, Stores};
@@ -91,6 +92,12 @@ struct Parquet {
     stores: Arc<Stores>,
 }
 
+/// The files that a table's splits lie in.
+fn files(table: &SourceTable) -> Result<BTreeSet<String>> {
+    let path = |split: &Split| Ok(split.location::<tables::Location>()?.path);
+    table.splits.iter().map(path).collect()
+}
+
 #[async_trait]
 impl Source for Parquet {
     fn kind(&self) -> &'static str {
@@ -108,10 +115,7 @@ impl Source for Parquet {
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
-        let mut all = BTreeSet::new();
-        for split in &table.splits {
-            all.insert(split.location::<tables::Location>()?.path);
-        }
+        let all = files(table)?;
         let stores = Arc::clone(&self.stores);
         blocking(move || {
             let looks = all.into_iter().map(|path| {
@@ -121,6 +125,12 @@ impl Source for Parquet {
             Ok(Fingerprint::of_things(looks.collect::<Result<Vec<_>>>()?))
         })
         .await
+    }
+
+    async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
+        let all = files(table)?;
+        let stores = Arc::clone(&self.stores);
+        blocking(move || all.iter().map(|path| stores.place(path)?.location()).collect()).await
     }
 
     fn suspects(&self, table: &SourceTable) -> Vec<usize> {
