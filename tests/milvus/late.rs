@@ -1,13 +1,121 @@
-//! What the client makes of answers to requests that bring rows.
+//! Requests that a server carries out after the client gave up on them: nothing is doubled, and nothing
+//! that came after them is undone.
 
-use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use vecpipe::error::{Kind, Retry};
+use vecpipe::flow::{Batch, Permit, SplitProgress, Totals};
+use vecpipe::sink::{Earlier, EarlierSplit, Start};
+use vecpipe::table::{Place, Split};
 
 use crate::proxy::{Fault, Proxy};
 use crate::support::*;
 
+/// Longer than the client waits for an answer, and shorter than it waits for the server's deadline.
+const LATE: Fault = Fault::Late(Duration::from_secs(2));
+
+/// These settings, and one second for each answer.
+fn hasty(mut settings: Value) -> Value {
+    settings["timeouts"] = json!({ "request": "1s", "connect": "5s" });
+    settings
+}
+
+/// Rows as the server counts them once every late request was carried out.
+async fn count(server: &Server, proxy: &Proxy, collection: &str) -> u64 {
+    proxy.none_held().await;
+    let client = server.client().await;
+    if server.lite {
+        return client.row_count(collection, None).await.unwrap();
+    }
+    let partitions = client.partitions(collection).await.unwrap();
+    client.load_missing(collection, &partitions, true).await.unwrap();
+    client.count(collection, &[]).await.unwrap()
+}
+
 fn verbs(proxy: &Proxy) -> Vec<String> {
     proxy.calls().into_iter().map(|(name, _)| name).collect()
+}
+
+/// They were counted before the request came, sent again, and doubled.
+#[tokio::test]
+async fn rows_with_new_ids_are_counted_when_no_request_can_come_late() {
+    for server in Server::both() {
+        let name = server.fresh("late_new").await;
+        let proxy = Proxy::start(&server.uri, &[Fault::None, LATE, Fault::LoseRequest]).await;
+        let sink = sink(&proxy.uri, hasty(json!({ "keep_ids": false })));
+        let batches = vec![rows(0..10, 1.0), rows(10..60, 1.0), rows(60..70, 1.0)];
+        let moved = move_rows(&*sink, &table(&name), batches).await.unwrap();
+        assert_eq!((moved.written.rows, moved.completion.rows_after), (70, 70));
+        // Only the one that was lost is sent again.
+        assert_eq!(verbs(&proxy), ["Insert"; 4]);
+        assert_eq!(count(&server, &proxy, &name).await, 70);
+        server.remove(&name).await;
+    }
+}
+
+/// A request of a run that was killed.
+#[tokio::test]
+async fn a_resumed_run_counts_when_no_request_of_the_killed_one_can_come_late() {
+    let split = Split { index: 0, first_row: 0, rows: 10, bytes: 0, location: Value::Null };
+    let batch = |ids: std::ops::Range<i64>, first_row| Batch {
+        rows: rows(ids, 1.0),
+        place: Place::new("t", 0, first_row),
+        permit: Permit::free(),
+    };
+    for server in Server::both() {
+        let name = server.fresh("late_killed").await;
+        let proxy = Proxy::start(&server.uri, &[Fault::None, LATE]).await;
+        let settings = hasty(json!({ "keep_ids": false }));
+        let killed = sink(&proxy.uri, settings.clone());
+        let plan = killed.plan(&table(&name)).await.unwrap();
+        let writer = killed.prepare(&table(&name), &plan, &Start::Fresh, Arc::default()).await;
+        let writer = writer.unwrap();
+        let mut open = writer.open_split(&split).await.unwrap();
+        open.write(batch(0..4, 0)).await.unwrap();
+        tokio::select! {
+            _ = open.write(batch(4..8, 4)) => unreachable!("it is held"),
+            () = proxy.one_held() => {}
+        }
+        let memo = writer.memo();
+        drop((open, writer, killed));
+        let totals = Totals { rows_read: 4, rows_written: 4, ..Totals::default() };
+        let progress = SplitProgress { settled: 4, sent: 8, finished: false, totals };
+        let splits = vec![EarlierSplit { first_row: 0, rows: 10, progress }];
+        let start = Start::GoOn(Earlier { memo, splits });
+        let resumed = sink(&proxy.uri, settings);
+        let writer = resumed.prepare(&table(&name), &plan, &start, Arc::default()).await.unwrap();
+        let mut open = writer.open_split(&split).await.unwrap();
+        assert_eq!(open.repeat(batch(4..8, 4)).await.unwrap().rows, 4);
+        open.write(batch(8..10, 8)).await.unwrap();
+        open.finish().await.unwrap();
+        assert_eq!(writer.complete().await.unwrap().rows_after, 10);
+        assert_eq!(verbs(&proxy), ["Insert"; 3], "what came late is not sent again");
+        assert_eq!(count(&server, &proxy, &name).await, 10);
+        server.remove(&name).await;
+    }
+}
+
+/// The new rows were in the partition when it was dropped once more.
+#[tokio::test]
+async fn a_partition_that_is_dropped_late_has_no_new_rows_yet() {
+    for server in Server::both() {
+        let name = server.fresh("late_drop").await;
+        let old = sink(&server.uri, json!({ "partition": "p" }));
+        move_rows(&*old, &table(&name), vec![rows(0..5, 1.0)]).await.unwrap();
+        let mut faults = [LATE].into_iter();
+        let script = move |call: &str| match call {
+            "DropPartition" => faults.next().unwrap_or(Fault::None),
+            _ => Fault::None,
+        };
+        let proxy = Proxy::scripted(&server.uri, Box::new(script)).await;
+        let sink = sink(&proxy.uri, hasty(json!({ "partition": "p", "mode": "overwrite" })));
+        let moved = move_rows(&*sink, &table(&name), vec![rows(0..10, 2.0)]).await.unwrap();
+        assert_eq!(moved.completion.rows_after, 10);
+        assert_eq!(count(&server, &proxy, &name).await, 10);
+        server.remove(&name).await;
+    }
 }
 
 /// An answer that says `ok`, and that not all rows were taken.

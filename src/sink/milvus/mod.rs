@@ -56,6 +56,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
 
 use databases::Databases;
 
@@ -80,6 +81,7 @@ impl SinkFactory for Config {
             source_kind: cx.source_kind,
             client: OnceCell::new(),
             run: run_number(),
+            began: Instant::now(),
             dry_run: cx.dry_run,
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             loads: loads::Loads::default(),
@@ -102,6 +104,8 @@ struct Milvus {
     client: OnceCell<Client>,
     /// Tells collections that this run fills from those of other runs.
     run: String,
+    /// When the run began. A request of an earlier attempt was sent before.
+    began: Instant,
     /// True when nothing may be made on the server.
     dry_run: bool,
     /// How much the server takes at once.
@@ -136,6 +140,7 @@ impl Milvus {
             source_kind: self.source_kind,
             client: OnceCell::new_with(Some(client)),
             run: self.run.clone(),
+            began: self.began,
             dry_run: self.dry_run,
             intake: Arc::clone(&self.intake),
             loads: loads::Loads::default(),
