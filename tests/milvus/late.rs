@@ -4,17 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::DataType;
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use serde_json::{Value, json};
 use vecpipe::error::{Kind, Retry};
 use vecpipe::flow::{Batch, Permit, SplitProgress, Totals};
 use vecpipe::sink::{Earlier, EarlierSplit, Start};
-use vecpipe::table::{Place, Split};
+use vecpipe::table::{Place, Split, VectorColumn, VectorType, id_field, vector_field};
 
 use crate::proxy::{Fault, Proxy};
 use crate::support::*;
 
 /// Longer than the client waits for an answer, and shorter than it waits for the server's deadline.
 const LATE: Fault = Fault::Late(Duration::from_secs(2));
+/// Longer than the client waits for anything.
+const LATER: Fault = Fault::Late(Duration::from_secs(6));
 
 /// These settings, and one second for each answer.
 fn hasty(mut settings: Value) -> Value {
@@ -36,6 +40,68 @@ async fn count(server: &Server, proxy: &Proxy, collection: &str) -> u64 {
 
 fn verbs(proxy: &Proxy) -> Vec<String> {
     proxy.calls().into_iter().map(|(name, _)| name).collect()
+}
+
+/// It was sent as an Insert, repeated as an Upsert, and came after that: 50 rows were 100.
+#[tokio::test]
+async fn a_write_that_comes_after_its_repetition_doubles_nothing() {
+    let server = Server::milvus();
+    let new = json!({});
+    let cases = [
+        ("new", false, new.clone(), 50),
+        ("partition", false, json!({ "partition": "p" }), 50),
+        ("fail", true, new, 150),
+        ("skip", true, json!({ "on_conflict": "skip" }), 150),
+        ("upsert", true, json!({ "on_conflict": "upsert" }), 150),
+        ("overwrite", true, json!({ "mode": "overwrite" }), 50),
+    ];
+    let run = async |(case, there, settings, expected): (&str, bool, Value, u64)| {
+        let name = server.fresh(&format!("late_{case}")).await;
+        if there {
+            let old = vec![rows(100..200, 1.0)];
+            move_rows(&*sink(&server.uri, json!({})), &table(&name), old).await.unwrap();
+        }
+        let proxy = Proxy::start(&server.uri, &[LATER]).await;
+        let sink = sink(&proxy.uri, hasty(settings));
+        let moved = move_rows(&*sink, &table(&name), vec![rows(0..50, 1.0)]).await.unwrap();
+        assert_eq!(moved.completion.rows_after, expected, "{case}");
+        assert_eq!(count(&server, &proxy, &name).await, expected, "{case}");
+        assert!(verbs(&proxy).iter().all(|verb| verb == "Upsert"), "{case}: {:?}", verbs(&proxy));
+        server.remove(&name).await;
+    };
+    futures::future::join_all(cases.map(run)).await;
+}
+
+#[tokio::test]
+async fn a_write_of_text_ids_that_comes_late_doubles_nothing() {
+    let server = Server::milvus();
+    let name = server.fresh("late_texts").await;
+    let numbered = rows(0..20, 1.0);
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values((0..20).map(|n| format!("é{n}"))));
+    let column = VectorColumn { vector_type: VectorType::Float32, dim: 4 };
+    let schema = schema(vec![id_field("id", DataType::Utf8), vector_field("embedding", column)]);
+    let columns = vec![ids, Arc::clone(numbered.column(1))];
+    let batch = RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap();
+    let proxy = Proxy::start(&server.uri, &[LATER]).await;
+    let sink = sink(&proxy.uri, hasty(json!({})));
+    let moved = move_rows(&*sink, &table_of(&name, schema), vec![batch]).await.unwrap();
+    assert_eq!(moved.completion.rows_after, 20);
+    assert_eq!(count(&server, &proxy, &name).await, 20);
+    server.remove(&name).await;
+}
+
+/// Where nothing was repeated, upserts leave the server's own statistics exact.
+#[tokio::test]
+async fn upserts_that_are_not_repeated_are_counted_without_a_query() {
+    let server = Server::milvus();
+    let name = server.fresh("upserts").await;
+    let proxy = Proxy::start(&server.uri, &[]).await;
+    let sink = parallel_sink(&proxy.uri, json!({ "mode": "overwrite" }), 4);
+    let batches = (0..20).map(|n| rows(n * 500..(n + 1) * 500, 1.0)).collect();
+    let moved = move_rows(&*sink, &table(&name), batches).await.unwrap();
+    assert_eq!((moved.completion.rows_after, moved.retries), (10_000, 0));
+    assert!(!proxy.all_calls().iter().any(|call| call.name == "Query"));
+    server.remove(&name).await;
 }
 
 /// They were counted before the request came, sent again, and doubled.
@@ -118,10 +184,40 @@ async fn a_partition_that_is_dropped_late_has_no_new_rows_yet() {
     }
 }
 
+#[tokio::test]
+async fn the_plan_says_which_rows_a_late_request_doubles() {
+    let note = "these inserts are not idempotent: one that gets no answer and is carried out more than 3 s after it was sent doubles its rows";
+    for (server, settings, told) in [
+        (Server::milvus(), json!({}), false),
+        (Server::lite(), json!({}), false),
+        (Server::milvus(), json!({ "on_duplicate_id": "allow" }), true),
+        (Server::milvus(), json!({ "keep_ids": false }), true),
+        (Server::lite(), json!({ "keep_ids": false }), true),
+    ] {
+        let name = server.fresh("late_note").await;
+        let sink = sink(&server.uri, hasty(settings.clone()));
+        let plan = sink.plan(&table(&name)).await.unwrap();
+        assert_eq!(plan.notes.iter().any(|found| found == note), told, "{settings}: {plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_must_not_upsert_is_told_why_it_is_needed() {
+    let server = Server::milvus();
+    let name = server.fresh("late_denied").await;
+    let proxy = Proxy::start(&server.uri, &[Fault::Grpc(7, "permission deny")]).await;
+    let sink = sink(&proxy.uri, json!({}));
+    let error = move_rows(&*sink, &table(&name), vec![rows(0..5, 1.0)]).await.unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("Milvus denies Upsert: permission deny"), "{words}");
+    assert!(words.contains("grant the user Upsert, too"), "{words}");
+    server.remove(&name).await;
+}
+
 /// An answer that says `ok`, and that not all rows were taken.
 #[tokio::test]
 async fn an_answer_that_does_not_take_all_rows_ends_the_run() {
-    for (server, verb) in [(Server::milvus(), "Insert"), (Server::lite(), "Insert")] {
+    for (server, verb) in [(Server::milvus(), "Upsert"), (Server::lite(), "Insert")] {
         let name = server.fresh("fewer").await;
         for (fault, words) in [
             (Fault::TakeFewer, "49 rows taken of 50 sent"),

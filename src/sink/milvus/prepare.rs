@@ -12,6 +12,7 @@ use super::lookup::Lookup;
 use super::new_ids::NewIds;
 use super::plan::Intent;
 use super::resume::{Memo, Resumed};
+use super::shape::Shape;
 use super::target::Found;
 use super::write::{Shared, Table};
 use crate::error::Result;
@@ -20,6 +21,7 @@ use crate::milvus::late::LateRequests;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::insert::{InsertHead, Verb};
+use crate::milvus::v2::proto::schema::DataType;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, cannot_tell};
 use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
 
@@ -102,7 +104,7 @@ impl Milvus {
             let by_query = before.exactly.is_some() || before.count_by == CountBy::Query;
             client.version().is_lite() || by_query
         });
-        let verb = Self::verb(clash);
+        let verb = self.verb(client, clash, &intent);
         let late = self.late_requests_double_rows(client, &intent).then_some(late);
         let lookup = match lookup {
             // The rows in doubt can be looked for, if they can be nobody else's.
@@ -167,10 +169,17 @@ impl Milvus {
     }
 
     /// What requests do with their rows.
-    fn verb(clash: Clash) -> Verb {
+    ///
+    /// An upsert of rows whose ids no other row has is an insert that can be carried out twice, and
+    /// late: the row takes its own place. An insert that a server carries out after its repetition
+    /// doubles the row.
+    fn verb(&self, client: &Client, clash: Clash, intent: &Intent) -> Verb {
         match clash {
             Clash::Replace => Verb::Upsert,
-            Clash::None | Clash::Skip => Verb::Insert,
+            // Milvus Lite replaces by itself.
+            _ if client.version().is_lite() => Verb::Insert,
+            _ if upserts(client, intent) && self.ids_are_ours(intent) => Verb::Upsert,
+            _ => Verb::Insert,
         }
     }
 
@@ -178,7 +187,7 @@ impl Milvus {
     pub(super) fn late_requests_double_rows(&self, client: &Client, intent: &Intent) -> bool {
         // Milvus Lite replaces by itself, unless it makes the ids.
         let replaces = client.version().is_lite() && intent.keeps_ids;
-        !replaces && Self::verb(self.clash(client, intent)) == Verb::Insert
+        !replaces && self.verb(client, self.clash(client, intent), intent) == Verb::Insert
     }
 
     /// How a request is repeated when nobody knows whether it was carried out; `None` where any
@@ -215,6 +224,17 @@ impl Milvus {
         let absent = intent.decision != Decision::Append
             || matches!(self.config.on_conflict, OnConflict::Fail | OnConflict::Skip);
         once && absent
+    }
+}
+
+/// True when the server can upsert every row of the target.
+fn upserts(client: &Client, intent: &Intent) -> bool {
+    let Shape { fields, key, .. } = &intent.shape;
+    let of_text =
+        fields.iter().any(|field| field.name == *key && field.data_type() == DataType::VarChar);
+    match of_text {
+        true => client.version().upserts_any_text(),
+        false => client.version().has_upsert(),
     }
 }
 

@@ -271,6 +271,16 @@ impl TakesRows for Sending<'_> {
         }
     }
 
+    fn explained(&self, error: MilvusError) -> Error {
+        let denied = matches!(error, MilvusError::Denied { .. });
+        match Error::from(error) {
+            error if denied && self.verb == Verb::Upsert && self.shared.clash != Clash::Replace => {
+                error.help("rows that keep their ids are sent by Upsert, so that a request which the server carries out late doubles none: grant the user Upsert, too")
+            }
+            error => error,
+        }
+    }
+
     fn in_doubt(&self, error: Error, target: &Target, rows: usize) -> Error {
         match self.shared.new_ids {
             Some(_) => in_doubt(error, target, rows),
