@@ -9,6 +9,7 @@
 //! | [`v1`] | the client of Milvus 0.10 and 1.x |
 //! | [`v2`] | the client of Milvus 2.x |
 //! | [`inspect`] | what is inside a server |
+//! | `retry`, `late` | repeating a call, and how long one without an answer might still be carried out |
 
 pub mod connection;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod fuzz;
 pub mod generation;
 pub mod inspect;
+pub(crate) mod late;
 pub(crate) mod retry;
 pub mod settings;
 pub mod v1;

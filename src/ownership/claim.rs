@@ -92,7 +92,11 @@ impl Claim {
         if own && (top.was_left() || alive == Some(false) || here) {
             return Ok(continuity);
         }
-        if own && alive == Some(true) || !own && !(self.take_over && top.looks_dead()) {
+        let may = match own {
+            true => alive != Some(true),
+            false => self.take_over && top.looks_dead(),
+        };
+        if !may {
             return Err(held(&store.target(), top));
         }
         // The clocks of two machines may differ: a holder that is alive shows it soon.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{BATCH_BYTES, Batch, Meter, SplitProgress};
-use crate::ownership::MarkStore;
 use crate::location::DataLocation;
+use crate::ownership::MarkStore;
 use crate::registry::registry;
 use crate::table::{Checksum, Metric, Part, RowRules, Split, TableSchema};
 use crate::transform::TransformFactory;

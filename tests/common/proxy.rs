@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -25,8 +25,11 @@ use vecpipe::milvus::v2::proto::schema::vector_field::Data as Vectors;
 pub enum Fault {
     /// It goes through.
     None,
-    /// It goes through, after a while.
+    /// It goes through, after a while; not where the client gave up on it.
     Delay(Duration),
+    /// The proxy holds it for this long and then carries it out, whatever became of the client: as a
+    /// gateway that does not pass cancellation on.
+    Late(Duration),
     /// The server carries it out, but the answer is lost.
     LoseAnswer,
     /// It never arrives, and the client can't know that.
@@ -41,6 +44,11 @@ pub enum Fault {
     SilenceAfter,
     /// It never arrives, and the client is told that it was carried out. An insert only.
     Swallow,
+    /// It never arrives, and the client is told that all rows but one were taken. An insert only.
+    TakeFewer,
+    /// It never arrives, and the client is told that all rows were taken and the first is in error. An
+    /// insert only.
+    ErrIndex,
     /// A bit of the first row's vector is another one when it arrives. An insert only.
     FlipBit,
     /// The server's own limit on messages.
@@ -89,6 +97,10 @@ struct Seen {
     refused: Mutex<HashMap<String, VecDeque<bool>>>,
     /// Calls that the server is at work on.
     forwarded: watch::Sender<usize>,
+    /// Late calls that were not carried out yet.
+    held: watch::Sender<usize>,
+    /// The longest that a late call took from its coming to its end.
+    longest_held: Mutex<Duration>,
     /// The most inserts at once, beyond which they are refused, and how many come before that.
     most: Mutex<Option<(usize, usize)>>,
     inside: AtomicUsize,
@@ -131,6 +143,8 @@ impl Proxy {
             version: Mutex::default(),
             refused: Mutex::default(),
             forwarded: watch::Sender::default(),
+            held: watch::Sender::default(),
+            longest_held: Mutex::default(),
             most: Mutex::default(),
             inside: AtomicUsize::default(),
             crowd: Mutex::default(),
@@ -190,7 +204,24 @@ impl Proxy {
         writes.map(|call| (call.name, call.bytes)).collect()
     }
 
-    /// Waits until the server has answered all that it was asked.
+    /// The longest that a late call took from its coming to its end.
+    pub fn longest_held(&self) -> Duration {
+        *self.seen.longest_held.lock().unwrap()
+    }
+
+    /// Waits until a late call has come.
+    pub async fn one_held(&self) {
+        let mut held = self.seen.held.subscribe();
+        let _ = held.wait_for(|calls| *calls > 0).await;
+    }
+
+    /// Waits until every late call was carried out.
+    pub async fn none_held(&self) {
+        let mut held = self.seen.held.subscribe();
+        let _ = held.wait_for(|calls| *calls == 0).await;
+    }
+
+    /// Waits until the server has answered all that it was asked. Does not wait for late calls.
     pub async fn at_rest(&self) {
         let mut forwarded = self.seen.forwarded.subscribe();
         let _ = forwarded.wait_for(|calls| *calls == 0).await;
@@ -298,6 +329,20 @@ async fn handle(
             drop(inside);
             reply(respond, headers, answer, trailers);
         }
+        Fault::Late(hold) => {
+            // Not cancelled when the client resets the call or the connection is cut.
+            let came = Instant::now();
+            seen.held.send_modify(|calls| *calls += 1);
+            tokio::time::sleep(hold).await;
+            let answered = seen.forward(upstream, request, body).await;
+            let mut longest = seen.longest_held.lock().unwrap();
+            *longest = longest.max(came.elapsed());
+            drop(longest);
+            seen.held.send_modify(|calls| *calls -= 1);
+            drop(inside);
+            let (headers, answer, trailers) = answered?;
+            reply(respond, headers, answer, trailers);
+        }
         Fault::FlipBit => {
             let body = flipped(&body);
             let (headers, answer, trailers) = seen.forward(upstream, request, body).await?;
@@ -336,11 +381,15 @@ async fn handle(
             seen.act();
             reply(respond, headers, answer, trailers);
         }
-        Fault::Swallow => {
+        Fault::Swallow | Fault::TakeFewer | Fault::ErrIndex => {
             let rows = InsertRequest::decode(body.slice(5..)).unwrap().num_rows;
+            let taken = i64::from(rows) - i64::from(fault == Fault::TakeFewer);
+            let (insert_cnt, upsert_cnt) = if call == "Insert" { (taken, 0) } else { (0, taken) };
+            let err_index = if fault == Fault::ErrIndex { vec![0] } else { vec![] };
             let status = Some(Status::default());
-            let insert_cnt = i64::from(rows);
-            answer(respond, &MutationResult { status, insert_cnt, ..MutationResult::default() });
+            let all =
+                MutationResult { status, insert_cnt, upsert_cnt, err_index, ..Default::default() };
+            answer(respond, &all);
         }
         Fault::LargerThanMax => {
             let words = format!("grpc: received message larger than max ({} vs. 1)", body.len());

@@ -127,7 +127,9 @@ fn nothing_is_lost_or_doubled_when_answers_are_lost() {
     let work = Folder::new();
     let (path, config) = (sample("a.h5"), repository("configs/to-milvus1.yaml"));
     let variables = [("MILVUS_URI", &*server.uri), ("HDF5_FILE", path.to_str().unwrap())];
-    let small = ["--set", "run.batch_rows=100", "--parallelism", "8"];
+    // The deadline of each request without an answer is waited for.
+    let hasty = "sink.milvus1.timeouts.request=2s";
+    let small = ["--set", "run.batch_rows=100", "--set", hasty, "--parallelism", "8"];
     let arguments = [&[config.to_str().unwrap()], &small[..]].concat();
     let done = work.run_with(&arguments, &variables);
     assert_eq!(done.table("created")["rows_written"], 2000);

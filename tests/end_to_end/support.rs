@@ -221,6 +221,15 @@ impl Collection<'_> {
         answer
     }
 
+    /// Asserts that the collection holds the true rows, each as often as they come, under other ids.
+    #[track_caller]
+    pub fn holds_with_new_ids(&self, truth: &Truth) {
+        let answer = self.server.ask(&json!({
+            "do": "holds", "collection": self.name, "parts": [truth.to_json()], "new_ids": true,
+        }));
+        assert_eq!(answer["wrong"], Value::Null, "{}", self.name);
+    }
+
     /// Asserts that the other collection has the same partitions, rows and metric.
     #[track_caller]
     pub fn is_same_as(&self, other: &Collection<'_>) -> Value {

@@ -48,7 +48,7 @@ impl Case {
             &format!(
                 "version: 1\n\
                  source: {{ {source} }}\n\
-                 sink: {{ milvus1: {{ uri: \"{}\"{collection} }} }}\n\
+                 sink: {{ milvus1: {{ uri: \"{}\"{collection}, timeouts: {{ request: 2s }} }} }}\n\
                  run: {{ batch_rows: {batch_rows}, parallelism: 1 }}\n",
                 proxy.uri
             ),

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,7 @@ use crate::common::folder::Folder;
 use crate::common::kill::Random;
 use crate::live_support::Server;
 use crate::proxy::Proxy;
-use crate::script::Trouble;
+use crate::script::{Late, Trouble};
 use crate::target::RUNTIME;
 
 /// Rows of a source, and of one of the kind `large`, which has two splits in one partition.
@@ -77,7 +78,9 @@ impl fmt::Display for LiveCase {
         write!(
             f,
             "VECPIPE_SEED={seed}: live {from:?} ({like}) into {to:?}, {mode:?}, by {batch_rows}"
-        )
+        )?;
+        let Some(late) = self.writing.late else { return Ok(()) };
+        write!(f, ", writes late by up to {:?}", late.writes)
     }
 }
 
@@ -158,11 +161,12 @@ impl LiveCase {
         let mut random = Random::seeded(seed ^ 0x11fe);
         let kind = |n| if n == 0 { Kind::Milvus } else { Kind::Lite };
         let from = kind(random.below(7));
-        let to = match random.below(8) {
-            0 => Target::Server(Kind::Milvus),
-            1 => Target::Parquet,
-            2 => Target::Dump(kind(random.below(6))),
-            3 | 4 => Target::Dump(Kind::Lite),
+        // Every other one into the real server that doubles rows if it is told to.
+        let to = match (seed % 2, random.below(8)) {
+            (1, 0 | 1) => Target::Dump(Kind::Milvus),
+            (1, _) => Target::Server(Kind::Milvus),
+            (_, 0) => Target::Parquet,
+            (_, 1..=3) => Target::Dump(Kind::Lite),
             _ => Target::Server(Kind::Lite),
         };
         let likes = ["plain", "parts", "scalars", "dynamic", "texts"];
@@ -185,14 +189,20 @@ impl LiveCase {
             ends: random.below(4),
             rate_limit: true,
             silence: kind == Kind::Lite || random.below(3) == 0,
+            late: None,
         };
         let reading = trouble(from);
-        let writing = trouble(to.server().unwrap_or(Kind::Lite));
+        let mut writing = trouble(to.server().unwrap_or(Kind::Lite));
         let batch_rows = match like {
             "large" => 500 + random.below(4000),
             _ => 10 + random.below(150),
         };
         let politely = random.below(4) == 0;
+        if let (Some(kind), 0) = (to.server(), random.below(3)) {
+            // However late a row is sent, it takes its own place.
+            let (writes, others) = (request_timeout(kind) * 5 / 4, None);
+            writing.late = Some(Late { writes, others });
+        }
         LiveCase { seed, from, like, to, mode, batch_rows, politely, reading, writing }
     }
 
@@ -241,6 +251,9 @@ impl LiveCase {
         folder.write("run.yaml", &self.config(&from, &sink));
         proxies.push(behind);
         let told = dumped + self.until_done(&folder, &proxies);
+        if told.differing > 0 {
+            return told;
+        }
         server.call("load_collection", json!({ "collection_name": name }));
         let found = shown(server, name);
         for (partition, expected) in self.expected(source, old) {
@@ -257,9 +270,12 @@ impl LiveCase {
         let LiveCase { seed, politely, .. } = *self;
         // Milvus Lite goes through all rows for each page.
         let memory = if self.like == "large" { 64 } else { 4 };
-        let told = Attempts { case: self, seed, politely, memory, folder, proxies }.until_done();
+        let doubles_after = None;
+        let attempts =
+            Attempts { case: self, seed, politely, memory, doubles_after, folder, proxies };
+        let told = attempts.until_done();
         // What the judge sees, the program must see too.
-        if seed % 3 == 1 && self.mode != Mode::Skip {
+        if seed % 3 == 1 && self.mode != Mode::Skip && told.differing == 0 {
             proxies.iter().for_each(Proxy::calm);
             let verified = folder.pipeline(&["verify", "run.yaml"]);
             assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
@@ -324,11 +340,12 @@ fn live_source(source: &Source, uri: &str, kind: Kind) -> String {
 
 /// How long to wait for a server, and how often.
 fn limits(kind: Kind) -> String {
-    let request = match kind {
-        Kind::Milvus => "10s",
-        Kind::Lite => "2s",
-    };
-    format!("retry_for: 2m, timeouts: {{ connect: 10s, request: {request} }}")
+    let request = request_timeout(kind).as_secs();
+    format!("retry_for: 2m, timeouts: {{ connect: 10s, request: {request}s }}")
+}
+
+fn request_timeout(kind: Kind) -> Duration {
+    Duration::from_secs(if kind == Kind::Milvus { 10 } else { 2 })
 }
 
 fn rows_of(rows: &Value) -> impl Iterator<Item = (String, Value)> + use<> {

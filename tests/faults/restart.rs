@@ -33,7 +33,7 @@ fn a_server_that_comes_back_holds_the_source_in_the_end() {
         &format!(
             "version: 1\n\
              source: {{ {} }}\n\
-             sink: {{ milvus1: {{ uri: \"{}\", collection: back, retry_for: 2m }} }}\n\
+             sink: {{ milvus1: {{ uri: \"{}\", collection: back, retry_for: 2m, timeouts: {{ request: 2s }} }} }}\n\
              run: {{ batch_rows: 60, parallelism: 4 }}\n",
             material::source(Task::F2m, Set::Apart, "back"),
             proxy.uri

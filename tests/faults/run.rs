@@ -1,12 +1,13 @@
 //! One run of files, which is cut off again and again until it is done.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::attempts::{Attempts, Told};
 use crate::common::kill::Random;
 use crate::material::{self, Rows, Set, Task};
 use crate::proxy::Proxy;
-use crate::script::Trouble;
+use crate::script::{Late, Trouble};
 use crate::support::Folder;
 use crate::target::{Kind, RUNTIME, Servers, Target};
 
@@ -19,6 +20,8 @@ enum Mode {
     Skip,
     Upsert,
     Overwrite,
+    /// `keep_ids: false`.
+    NewIds,
 }
 
 /// Everything that a seed decides.
@@ -41,18 +44,25 @@ impl fmt::Display for Case {
         write!(
             f,
             "VECPIPE_SEED={seed}: {task:?} of {set:?} into {kind:?}, {mode:?}, by {batch_rows}"
-        )
+        )?;
+        let Some(late) = self.trouble.late else { return Ok(()) };
+        write!(f, ", writes late by up to {:?}", late.writes)?;
+        if !self.replaces_late_rows() {
+            write!(f, " (the longest that the client waits for)")?;
+        }
+        late.others.map_or(Ok(()), |others| write!(f, ", others by up to {others:?}"))
     }
 }
 
 impl Case {
     pub fn of(seed: u64) -> Case {
         let mut random = Random::seeded(seed);
-        // One in ten into the server that takes its time, two into that of 1.x.
+        // Half of them into the real server that doubles rows if it is told to, two in ten into that of
+        // 1.x. Milvus Lite keeps one row per id whatever the client does.
         let kind = match seed % 10 {
-            9 => Kind::Milvus,
             4 | 7 => Kind::Milvus1,
-            _ => Kind::Lite,
+            0 | 2 | 6 => Kind::Lite,
+            _ => Kind::Milvus,
         };
         let task = [Task::H2m, Task::F2m, Task::M2m][(seed % 3) as usize];
         let modes = [
@@ -69,26 +79,60 @@ impl Case {
         let set = match mode {
             // They are binary, which Milvus Lite does not take.
             Mode::Create if task == Task::M2m && kind != Kind::Lite => Set::Partitions,
-            Mode::Create | Mode::SkipNothing | Mode::Fail => Set::Apart,
+            Mode::Create | Mode::SkipNothing | Mode::Fail | Mode::NewIds => Set::Apart,
             Mode::Skip | Mode::Upsert | Mode::Overwrite => Set::Overlap,
         };
-        let trouble = Trouble {
+        let mut trouble = Trouble {
             seed,
             one_in: 3 + random.below(6),
             ends: random.below(5),
             rate_limit: kind != Kind::Milvus1,
             silence: kind != Kind::Milvus || random.below(3) == 0,
+            late: None,
         };
         let batch_rows = 10 + random.below(90);
         let politely = random.below(4) == 0;
-        Case { seed, task, kind, mode, set, batch_rows, politely, trouble }
+        let is_late = random.below(5) < 2;
+        let new_ids = kind != Kind::Milvus1 && random.below(6) == 0;
+        let (mode, set) = if new_ids { (Mode::NewIds, Set::Apart) } else { (mode, set) };
+        // A run that is ended does not know of what it had asked last.
+        if is_late && random.below(2) == 0 {
+            trouble.ends = 0;
+        }
+        let mut case = Case { seed, task, kind, mode, set, batch_rows, politely, trouble };
+        if is_late {
+            let timeout = case.request_timeout_if(true);
+            // The client waits for two seconds more than its own deadline.
+            let held = timeout + Duration::from_millis(500);
+            let writes = if case.replaces_late_rows() { timeout * 5 / 2 } else { held };
+            case.trouble.late = Some(Late { writes, others: (trouble.ends == 0).then_some(held) });
+        }
+        case
+    }
+
+    /// True where a row that is sent late takes its own place, however late that is.
+    fn replaces_late_rows(&self) -> bool {
+        self.kind != Kind::Milvus1 && self.mode != Mode::NewIds
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.request_timeout_if(self.trouble.late.is_some())
+    }
+
+    /// How long the client waits for an answer. Each late call may cost as much.
+    fn request_timeout_if(&self, is_late: bool) -> Duration {
+        Duration::from_secs(match self.kind {
+            Kind::Milvus if is_late || self.mode == Mode::NewIds => 4,
+            Kind::Milvus => 10,
+            Kind::Lite | Kind::Milvus1 => 2,
+        })
     }
 
     /// Runs until it is done, and compares. Panics when it does not end well.
     pub fn run(&self, servers: &Servers) -> Told {
         let target = servers.target(self.kind, "faults");
         let folder = Folder::new();
-        let has_old = !matches!(self.mode, Mode::Create | Mode::SkipNothing);
+        let has_old = !matches!(self.mode, Mode::Create | Mode::SkipNothing | Mode::NewIds);
         if has_old {
             folder
                 .write("old.yaml", &self.config(&target, target.uri(), Set::Old, "append", "fail"));
@@ -98,7 +142,7 @@ impl Case {
         let script = Proxy::scripted(target.uri(), self.trouble.script());
         let proxy = RUNTIME.block_on(script);
         let (mode, conflict) = match self.mode {
-            Mode::Create | Mode::Fail => ("append", "fail"),
+            Mode::Create | Mode::Fail | Mode::NewIds => ("append", "fail"),
             Mode::SkipNothing => ("skip", "fail"),
             Mode::Skip => ("append", "skip"),
             Mode::Upsert => ("append", "upsert"),
@@ -111,16 +155,25 @@ impl Case {
             seed: self.seed,
             politely: self.politely,
             memory: 4,
+            // What the client waits for.
+            doubles_after: (!self.replaces_late_rows())
+                .then(|| self.request_timeout() + Duration::from_secs(2)),
             folder: &folder,
             proxies: &[proxy],
         };
         let told = attempts.until_done();
+        if told.differing > 0 {
+            return told;
+        }
         match self.set {
+            _ if self.mode == Mode::NewIds => {
+                target.holds_with_new_ids(&self.expected(), &folder.path(""));
+            }
             Set::Partitions => target.holds_partitions(),
             _ => target.holds(&self.expected(), &folder.path("")),
         }
         // What the judge saw, the program must see too.
-        if self.seed % 4 == 1 && self.mode != Mode::Skip {
+        if self.seed % 4 == 1 && !matches!(self.mode, Mode::Skip | Mode::NewIds) {
             let config = self.config(&target, target.uri(), self.set, mode, conflict);
             folder.write("run.yaml", &config);
             let verified = folder.pipeline(&["verify", "run.yaml"]);
@@ -145,15 +198,13 @@ impl Case {
             _ => format!(", collection: {name}"),
         };
         // A server of 1.x answers when it has flushed.
-        let limits = match self.kind {
-            Kind::Milvus => "request: 10s",
-            Kind::Lite => "request: 2s",
-            Kind::Milvus1 => "request: 2s, wait: 2s",
-        };
+        let wait = if self.kind == Kind::Milvus1 { ", wait: 2s" } else { "" };
+        let limits = format!("request: {}s{wait}", self.request_timeout().as_secs());
+        let new_ids = if self.mode == Mode::NewIds { "keep_ids: false, " } else { "" };
         format!(
             "version: 1\n\
              source: {{ {source} }}\n\
-             sink: {{ {sink}: {{ uri: \"{uri}\"{collection}, mode: {mode}, on_conflict: {conflict}, \
+             sink: {{ {sink}: {{ uri: \"{uri}\"{collection}, mode: {mode}, on_conflict: {conflict}, {new_ids}\
              retry_for: 2m, timeouts: {{ connect: 10s, {limits} }} }} }}\n\
              run: {{ batch_rows: {rows} }}\n",
             sink = target.sink(),
@@ -166,7 +217,7 @@ impl Case {
         let new = material::rows(self.task, self.set);
         let old = || material::rows(self.task, Set::Old);
         let (mut rows, over) = match self.mode {
-            Mode::Create | Mode::SkipNothing | Mode::Overwrite => return new,
+            Mode::Create | Mode::SkipNothing | Mode::Overwrite | Mode::NewIds => return new,
             Mode::Fail | Mode::Upsert => (old(), new),
             Mode::Skip => (new, old()),
         };

@@ -19,6 +19,35 @@ pub struct Trouble {
     pub rate_limit: bool,
     /// True where a call may stay without an answer: it costs a deadline each time.
     pub silence: bool,
+    /// Which calls are carried out late, if any are.
+    pub late: Option<Late>,
+}
+
+/// Calls that are held and then carried out, whatever became of the client.
+#[derive(Debug, Clone, Copy)]
+pub struct Late {
+    /// The longest that an insert or upsert is held.
+    pub writes: Duration,
+    /// The longest that a call is held which creates, drops or renames something, or deletes rows; none
+    /// of them is late without it.
+    pub others: Option<Duration>,
+}
+
+/// Late writes and other late calls of one run, at most: each costs the client a deadline.
+const MOST_LATE: [u64; 2] = [5, 2];
+
+impl Late {
+    /// How long the next call of this name is held, if it is.
+    fn hold(self, call: &str, random: &mut Random) -> Option<Duration> {
+        let (one_in, longest) = match call {
+            "Insert" | "Upsert" => (6, Some(self.writes)),
+            "CreateCollection" | "CreateIndex" | "CreatePartition" | "DeleteByID"
+            | "DropCollection" | "DropPartition" | "RenameCollection" => (2, self.others),
+            _ => return None,
+        };
+        let longest = longest?.as_millis() as u64;
+        (random.below(one_in) == 0).then(|| Duration::from_millis(50 + random.below(longest - 50)))
+    }
 }
 
 /// Calls of one name that may fail, at most: those by which something is waited for are many.
@@ -29,13 +58,20 @@ impl Trouble {
     /// which calls of different names come, which is chance.
     pub fn script(self) -> Script {
         let mut times: HashMap<String, u64> = HashMap::new();
-        let mut ends = 0;
+        let (mut ends, mut late) = (0, [0; 2]);
         Box::new(move |call| {
             let nth = times.entry(call.to_owned()).or_default();
             *nth += 1;
             let mut hash = DefaultHasher::new();
             (self.seed, call, *nth).hash(&mut hash);
             let mut random = Random::seeded(hash.finish());
+            if let Some(hold) = self.late.and_then(|late| late.hold(call, &mut random))
+                && let sort = usize::from(!matches!(call, "Insert" | "Upsert"))
+                && late[sort] < MOST_LATE[sort]
+            {
+                late[sort] += 1;
+                return Fault::Late(hold);
+            }
             // There are many of these, and few of the others.
             let many = matches!(call, "Insert" | "Upsert" | "Query");
             let one_in = if many { self.one_in * 3 } else { self.one_in };

@@ -69,19 +69,18 @@ fn each<C: Display, S>(
                     let case = of(seed);
                     let began = Instant::now();
                     let done = catch_unwind(AssertUnwindSafe(|| run(&case, &servers)));
-                    let Ok(Told { attempts, ends, faults }) = done else {
+                    let Ok(told) = done else {
                         eprintln!("FAILED {case}");
                         failed.lock().unwrap().push(case.to_string());
                         continue;
                     };
+                    let Told { attempts, ends, faults, late, .. } = told;
                     eprintln!(
-                        "{case}: {attempts} attempts, {ends} ended, {faults} faults, {:.1} s",
+                        "{case}: {attempts} attempts, {ends} ended, {faults} faults, {late} late, {:.1} s",
                         began.elapsed().as_secs_f32()
                     );
                     let mut all = all.lock().unwrap();
-                    all.attempts += attempts;
-                    all.ends += ends;
-                    all.faults += faults;
+                    *all = *all + told;
                 }
             });
         }

@@ -95,6 +95,13 @@ impl Target<'_> {
         }
     }
 
+    /// Asserts that exactly these rows are there, each once, under ids that the server made.
+    pub fn holds_with_new_ids(&self, rows: &Rows, scratch: &Path) {
+        let rows: Vec<Row> = rows.iter().map(|(id, vector)| (*id, vector.clone())).collect();
+        let Target::Milvus(_, collection) = self else { panic!("servers of 1.x are not asked to") };
+        collection.holds_with_new_ids(&Truth::of_rows(scratch.join("truth"), &rows));
+    }
+
     /// Asserts that the rows of [`Set::Partitions`] are there, and no others.
     pub fn holds_partitions(&self) {
         let (directory, name) = FIXTURE;

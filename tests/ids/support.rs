@@ -14,8 +14,8 @@ use vecpipe::flow::{
     Batch, BatchStream, Controls, Identity, Journal, MemoryBudget, Meter, OnBadRow, Pipeline, Plan,
     ReadContext, Settings, TableRun, Verify, check_ids,
 };
-use vecpipe::ownership::Hold;
 use vecpipe::location::DataLocation;
+use vecpipe::ownership::Hold;
 use vecpipe::sink::{
     Completion, Decision, Granularity, IdRules, ReadBack, Sink, SplitWriter, Start, TableToWrite,
     TableWriter, TargetPlan, Written,

@@ -16,7 +16,8 @@ A request is one line of JSON on standard input, an answer one line of JSON on s
      "parts": [{"partition", "truth": path, "rows", "dim", "kind": "float" or "binary"}, …]}
         that there are these partitions and no others (but the default one), each with so many rows,
         and that what a query shows are true rows, bit for bit. An id that comes more than once is
-        counted each time, and shown once: with one of its vectors.
+        counted each time, and shown once: with one of its vectors. With "new_ids": true, the ids may
+        be any, and each vector is shown as often as it comes.
         → {"rows", "metric"}
     {"do": "same", "collection": …, "other": …}
         that two collections have the same partitions, rows and metric
@@ -38,6 +39,7 @@ What differs is the answer {"wrong": …}.
 import json
 import logging
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import h5py
@@ -177,6 +179,13 @@ def holds(request):
         for id, vector in zip(ids.tolist(), vectors):
             true.setdefault(id, set()).add(vector.tobytes())
         found = shown(collection, name, id_field, vector_field)
+        if request.get("new_ids"):
+            expected = Counter(vector.tobytes() for vector in vectors)
+            more = Counter(found.values()) - expected
+            less = expected - Counter(found.values())
+            assert not more and not less, f"{name}: {more.total()} rows too many, {less.total()} missing"
+            rows += count
+            continue
         differ = found.keys() ^ true.keys()
         assert not differ, f"{name}: ids {sorted(differ)[:5]} of {len(differ)} are too many or missing"
         wrong = [id for id, vector in found.items() if vector not in true[id]]

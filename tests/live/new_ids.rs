@@ -62,7 +62,9 @@ fn a_killed_run_doubles_no_row_with_new_ids() {
         let (folder, target) = (Folder::new(), server.name("new_killed"));
         let source = "source: { synthetic: { rows: 8000, dim: 8, split_rows: 700 } }";
         let run = "run: { batch_rows: 50, parallelism: 4 }";
-        let sink = target.sink(", keep_ids: false, load: true");
+        // Each attempt waits for the deadline of the last one's requests.
+        let timeouts = "timeouts: { request: 2s }";
+        let sink = target.sink(&format!(", keep_ids: false, load: true, {timeouts}"));
         folder.write("move.yaml", &format!("version: 1\n{source}\n{sink}\n{run}\n"));
         let mut random = Random::of(7);
         let mut kills = 0;

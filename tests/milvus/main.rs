@@ -10,6 +10,7 @@ mod connect;
 mod counts;
 mod faults;
 mod frames;
+mod late;
 mod load;
 mod new_ids;
 mod overwrite;

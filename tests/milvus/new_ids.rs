@@ -34,6 +34,11 @@ fn new_ids() -> Value {
     json!({ "keep_ids": false })
 }
 
+/// The same, with one second for each answer: the deadline of an ambiguous request is waited for.
+fn hasty() -> Value {
+    json!({ "keep_ids": false, "timeouts": { "request": "1s", "connect": "5s" } })
+}
+
 #[tokio::test]
 async fn the_server_makes_the_ids() {
     for server in Server::both() {
@@ -134,7 +139,7 @@ async fn a_count_tells_whether_rows_arrived_whose_answer_was_lost() {
         let name = server.fresh("counted").await;
         let faults = [Fault::LoseAnswer, Fault::LoseRequest, Fault::LoseAnswer];
         let proxy = Proxy::start(&server.uri, &faults).await;
-        let sink = sink(&proxy.uri, new_ids());
+        let sink = sink(&proxy.uri, hasty());
         let batches = vec![rows(0..50, 1.0), rows(50..60, 1.0), rows(60..70, 1.0)];
         let moved = move_rows(&*sink, &table(&name), batches).await.unwrap();
         assert_eq!((moved.written.rows, moved.completion.rows_after), (70, 70));
@@ -196,7 +201,7 @@ async fn rows_in_doubt_are_there_once_with_new_ids() {
             };
             let splits = vec![EarlierSplit { first_row: 0, rows: 10, progress, receipt: None }];
             let start = Start::GoOn(Earlier { memo, splits });
-            let again = sink(&server.uri, new_ids());
+            let again = sink(&server.uri, hasty());
             let writer = again.prepare(&table(&name), &plan, &start, Arc::default()).await;
             if arrived.end > 8 {
                 let words = writer.err().expect("more than can be").to_string();
@@ -229,8 +234,8 @@ async fn splits_that_wait_for_their_turn_hold_no_memory() {
         let name = server.fresh("new_turns").await;
         let source = json!({ "rows": 1_200, "dim": 4, "split_rows": 40, "table": name });
         let busy = [Fault::RateLimit, Fault::None, Fault::LoseAnswer, Fault::None];
-        let proxy = Proxy::start(&server.uri, &busy.repeat(8)).await;
-        let sink = parallel_sink(&proxy.uri, new_ids(), 16);
+        let proxy = Proxy::start(&server.uri, &busy.repeat(3)).await;
+        let sink = parallel_sink(&proxy.uri, hasty(), 16);
         let source = source_of("synthetic", source);
         let (_, outcome) =
             run_pipeline(source, sink, settings(16, memory), Controls::default()).await;

@@ -10,10 +10,12 @@ mod store;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vecpipe::milvus::v1::proto::*;
 
@@ -32,6 +34,8 @@ pub enum Fault {
     LoseHalf,
     /// It never arrives, and the client can't know that.
     LoseRequest,
+    /// The stream is cut, and after this time it is carried out all the same.
+    Late(Duration),
     /// A bit of the first row is another one when it arrives.
     FlipBit,
     /// It is never answered.
@@ -51,6 +55,8 @@ pub struct Milvus1 {
     shared: Arc<Mutex<Shared>>,
     /// Ends what serves now.
     serving: Arc<Mutex<CancellationToken>>,
+    /// Late calls that were not carried out yet.
+    late: watch::Sender<usize>,
     runtime: Handle,
 }
 
@@ -70,7 +76,8 @@ impl Milvus1 {
         let mut shared = Shared { version: version.to_owned(), ..Shared::default() };
         shared.store.scopes_ids = version.starts_with("1.1");
         let shared = Arc::new(Mutex::new(shared));
-        let server = Milvus1 { uri, shared, serving: Arc::default(), runtime: Handle::current() };
+        let (serving, late) = (Arc::default(), watch::Sender::default());
+        let server = Milvus1 { uri, shared, serving, late, runtime: Handle::current() };
         server.serve(listener);
         server
     }
@@ -119,6 +126,11 @@ impl Milvus1 {
     /// The next inserts meet `faults`, in turn.
     pub fn fail(&self, faults: &[Fault]) {
         self.shared.lock().unwrap().faults.extend(faults);
+    }
+
+    /// Waits until every late call was carried out.
+    pub async fn none_late(&self) {
+        let _ = self.late.subscribe().wait_for(|calls| *calls == 0).await;
     }
 
     /// Names of the calls that came.
@@ -180,6 +192,16 @@ impl Milvus1 {
                 shared.carry_out(call, &request.encode_to_vec())
             }
             Fault::LoseRequest => Reply::Reset,
+            Fault::Late(hold) => {
+                let (server, call, message) = (self.clone(), call.to_owned(), message.to_owned());
+                self.late.send_modify(|calls| *calls += 1);
+                self.runtime.spawn(async move {
+                    tokio::time::sleep(hold).await;
+                    server.shared.lock().unwrap().carry_out(&call, &message);
+                    server.late.send_modify(|calls| *calls -= 1);
+                });
+                Reply::Reset
+            }
             Fault::Silence => Reply::Silence,
             Fault::OutOfMemory | Fault::Refuse => {
                 let ids = InsertParam::decode(message).unwrap().row_id_array;

@@ -1,6 +1,7 @@
 //! Failures while writing: nothing is lost, nothing is doubled, and the user learns of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use vecpipe::error::{Kind, Retry};
@@ -31,6 +32,23 @@ async fn a_lost_answer_is_looked_into_and_doubles_nothing() {
     }
 }
 
+/// The connection broke, the ids were looked up and not found, the rows sent again; and then the first
+/// request was carried out, too: 44 rows were there twice.
+#[tokio::test]
+async fn ids_are_looked_up_when_no_request_can_come_late() {
+    for version in VERSIONS {
+        let server = Milvus1::start(version).await;
+        server.fail(&[Fault::None, Fault::Late(Duration::from_secs(2)), Fault::None]);
+        let sink = sink(&server, json!({ "timeouts": { "request": "1s" } }));
+        let batches = vec![rows(0..30, 1.0), rows(30..74, 1.0), rows(74..80, 1.0)];
+        let moved = move_rows(&*sink, &table("c"), batches).await.unwrap();
+        assert_eq!((moved.written.rows, moved.completion.rows_after), (80, 80), "{version}");
+        server.none_late().await;
+        assert_eq!(server.rows("c", "_default"), held(0..80, 1.0), "{version}");
+        assert_eq!(server.count_of("Insert"), 3, "{version}: what came late is not sent again");
+    }
+}
+
 #[tokio::test]
 async fn a_lost_answer_stops_an_insert_that_could_double_rows() {
     let server = Milvus1::start("1.1.1").await;
@@ -51,7 +69,7 @@ async fn before_1_1_a_lost_answer_about_a_partition_stops() {
     for (version, stops) in [("1.0.1", true), ("1.1.1", false)] {
         let server = Milvus1::start(version).await;
         server.fail(&[Fault::LoseAnswer]);
-        let sink = sink(&server, json!({ "partition": "p" }));
+        let sink = sink(&server, json!({ "partition": "p", "timeouts": { "request": "1s" } }));
         let moved = move_rows(&*sink, &table("c"), vec![rows(0..5, 1.0)]).await;
         assert_eq!(moved.is_err(), stops, "{version}: {moved:?}");
         assert_eq!(server.rows("c", "p"), held(0..5, 1.0));

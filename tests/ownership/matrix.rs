@@ -21,7 +21,7 @@ fn to_hold(way: Way, ended: &[(From, i32)]) -> Vec<From> {
     match way {
         Way::Append | Way::Stage => done.collect(),
         // The last one replaced the others.
-        Way::Overwrite | Way::Dump => done.last().into_iter().collect(),
+        Way::Overwrite | Way::Dump => done.rev().take(1).collect(),
     }
 }
 

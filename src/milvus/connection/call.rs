@@ -14,10 +14,8 @@ use tonic_prost::ProstCodec;
 use super::frames::Frames;
 use super::{Connection, MAX_ANSWER};
 use crate::milvus::error::Strain;
+use crate::milvus::late::GRACE;
 use crate::milvus::{MilvusError, Result};
-
-/// How much later than the client the server gives up.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// A procedure of a service.
 #[derive(Debug, Clone, Copy)]

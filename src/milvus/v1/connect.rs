@@ -92,6 +92,11 @@ impl Client {
         self.connection().options().retry_for
     }
 
+    /// How long the answer to one request is waited for.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.connection().options().request_timeout
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.shared.connection
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prost::Message;
+use tokio::time::Instant;
 
 use super::Client;
 use super::proto::*;
@@ -10,6 +11,7 @@ use super::status::of_status;
 use crate::error::Retry;
 use crate::milvus::Result;
 use crate::milvus::connection::{Connection, Procedure};
+use crate::milvus::late;
 use crate::milvus::retry::Pauses;
 
 /// An answer message; all of them carry a status.
@@ -45,6 +47,9 @@ answers! {
     VectorsData,
 }
 
+/// Calls after which others find something else. Carried out late, one would undo what was done after it.
+const ORDERED: [&str; 4] = ["CreateCollection", "DeleteByID", "DropCollection", "DropPartition"];
+
 /// A procedure of the server.
 pub(super) fn procedure(name: &'static str) -> Procedure {
     Procedure { service: "milvus.grpc.MilvusService", name }
@@ -65,6 +70,9 @@ impl Client {
     /// Makes a call, and again while it fails for a passing reason and time is left: one that reads,
     /// or leads to the same state when done twice.
     ///
+    /// A call that creates, drops or deletes something returns only when no ambiguous attempt of it can be
+    /// carried out any more, so that none undoes what is done next.
+    ///
     /// # Errors
     /// When the server refuses, can't be reached, or does not answer in time.
     pub(super) async fn call<A: Answer>(
@@ -84,15 +92,27 @@ impl Client {
         limit: Duration,
     ) -> Result<A> {
         let mut pauses = Pauses::new(self.connection().options().retry_for);
-        loop {
+        let mut ambiguous_until = None;
+        let outcome = loop {
+            let sent = Instant::now();
             let error = match call_once(self.connection(), name, request.clone(), limit).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => break Ok(answer),
                 Err(error) => error,
             };
-            let passing = matches!(error.retry(), Retry::BackOff | Retry::Ambiguous);
-            if !passing || !pauses.pause(&error).await {
+            let retry = error.retry();
+            if retry == Retry::Ambiguous && ORDERED.contains(&name) {
+                ambiguous_until = Some(sent + late::lifetime(limit));
+            }
+            if !matches!(retry, Retry::BackOff | Retry::Ambiguous) {
+                break Err(error);
+            }
+            if !pauses.pause(&error).await {
                 return Err(error);
             }
+        };
+        if let Some(deadline) = ambiguous_until {
+            late::wait_until(deadline).await;
         }
+        outcome
     }
 }

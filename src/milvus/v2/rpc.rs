@@ -1,10 +1,13 @@
 //! One call: metadata, deadline, status check, repetition.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::Retry;
 use crate::milvus::Result;
 use crate::milvus::connection::{Connection, Procedure};
+use crate::milvus::late;
 use crate::milvus::retry::Pauses;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::proto::common::Status;
@@ -107,6 +110,17 @@ answers! {
 
 const SERVICE: &str = "milvus.proto.milvus.MilvusService";
 
+/// Calls after which others find something else. Carried out late, one would undo what was done after it.
+const ORDERED: [&str; 7] = [
+    "CreateCollection",
+    "DropCollection",
+    "DropIndex",
+    "DropPartition",
+    "ReleaseCollection",
+    "ReleasePartitions",
+    "RenameCollection",
+];
+
 /// A procedure of the server.
 pub(crate) fn procedure(name: &'static str) -> Procedure {
     Procedure { service: SERVICE, name }
@@ -114,6 +128,9 @@ pub(crate) fn procedure(name: &'static str) -> Procedure {
 
 impl Client {
     /// Makes a call, and again while it fails for a passing reason and time is left.
+    ///
+    /// A call that creates, drops, renames or releases something returns only when no ambiguous attempt of it
+    /// can be carried out any more, so that none undoes what is done next.
     ///
     /// # Errors
     /// When the server refuses, can't be reached, or does not answer in time.
@@ -124,19 +141,32 @@ impl Client {
     /// The same; and true when one of the requests got no answer, and may be carried out later.
     pub async fn call_telling<C: Call>(&self, request: C) -> (Result<C::Answer>, bool) {
         let mut pauses = Pauses::new(self.retry_for());
-        let mut lost = false;
-        loop {
+        let (mut lost, mut ambiguous_until) = (false, None);
+        let outcome = loop {
+            let sent = Instant::now();
             let error = match self.call_once(request.clone()).await {
-                Ok(answer) => return (Ok(answer), lost),
+                Ok(answer) => break Ok(answer),
                 Err(error) => error,
             };
-            lost |= error.retry() == Retry::Ambiguous;
-            let passing = matches!(error.retry(), Retry::BackOff | Retry::Ambiguous);
-            if !passing || !pauses.pause(&error).await {
+            let retry = error.retry();
+            if retry == Retry::Ambiguous {
+                lost = true;
+                if ORDERED.contains(&C::NAME) {
+                    ambiguous_until = Some(sent + late::lifetime(self.request_timeout()));
+                }
+            }
+            if !matches!(retry, Retry::BackOff | Retry::Ambiguous) {
+                break Err(error);
+            }
+            if !pauses.pause(&error).await {
                 return (Err(error), lost);
             }
             self.count_repeat();
+        };
+        if let Some(deadline) = ambiguous_until {
+            late::wait_until(deadline).await;
         }
+        (outcome, lost)
     }
 
     /// Makes a call once.

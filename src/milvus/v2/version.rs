@@ -100,6 +100,12 @@ impl ServerVersion {
         !self.is_early_lite()
     }
 
+    /// True when the server can upsert rows whatever their text ids are. Milvus Lite 2.5.1 refuses an
+    /// id that holds an apostrophe or a NUL ("internal error").
+    pub fn upserts_any_text(&self) -> bool {
+        self.has_upsert() && !self.is_early_lite()
+    }
+
     /// True when a collection can be given another name.
     pub fn can_rename(&self) -> bool {
         self.is_lite() || self.at_least(2, 3, 0) && !self.is_early_lite()

@@ -31,8 +31,8 @@ use self::resume::Memo;
 use self::table::{Open, Table};
 use crate::error::{Error, Result};
 use crate::flow::{Meter, blocking};
-use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::location::{DataLocation, PathLocation};
+use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::sink::files::names::folder_of;
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Leftover, Mode, ReadBack, Sink, SinkContext,

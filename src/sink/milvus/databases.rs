@@ -13,8 +13,8 @@ use super::mapping::{Goal, There};
 use super::{Milvus, target};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
-use crate::ownership::MarkStore;
 use crate::location::DataLocation;
+use crate::ownership::MarkStore;
 use crate::sink::server::is_name;
 use crate::sink::{
     Granularity, Leftover, Mode, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter,

@@ -63,6 +63,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
 
 use beside::Beside;
 use databases::Databases;
@@ -92,6 +93,7 @@ impl SinkFactory for Config {
             source_kind: cx.source_kind,
             client: OnceCell::new(),
             owner: OwnerCell::default(),
+            began: Instant::now(),
             dry_run: cx.dry_run,
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             loads: loads::Loads::default(),
@@ -114,6 +116,8 @@ struct Milvus {
     client: OnceCell<Client>,
     /// The run that it works for: tells collections that it fills from those of other runs.
     owner: OwnerCell,
+    /// When the run began. A request of an earlier attempt was sent before.
+    began: Instant,
     /// True when nothing may be made on the server.
     dry_run: bool,
     /// How much the server takes at once.
@@ -147,6 +151,7 @@ impl Milvus {
             source_kind: self.source_kind,
             client: OnceCell::new_with(Some(client)),
             owner,
+            began: self.began,
             dry_run: self.dry_run,
             intake: Arc::clone(&self.intake),
             loads: loads::Loads::default(),

@@ -8,7 +8,7 @@ use crate::milvus::v2::Client;
 use crate::milvus::v2::field::fields_words;
 use crate::ownership::Owner;
 use crate::sink::TableToWrite;
-use crate::sink::server::{OnConflict, OnDuplicateId};
+use crate::sink::server::{OnConflict, OnDuplicateId, late_note};
 
 /// How the old rows go and the new ones come.
 pub(super) async fn on_overwriting(
@@ -94,6 +94,9 @@ impl Milvus {
                 "the server makes new ids ({}): rows are verified by their number alone, and sent split by split",
                 shape.key
             ));
+        }
+        if self.late_requests_double_rows(client, intent) {
+            notes.push(late_note(client.request_timeout()));
         }
         notes.extend(shape.notes.iter().cloned());
         notes.push(index_note.clone());

@@ -12,12 +12,16 @@ use super::lookup::Lookup;
 use super::new_ids::NewIds;
 use super::plan::Intent;
 use super::resume::{Memo, Resumed};
+use super::shape::Shape;
 use super::target::Found;
 use super::write::{Shared, Table};
 use crate::error::Result;
 use crate::flow::Meter;
+use crate::milvus::late::LateRequests;
 use crate::milvus::v2::Client;
+use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::insert::{InsertHead, Verb};
+use crate::milvus::v2::proto::schema::DataType;
 use crate::sink::server::{Clash, IdsFile, OnConflict, OnDuplicateId, cannot_tell};
 use crate::sink::{Decision, Start, TableToWrite, TableWriter, TargetPlan};
 
@@ -53,6 +57,18 @@ impl Milvus {
         let asked = state.take_lookup(&intent.target);
         let target = intent.filled();
         let collection = target.collection.clone();
+        let late = LateRequests::new(client.request_timeout());
+        let in_doubt = resumed.as_ref().map_or(0, |resumed| resumed.in_doubt);
+        let drops_again = matches!(start, Start::Again)
+            && intent.decision == Decision::Overwrite
+            && intent.beside.is_none();
+        if in_doubt > 0 || drops_again {
+            // The interrupted run's last requests might still be carried out.
+            late.note(self.began);
+        }
+        if drops_again {
+            late.wait().await;
+        }
         let created = match &resumed {
             Some(resumed) => resumed.memo.created.clone(),
             None => {
@@ -88,11 +104,12 @@ impl Milvus {
             let by_query = before.exactly.is_some() || before.count_by == CountBy::Query;
             client.version().is_lite() || by_query
         });
-        let in_doubt = resumed.as_ref().map_or(0, |resumed| resumed.in_doubt);
+        let verb = self.verb(client, clash, &intent);
+        let late = self.late_requests_double_rows(client, &intent).then_some(late);
         let lookup = match lookup {
             // The rows in doubt can be looked for, if they can be nobody else's.
             None if in_doubt > 0 && repeat_as.is_none() && intent.keeps_ids => {
-                if !self.ids_are_ours(intent.decision) {
+                if !self.ids_can_be_looked_up(&intent) {
                     return Err(cannot_tell(table, &target, in_doubt));
                 }
                 Some(Lookup::open(client, &intent, &self.loads, false).await?)
@@ -103,7 +120,12 @@ impl Milvus {
         let memo = Memo { before, database, created };
         let new_ids = match intent.keeps_ids {
             true => None,
-            false => Some(NewIds::open(client, table, &intent, &memo, resumed.as_ref()).await?),
+            false => {
+                if let Some(late) = &late {
+                    late.wait().await;
+                }
+                Some(NewIds::open(client, table, &intent, &memo, resumed.as_ref()).await?)
+            }
         };
         let found = Found::ask(client, &target).await?;
         let scope = (found.scope(&target), target.partition.is_none());
@@ -116,7 +138,9 @@ impl Milvus {
         let id = table.schema.id_index();
         let shared = Shared {
             client: client.clone(),
+            verb,
             repeat_as,
+            late,
             target,
             head,
             id,
@@ -144,6 +168,28 @@ impl Milvus {
         }
     }
 
+    /// What requests do with their rows.
+    ///
+    /// An upsert of rows whose ids no other row has is an insert that can be carried out twice, and
+    /// late: the row takes its own place. An insert that a server carries out after its repetition
+    /// doubles the row.
+    fn verb(&self, client: &Client, clash: Clash, intent: &Intent) -> Verb {
+        match clash {
+            Clash::Replace => Verb::Upsert,
+            // Milvus Lite replaces by itself.
+            _ if client.version().is_lite() => Verb::Insert,
+            _ if upserts(client, intent) && self.ids_are_ours(intent) => Verb::Upsert,
+            _ => Verb::Insert,
+        }
+    }
+
+    /// True when a request that the server carries out late can double rows.
+    pub(super) fn late_requests_double_rows(&self, client: &Client, intent: &Intent) -> bool {
+        // Milvus Lite replaces by itself, unless it makes the ids.
+        let replaces = client.version().is_lite() && intent.keeps_ids;
+        !replaces && self.verb(client, self.clash(client, intent), intent) == Verb::Insert
+    }
+
     /// How a request is repeated when nobody knows whether it was carried out; `None` where any
     /// repetition could double rows or take others away.
     fn repeat_as(&self, client: &Client, clash: Clash, intent: &Intent) -> Option<Verb> {
@@ -160,16 +206,35 @@ impl Milvus {
         if !client.version().has_upsert() {
             return None;
         }
-        // An upsert of rows whose ids nobody else has is an insert that can be done twice.
-        self.ids_are_ours(intent.decision).then_some(Verb::Upsert)
+        self.ids_are_ours(intent).then_some(Verb::Upsert)
+    }
+
+    /// True when a row that has the id of one that is inserted can only be that row, and an upsert
+    /// keeps its id.
+    fn ids_are_ours(&self, intent: &Intent) -> bool {
+        let key = intent.found.collection.as_ref().and_then(Collection::primary_key);
+        // A server that makes the ids might give an upserted row a new one.
+        let makes_ids = !intent.makes_collection() && key.is_some_and(|key| key.auto_id);
+        intent.keeps_ids && !makes_ids && self.ids_can_be_looked_up(intent)
     }
 
     /// True when a row that has the id of one that is inserted can only be that row.
-    fn ids_are_ours(&self, decision: Decision) -> bool {
+    fn ids_can_be_looked_up(&self, intent: &Intent) -> bool {
         let once = self.config.on_duplicate_id == OnDuplicateId::Fail;
-        let absent = decision != Decision::Append
+        let absent = intent.decision != Decision::Append
             || matches!(self.config.on_conflict, OnConflict::Fail | OnConflict::Skip);
         once && absent
+    }
+}
+
+/// True when the server can upsert every row of the target.
+fn upserts(client: &Client, intent: &Intent) -> bool {
+    let Shape { fields, key, .. } = &intent.shape;
+    let of_text =
+        fields.iter().any(|field| field.name == *key && field.data_type() == DataType::VarChar);
+    match of_text {
+        true => client.version().upserts_any_text(),
+        false => client.version().has_upsert(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::milvus::MilvusError;
 use crate::milvus::connection::frames::Frames;
+use crate::milvus::late::LateRequests;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::insert::{InsertHead, Verb};
 use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, without};
@@ -41,8 +42,12 @@ pub(super) struct Shared {
     /// Index of the id column.
     pub id: usize,
     pub clash: Clash,
+    /// What requests do with their rows.
+    pub verb: Verb,
     /// How a request is repeated when nobody knows whether it was carried out.
     pub repeat_as: Option<Verb>,
+    /// The ambiguous requests, where one that is carried out late could double rows.
+    pub late: Option<LateRequests>,
     /// For asking which ids are there already; taken when the table is complete.
     pub lookup: Mutex<Option<Lookup>>,
     /// Everything that was loaded for lookups.
@@ -50,7 +55,7 @@ pub(super) struct Shared {
     pub intake: Arc<Intake>,
     /// What is known of a target whose rows get new ids; none where they keep theirs.
     pub new_ids: Option<NewIds>,
-    /// Set when an insert was repeated as an upsert.
+    /// Set when an upsert may have replaced rows of this run: it was repeated.
     pub upserted: AtomicBool,
     /// Where the ids of inserted rows are added, if anywhere.
     pub ids_file: Option<IdsFile>,
@@ -84,8 +89,11 @@ impl TableWriter for Table {
     }
 
     async fn complete(&self) -> Result<Completion> {
-        let Shared { client, target, lookup, new_ids, .. } = &*self.shared;
+        let Shared { client, target, lookup, new_ids, late, .. } = &*self.shared;
         new_ids.as_ref().map_or(Ok(()), |new_ids| new_ids.check_all_seen(target))?;
+        if let Some(late) = late {
+            late.wait().await;
+        }
         let settling = client.settle().await;
         client.flush(&target.collection).await?;
         let completion = match self.memo.before.exactly {
@@ -127,8 +135,7 @@ struct Writer {
 impl SplitWriter for Writer {
     async fn write(&mut self, batch: Batch) -> Result<Written> {
         self.end_repeating()?;
-        let verb = if self.shared.clash == Clash::Replace { Verb::Upsert } else { Verb::Insert };
-        self.send(batch, verb, false).await
+        self.send(batch, self.shared.verb, false).await
     }
 
     async fn repeat(&mut self, batch: Batch) -> Result<Written> {
@@ -137,7 +144,7 @@ impl SplitWriter for Writer {
             return self.send_rest(new_ids, batch).await;
         }
         // Where no repetition is safe, a look tells which rows are there.
-        self.send(batch, self.shared.repeat_as.unwrap_or(Verb::Insert), true).await
+        self.send(batch, self.shared.repeat_as.unwrap_or(self.shared.verb), true).await
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Option<Receipt>> {
@@ -181,6 +188,9 @@ impl Writer {
         if shared.new_ids.is_none() {
             let ids = batch.rows.column(shared.id);
             tell_of_largest_id(shared.client.version(), ids, &batch.place);
+        }
+        if let (true, Some(late)) = (again, &shared.late) {
+            late.wait().await;
         }
         let mut written = Written::default();
         let mut rows = batch.rows.clone();
@@ -245,6 +255,10 @@ impl TakesRows for Sending<'_> {
         Ok(())
     }
 
+    fn late_requests(&self) -> Option<&LateRequests> {
+        self.shared.late.as_ref()
+    }
+
     fn can_repeat(&self) -> bool {
         let by_number = self.shared.new_ids.as_ref().is_some_and(NewIds::can_tell);
         by_number || self.shared.repeat_as.is_some()
@@ -255,6 +269,16 @@ impl TakesRows for Sending<'_> {
         match new_ids {
             Some(new_ids) => new_ids.arrived(client, target, rows.num_rows() as u64).await,
             None => Ok(false),
+        }
+    }
+
+    fn explained(&self, error: MilvusError) -> Error {
+        let denied = matches!(error, MilvusError::Denied { .. });
+        match Error::from(error) {
+            error if denied && self.verb == Verb::Upsert && self.shared.clash != Clash::Replace => {
+                error.help("rows that keep their ids are sent by Upsert, so that a request which the server carries out late doubles none: grant the user Upsert, too")
+            }
+            error => error,
         }
     }
 

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
 
 pub use config::{Config, SchemaConfig};
 
@@ -46,6 +47,7 @@ impl SinkFactory for Config {
         self.check()?;
         Ok(Box::new(Milvus1 {
             config: self.clone(),
+            began: Instant::now(),
             dry_run: cx.dry_run,
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             client: OnceCell::new(),
@@ -62,6 +64,8 @@ impl SinkFactory for Config {
 /// The sink: one server, any number of target collections.
 struct Milvus1 {
     config: Config,
+    /// When the run began. A request of an earlier attempt was sent before.
+    began: Instant,
     /// True when nothing may be made on the server.
     dry_run: bool,
     /// How much the server takes at once.

@@ -12,7 +12,7 @@ use super::form::Form;
 use super::target::{Found, target_of};
 use crate::error::{Error, Result};
 use crate::milvus::v1::Client;
-use crate::sink::server::{OnConflict, OnDuplicateId, Target};
+use crate::sink::server::{OnConflict, OnDuplicateId, Target, late_note};
 use crate::sink::{Decision, IdRules, TableToWrite, TargetPlan};
 
 /// Everything decided about one target, from its state on the server.
@@ -66,6 +66,7 @@ impl Intent {
         }
         let by_id =
             matches!(config.on_conflict, OnConflict::Fail | OnConflict::Skip | OnConflict::Upsert);
+        notes.push(late_note(client.request_timeout()));
         if *decision == Decision::Append
             && by_id
             && target.partition.is_some()

@@ -11,6 +11,7 @@ use super::write::{Shared, Table};
 use crate::error::Result;
 use crate::flow::Meter;
 use crate::milvus::DEFAULT_PARTITION;
+use crate::milvus::late::LateRequests;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
 use crate::sink::server::cannot_tell;
@@ -43,6 +44,16 @@ impl Milvus1 {
             intent.decision = Decision::Create;
         } else if intent.decision != plan.decision {
             return Err(intent.target.changed(plan.decision, intent.decision));
+        }
+        let late = LateRequests::new(client.request_timeout());
+        let drops_again = matches!(start, Start::Again) && intent.decision == Decision::Overwrite;
+        let in_doubt = matches!(start, Start::GoOn(earlier) if earlier.rows_in_doubt() > 0);
+        if in_doubt || drops_again {
+            // The interrupted run's last requests might still be carried out.
+            late.note(self.began);
+        }
+        if drops_again {
+            late.wait().await;
         }
         let created = match &resumed {
             Some(memo) => memo.created.clone(),
@@ -93,6 +104,7 @@ impl Milvus1 {
             row_bytes: table.schema.column().row_bytes(),
             clash,
             can_repeat,
+            late,
             counted,
             replacing: RwLock::default(),
             intake: Arc::clone(&self.intake),

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Batch, Meter};
 use crate::milvus::MilvusError;
 use crate::milvus::connection::frames::Frames;
+use crate::milvus::late::LateRequests;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::insert::InsertHead;
 use crate::sink::server::{Clash, IdsFile, Intake, TakesRows, Target, without};
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub clash: Clash,
     /// True when a look at ids tells whether a request was carried out.
     pub can_repeat: bool,
+    /// The ambiguous requests: one that is carried out late doubles its rows.
+    pub late: LateRequests,
     /// The partition that is counted; none for the whole collection.
     pub counted: Option<String>,
     /// Held alone while rows are removed and counted, and by others while they insert.
@@ -59,6 +62,7 @@ impl TableWriter for Table {
     }
 
     async fn complete(&self) -> Result<Completion> {
+        self.shared.late.wait().await;
         let rows_after = self.shared.count().await?;
         Ok(Completion { rows_before: self.memo.rows_before, rows_after })
     }
@@ -88,6 +92,7 @@ impl Writer {
         let mut written = Written::default();
         let mut rows = batch.rows.clone();
         if again {
+            shared.late.wait().await;
             // Rows that were not flushed can't be found.
             shared.client.flush(&shared.target.collection).await?;
         }
@@ -134,6 +139,10 @@ impl TakesRows for Shared {
 
     async fn send(&self, request: &Frames, _: bool) -> Result<(), MilvusError> {
         self.client.insert(request).await
+    }
+
+    fn late_requests(&self) -> Option<&LateRequests> {
+        Some(&self.late)
     }
 
     fn can_repeat(&self) -> bool {

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter, blocking};
-use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::location::DataLocation;
+use crate::ownership::{FolderMarks, MarkStore, Owner, OwnerCell};
 use crate::sink::files::names::{MANIFEST, encode};
 use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Leftover, Mode, Publish, ReadBack, Sink, SinkContext,

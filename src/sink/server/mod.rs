@@ -3,6 +3,7 @@
 mod conflict;
 mod ids;
 mod ids_file;
+mod late_note;
 mod limit;
 mod names;
 mod request_size;
@@ -14,6 +15,7 @@ pub(crate) use conflict::Clash;
 pub use conflict::{OnConflict, OnDuplicateId};
 pub(crate) use ids::without;
 pub(crate) use ids_file::IdsFile;
+pub(crate) use late_note::late_note;
 pub(crate) use names::{MAX_NAME, NAME_RULE, check_name, is_name, refused};
 pub(crate) use requests::{Intake, TakesRows};
 pub(crate) use resume::{cannot_tell, is_gone};

@@ -14,6 +14,7 @@ use crate::error::{Error, Result, Retry};
 use crate::flow::Meter;
 use crate::milvus::connection::frames::Frames;
 use crate::milvus::error::{MilvusError, Strain};
+use crate::milvus::late::{LateRequests, wait_until};
 use crate::milvus::retry::Pauses;
 use crate::sink::WriteLoad;
 use crate::table::{Place, shown_id};
@@ -31,8 +32,14 @@ pub(crate) trait TakesRows: Sync {
     /// True when rows that may be there can be sent again without doubling them.
     fn can_repeat(&self) -> bool;
 
-    /// Called before rows that may be there are sent again. True when a look shows that all of them
-    /// are there.
+    /// Where the ambiguous requests are noted; `None` where one that is carried out late does no harm,
+    /// because the server replaces rows of the same id.
+    fn late_requests(&self) -> Option<&LateRequests> {
+        None
+    }
+
+    /// Called before rows that may be there are sent again, once no earlier attempt can be carried
+    /// out any more. True when a look shows that all of them are there.
     async fn arrived(&self, _rows: &RecordBatch) -> Result<bool> {
         Ok(false)
     }
@@ -121,11 +128,13 @@ impl Intake {
     ) -> Result<()> {
         let mut pauses = Pauses::new(self.retry_for);
         let mut in_doubt = false;
+        let mut ambiguous_until = None;
         loop {
             // Others who are in the way say nothing about how this request fares.
             let waiting_since = Instant::now();
             let pass = self.limit.enter().await;
             pauses.leave_out(waiting_since.elapsed());
+            let sent_at = Instant::now();
             let sent = server.send(request, in_doubt).await;
             match sent.as_ref().map_err(MilvusError::strain) {
                 // It failed for another reason, which says nothing about how much is too much.
@@ -135,7 +144,10 @@ impl Intake {
             }
             let Err(error) = sent else { return Ok(()) };
             let advice = error.retry();
-            in_doubt |= advice == Retry::Ambiguous;
+            if advice == Retry::Ambiguous {
+                in_doubt = true;
+                ambiguous_until = server.late_requests().map(|late| late.note(sent_at));
+            }
             let again = match advice {
                 Retry::BackOff => true,
                 Retry::Ambiguous => server.can_repeat(),
@@ -149,6 +161,9 @@ impl Intake {
                 return Err(doubtful(server.explained(error)));
             }
             meter.retries.add(1);
+            if let Some(deadline) = ambiguous_until {
+                pauses.leave_out(wait_until(deadline).await);
+            }
             if in_doubt && server.arrived(rows).await.map_err(doubtful)? {
                 return Ok(());
             }

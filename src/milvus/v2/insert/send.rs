@@ -46,11 +46,13 @@ impl Client {
             Verb::Upsert => answer.upsert_cnt,
         };
         let taken = u64::try_from(taken).unwrap_or(0);
-        if taken != frames.rows() as u64 || !answer.err_index.is_empty() {
-            return Err(MilvusError::Malformed {
-                rpc: verb.name(),
-                words: format!("{taken} rows taken of {} sent", frames.rows()),
-            });
+        let failed = answer.err_index.len();
+        if taken != frames.rows() as u64 || failed > 0 {
+            let mut words = format!("{taken} rows taken of {} sent", frames.rows());
+            if failed > 0 {
+                words.push_str(&format!(", {failed} of them in error"));
+            }
+            return Err(MilvusError::Malformed { rpc: verb.name(), words });
         }
         Ok(taken)
     }
