@@ -55,11 +55,11 @@ fn open(folder: &Path, pipeline: &Pipeline) -> Result<()> {
             std::hint::black_box((target.settled(), target.finished()));
         }
         // Whatever can be told of it, and also where it would not be gone on with.
-        rows::wait(Plan::resume(pipeline, &standing.run)).map(drop)?;
+        rows::wait(Plan::resume(pipeline, &standing.run, None)).map(drop)?;
     }
     let journal = JournalFile::lock(folder, &pipeline.identity)?;
     match journal.earlier() {
-        Some(earlier) => rows::wait(Plan::resume(pipeline, earlier)).map(drop),
+        Some(earlier) => rows::wait(Plan::resume(pipeline, earlier, None)).map(drop),
         None => Ok(()),
     }
 }

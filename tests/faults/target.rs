@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 
 use tokio::runtime::Runtime;
 
+use vecpipe::milvus::Options;
+use vecpipe::milvus::v2::Client;
+
 use crate::material::{FIXTURE, Rows};
 use crate::milvus1_cases::{Row, parts};
 use crate::milvus1_server::Milvus1;
@@ -122,7 +125,26 @@ impl Target<'_> {
     }
 
     fn nothing_beside(&self, server: &Server) {
-        let names = server.ask(&serde_json::json!({ "do": "names", "prefix": self.collection() }));
-        assert_eq!(names["names"], serde_json::json!([self.collection()]), "nothing stays behind");
+        assert_eq!(left_beside(&server.uri, self.collection()), [""; 0], "nothing stays behind");
     }
+}
+
+/// What stands on a server beside a collection, but for guards against late renames, which are dropped.
+pub fn left_beside(uri: &str, collection: &str) -> Vec<String> {
+    let ask = async {
+        let client = Client::connect(Options::new(uri)).await.unwrap();
+        let mut left = Vec::new();
+        for name in client.collections().await.unwrap() {
+            if !name.starts_with(&format!("{collection}_vecpipe_")) {
+                continue;
+            }
+            let found = client.describe_collection(&name).await.unwrap();
+            match found.is_some_and(|found| found.property("vecpipe.guard").is_some()) {
+                true => client.drop_collection(&name).await.unwrap(),
+                false => left.push(name),
+            }
+        }
+        left
+    };
+    RUNTIME.block_on(ask)
 }

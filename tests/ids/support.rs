@@ -17,8 +17,8 @@ use vecpipe::flow::{
 use vecpipe::location::DataLocation;
 use vecpipe::ownership::Hold;
 use vecpipe::sink::{
-    Completion, Decision, Granularity, IdRules, ReadBack, Sink, SplitWriter, Start, TableToWrite,
-    TableWriter, TargetPlan, Written,
+    Completion, Decision, Granularity, IdRules, ReadBack, Receipt, Sink, SplitWriter, Start,
+    TableToWrite, TableWriter, TargetPlan, Written,
 };
 use vecpipe::source::{Columns, Fingerprint, Source, SourceTable};
 use vecpipe::table::{
@@ -259,8 +259,8 @@ impl SplitWriter for Writer {
         Ok(Written { rows: batch.len(), ..Written::default() })
     }
 
-    async fn finish(self: Box<Self>) -> Result<()> {
-        Ok(())
+    async fn finish(self: Box<Self>) -> Result<Option<Receipt>> {
+        Ok(None)
     }
 }
 

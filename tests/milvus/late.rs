@@ -147,8 +147,8 @@ async fn a_resumed_run_counts_when_no_request_of_the_killed_one_can_come_late() 
         let memo = writer.memo();
         drop((open, writer, killed));
         let totals = Totals { rows_read: 4, rows_written: 4, ..Totals::default() };
-        let progress = SplitProgress { settled: 4, sent: 8, finished: false, totals };
-        let splits = vec![EarlierSplit { first_row: 0, rows: 10, progress }];
+        let progress = SplitProgress { settled: 4, sent: 8, totals, ..SplitProgress::default() };
+        let splits = vec![EarlierSplit { first_row: 0, rows: 10, progress, receipt: None }];
         let start = Start::GoOn(Earlier { memo, splits });
         let resumed = sink(&proxy.uri, settings);
         let writer = resumed.prepare(&table(&name), &plan, &start, Arc::default()).await.unwrap();

@@ -275,7 +275,7 @@ async fn an_abandoned_part_is_removed_and_a_finished_one_is_its_runs() {
 
     fs::write(folder.join(format!(".part-00009-{run}.parquet.tmp")), "a killed run's").unwrap();
     fs::write(folder.join("notes.txt"), "the user's").unwrap();
-    write(&*sink(settings.clone()), &table, &[&[rows.clone()]]).await;
+    write(&*sink(settings.clone()), &table, &[slice::from_ref(&rows)]).await;
     let hidden = [".part-00000-RUN.parquet", ".part-00009-RUN.parquet.tmp"];
     let visible = ["notes.txt", "part-00000-RUN.parquet"];
     assert_eq!(
