@@ -106,7 +106,7 @@ def journal(pipeline):
     marks = [
         ("R", "started, plan, ended", "run"),
         ("T", "target, memo, completion", "target"),
-        ("S", "target, split, settled, sent, finished, totals", "split"),
+        ("S", "target, split, settled, sent, finished, totals, receipts", "split"),
     ]
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "c.yaml").write_text(CONFIG)

@@ -17,14 +17,18 @@ const CONFIG: &str = "{ version: 1, sink: { \"null\": {} }, run: { memory: 8MiB,
 const SCHEMA: &str = "
     CREATE TABLE run (one INTEGER PRIMARY KEY, started, plan, ended);
     CREATE TABLE target (target, memo, completion);
-    CREATE TABLE split (target, split, settled, sent, finished, totals);
+    CREATE TABLE split (target, split, settled, sent, finished, totals, receipts);
     PRAGMA application_id = 0x76656370;
-    PRAGMA user_version = 1;";
+    PRAGMA user_version = 2;";
 
 const KINDS: [Kind; 3] = [
     Kind { mark: "R", table: "run", columns: "started, plan, ended" },
     Kind { mark: "T", table: "target", columns: "target, memo, completion" },
-    Kind { mark: "S", table: "split", columns: "target, split, settled, sent, finished, totals" },
+    Kind {
+        mark: "S",
+        table: "split",
+        columns: "target, split, settled, sent, finished, totals, receipts",
+    },
 ];
 
 /// A database, or rows of its tables: `R`, `T` and `S`.

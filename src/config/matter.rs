@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Config;
 use super::mask;
 use crate::error::{Error, Result};
+use crate::milvus::connection::canonical;
 
 /// Settings of the run that change how fast it is and what it tells, not what it moves.
 const OF_THE_RUN: [&str; 6] =
@@ -25,6 +26,9 @@ impl Config {
             let kinds = settings.get_mut(place).and_then(Value::as_object_mut);
             for (_, of_kind) in kinds.into_iter().flatten() {
                 forget(Some(of_kind), &OF_A_SERVER);
+                if let Some(uri) = of_kind.get_mut("uri").filter(|uri| uri.is_string()) {
+                    *uri = canonical(uri.as_str().unwrap_or_default()).into();
+                }
             }
         }
         mask::values(&mut settings);

@@ -16,6 +16,9 @@ pub struct CollectionLocation {
     /// The server's id of the collection and the hybrid timestamp of its creation; none on servers
     /// that give no ids (Milvus Lite).
     pub server_id: Option<(i64, u64)>,
+    /// What the mark of a run says that has the collection as its target, where the server gives no
+    /// ids.
+    pub mark: Option<String>,
     /// The partition; none for the whole collection.
     pub partition: Option<String>,
 }
@@ -32,14 +35,15 @@ impl CollectionLocation {
 
     /// Milvus takes ids and timestamps from one clock of the cluster, so two clusters do not give
     /// the same pair, and the pair proves identity whatever address the server was reached at.
-    /// Milvus Lite gives none, and is known by its addresses alone.
-    ///
-    /// A proof of identity that works for Milvus Lite through proxies (a mark that the run leaves at
-    /// the target and finds at the source) belongs here.
+    /// Milvus Lite gives none, and is known by its addresses, and by the mark that a run has set at its
+    /// target: where it stands beside the source as well, through a proxy for example, they are one.
     fn is_same_collection(&self, other: &CollectionLocation) -> bool {
         match (self.server_id, other.server_id) {
             (Some(a), Some(b)) => a == b,
-            (None, None) => self.key() == other.key() && self.server.is_same(&other.server),
+            (None, None) => {
+                let same_mark = self.mark.is_some() && self.mark == other.mark;
+                self.key() == other.key() && (same_mark || self.server.is_same(&other.server))
+            }
             _ => false,
         }
     }
@@ -76,6 +80,7 @@ mod tests {
             database: "default".to_owned(),
             collection: "c".to_owned(),
             server_id,
+            mark: None,
             partition: partition.map(str::to_owned),
         }
     }
@@ -94,6 +99,12 @@ mod tests {
         let one = at("127.0.0.1", None, None);
         assert!(one.overlaps(&at("localhost", None, None)));
         assert!(!one.overlaps(&at("192.0.2.1", None, None)));
+        let marked = |host| {
+            let mark = Some("run 7".to_owned());
+            CollectionLocation { mark, ..at(host, None, None) }
+        };
+        assert!(marked("127.0.0.1").overlaps(&marked("192.0.2.1")));
+        assert!(!marked("127.0.0.1").overlaps(&at("192.0.2.1", None, None)));
         let database = "other".to_owned();
         assert!(!one.overlaps(&CollectionLocation { database, ..one.clone() }));
         let collection = "d".to_owned();

@@ -183,3 +183,19 @@ fn what_is_left_alone_may_be_what_is_read() {
     let done = moved(&Folder::new(), &[&source(uri, name, ""), &sink(uri, "mode: skip")], &[]);
     assert_eq!(done.report["tables"][0]["decision"], "skipped");
 }
+
+/// Milvus Lite gives no ids of collections, and the two addresses have nothing in common.
+#[test]
+fn a_server_without_ids_is_recognised_through_a_proxy_by_the_mark_of_the_run() {
+    let lite = Server::lite();
+    let made = lite.made("plain", 50);
+    let before = made.tell();
+    let proxy = RUNTIME.block_on(Proxy::start(&lite.uri, &[]));
+    let folder = Folder::new();
+    let (from, to) = (source(&lite.uri, &made.name, ""), sink(&proxy.uri, "on_conflict: upsert"));
+    folder.write("move.yaml", &format!("version: 1\n{from}\n{to}\n"));
+    let done = folder.pipeline(&["run", "move.yaml"]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(done.stderr.contains("Source and target are the same collection"), "{}", done.stderr);
+    assert_eq!(made.tell(), before);
+}

@@ -78,7 +78,7 @@ impl JournalFile {
         earlier: Option<EarlierRun>,
         mut ended: Vec<String>,
     ) -> Result<JournalFile> {
-        ended.extend(lock.last_run().map(str::to_owned));
+        ended.extend_from_slice(lock.runs());
         let run = earlier.as_ref().map_or_else(new_run_id, |earlier| earlier.plan.run.clone());
         lock.name_run(&lock_path(&path), &run)?;
         Ok(JournalFile { path, lock, earlier, run, ended })

@@ -14,9 +14,13 @@ use crate::ownership::is_run_id;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    /// The last run that held it, as far as it said so.
-    last_run: Option<String>,
+    /// The runs that held it, the last one first.
+    runs: Vec<String>,
 }
+
+/// Runs that a lock's file remembers: whoever marked a target and ended before its journal began is
+/// known by it alone.
+const REMEMBERED: usize = 50;
 
 /// How long [`Lock::is_taken`] holds the lock, with much to spare, and how many looks in a row are
 /// waited for.
@@ -40,13 +44,13 @@ impl Lock {
             }
             looks -= 1;
         }
-        let (_, last_run) = words_in(&mut file);
-        Ok(Lock { file, last_run })
+        let (_, runs) = words_in(&mut file);
+        Ok(Lock { file, runs })
     }
 
-    /// The last run that held it: it has ended.
-    pub fn last_run(&self) -> Option<&str> {
-        self.last_run.as_deref()
+    /// The runs that held it, the last one first: they have ended.
+    pub fn runs(&self) -> &[String] {
+        &self.runs
     }
 
     /// Says which run holds it, durably: marks at targets that name this run are those of whoever
@@ -55,7 +59,10 @@ impl Lock {
     /// # Errors
     /// When the disk refuses.
     pub fn name_run(&mut self, path: &Path, run: &str) -> Result<()> {
-        let text = format!("{} {run}", std::process::id());
+        self.runs.retain(|known| known != run);
+        self.runs.insert(0, run.to_owned());
+        self.runs.truncate(REMEMBERED);
+        let text = format!("{} {}", std::process::id(), self.runs.join(" "));
         let file = &mut self.file;
         file.set_len(0)
             .and_then(|()| file.rewind())
@@ -106,12 +113,12 @@ fn taken(file: &mut File, path: &Path) -> Error {
         .help("let it end first; `pipeline status` tells how far it is")
 }
 
-/// The process and the run that a lock's file names.
-fn words_in(file: &mut File) -> (Option<u32>, Option<String>) {
+/// The process and the runs that a lock's file names.
+fn words_in(file: &mut File) -> (Option<u32>, Vec<String>) {
     let mut text = String::new();
     // Who has it is for people, and for marks; the lock itself is what counts.
-    let _ = file.take(1 << 10).read_to_string(&mut text);
+    let _ = file.take(4 << 10).read_to_string(&mut text);
     let mut words = text.split_whitespace();
     let process = words.next().and_then(|word| word.parse().ok());
-    (process, words.next().filter(|word| is_run_id(word)).map(str::to_owned))
+    (process, words.filter(|word| is_run_id(word)).map(str::to_owned).collect())
 }

@@ -49,6 +49,19 @@ impl Address {
     }
 }
 
+/// The server that an address means, as far as the text alone tells: names of this machine's own
+/// interface are one, and so are upper and lower case. Nothing is resolved, so it stays the same from run to run.
+pub fn canonical(uri: &str) -> String {
+    let options = Options::new(uri);
+    let Ok(Address { origin, .. }) = Address::parse(&options) else { return uri.to_owned() };
+    let host = origin.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = bare == "localhost"
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let host = if is_loopback { "localhost" } else { host.as_str() };
+    format!("{host}:{}", origin.port_u16().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +78,20 @@ mod tests {
         let address = parse("https://root:Mil@vus@[::1]:19530/").unwrap();
         assert_eq!(address.shown, "https://[::1]:19530");
         assert_eq!(address.credentials.as_deref(), Some("root:Mil@vus"));
+    }
+
+    #[test]
+    fn spellings_of_one_server_are_one() {
+        let local = [
+            "http://127.0.0.1:19530",
+            "LOCALHOST:19530",
+            "https://[::1]:19530/",
+            "127.0.0.2:19530",
+        ];
+        assert!(local.iter().all(|uri| canonical(uri) == "localhost:19530"));
+        assert_eq!(canonical("http://Milvus.Example.:1"), "milvus.example:1");
+        assert_ne!(canonical("http://a:1"), canonical("http://a:2"));
+        assert_eq!(canonical("no address"), "no address");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod address;
 mod call;
 pub mod frames;
 
+pub use self::address::canonical;
 pub use self::call::Procedure;
 
 use std::time::Duration;

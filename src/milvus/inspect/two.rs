@@ -3,10 +3,10 @@
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
+use crate::milvus::mark_name::is_mark;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::type_words;
-use crate::milvus::v2::mark_name::is_mark;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::words;
 

@@ -35,7 +35,6 @@ pub mod insert;
 pub mod keys;
 pub mod load;
 pub mod location;
-pub(crate) mod mark_name;
 pub mod page;
 pub mod partition;
 pub mod proto;

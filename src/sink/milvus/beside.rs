@@ -13,8 +13,6 @@
 //! goes on from it. A rename changes neither rows, indexes nor aliases; a Milvus keeps what is loaded,
 //! Milvus Lite releases it (measured on 2.3.5, where it takes some 10 ms, and Milvus Lite 3.2.2).
 
-use twox_hash::XxHash3_128;
-
 use super::swap;
 use crate::error::{Error, Result};
 use crate::milvus::v2::Client;
@@ -22,7 +20,7 @@ use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::common::KeyValuePair;
 use crate::ownership::{Owner, is_run_id};
-use crate::sink::server::MAX_NAME;
+use crate::sink::server::longer;
 
 /// A property of a new collection: the name of the one whose place it takes.
 const REPLACES: &str = "vecpipe.replaces";
@@ -269,19 +267,10 @@ fn not_ours(name: &str, place_for: &str) -> Error {
     .help(format!("that is where {place_for}: drop it or give it another name, then run again"))
 }
 
-/// A name with something behind it, as long as a name may be. What is cut off counts all the same.
-pub(super) fn longer(name: &str, suffix: &str) -> String {
-    if name.len() + suffix.len() <= MAX_NAME {
-        return format!("{name}{suffix}");
-    }
-    let hash = format!("_{:016x}", XxHash3_128::oneshot(name.as_bytes()) as u64);
-    let kept: String = name.chars().take(MAX_NAME - hash.len() - suffix.len()).collect();
-    format!("{kept}{hash}{suffix}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::server::MAX_NAME;
 
     const ID: &str = "0123456789abcdef";
 

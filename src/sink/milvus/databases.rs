@@ -175,7 +175,8 @@ impl Sink for Databases {
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
         let Some(database) = self.database(table) else { return self.own.plan(table).await };
         let sink = self.other(database).await?;
-        let is_there = sink.client().await?.has_database(database).await?;
+        let is_there = sink.client().await?.has_database(database).await?
+            && !self.own.made_databases.contains(database);
         let plan = sink.plan(table).await;
         let plan = plan.map_err(|error| error.at(format!("database {database}")))?;
         Ok(of_server(database, !is_there, plan))

@@ -6,18 +6,20 @@
 //! no properties (3.2.2 keeps no descriptions). It is renewed by another property; a server that can't
 //! change properties gets a collection for each beat instead.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 
-use super::beside::longer;
 use crate::error::{Error, Result};
+use crate::milvus::mark_name::{MARK as MARK_NAME, MARK_PROPERTY as MARK};
 use crate::milvus::v2::collection::{Collection, NewCollection};
 use crate::milvus::v2::field::pair;
-use crate::milvus::v2::mark_name::MARK as MARK_NAME;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
 use crate::milvus::v2::{Client, MilvusError};
 use crate::ownership::{Beat, Created, Mark, MarkStore, Placed};
+use crate::sink::server::longer;
 
-const MARK: &str = "vecpipe.mark";
 const BEAT: &str = "vecpipe.beat";
 
 /// The marks of one collection.
@@ -26,6 +28,24 @@ pub(super) struct CollectionMarks {
     /// The database, where it is not the server's default: it is created when it is missing.
     pub database: Option<String>,
     pub collection: String,
+    /// Databases that were created for a mark.
+    pub made: MadeDatabases,
+}
+
+/// Databases that this run has created.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MadeDatabases(Arc<Mutex<BTreeSet<String>>>);
+
+impl MadeDatabases {
+    fn add(&self, database: &str) {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(database.to_owned());
+    }
+
+    /// True for one of them.
+    pub(super) fn contains(&self, database: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(database)
+    }
 }
 
 impl CollectionMarks {
@@ -126,7 +146,10 @@ impl MarkStore for CollectionMarks {
 
     async fn create(&self, number: u32, mark: &Mark) -> Result<Created> {
         if let Some(database) = &self.database {
-            self.client.create_database(database).await?;
+            if !self.client.has_database(database).await? {
+                self.client.create_database(database).await?;
+                self.made.add(database);
+            }
         }
         let text = serde_json::to_string(mark)
             .map_err(|error| Error::internal("A mark does not serialise").because(error))?;

@@ -68,7 +68,7 @@ use tokio::time::Instant;
 use beside::Beside;
 use databases::Databases;
 use leftovers::{is_removable, leftovers};
-use marks::CollectionMarks;
+use marks::{CollectionMarks, MadeDatabases};
 
 pub use mapping::{CollectionMapping, Constant, Mapping};
 
@@ -77,6 +77,7 @@ pub use config::{Config, IndexChoice, IndexConfig, IndexSpec, SchemaConfig};
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::location::DataLocation;
+use crate::milvus::connection::canonical;
 use crate::milvus::v2::Client;
 use crate::ownership::{MarkStore, Owner, OwnerCell};
 use crate::sink::server::{Claims, IdsFile, Intake, Target};
@@ -97,6 +98,7 @@ impl SinkFactory for Config {
             dry_run: cx.dry_run,
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             loads: loads::Loads::default(),
+            made_databases: MadeDatabases::default(),
             state: Mutex::default(),
         };
         Ok(Box::new(Databases::new(own)))
@@ -105,6 +107,7 @@ impl SinkFactory for Config {
     fn place(&self) -> String {
         let Config { uri, database, collection, partition, mapping, .. } = self;
         let mapping = mapping.place();
+        let uri = canonical(uri);
         format!("milvus {uri} {database:?} {collection:?} {partition:?}{mapping}")
     }
 }
@@ -123,6 +126,8 @@ struct Milvus {
     /// How much the server takes at once.
     intake: Arc<Intake>,
     loads: loads::Loads,
+    /// Databases that were created to mark targets in them.
+    made_databases: MadeDatabases,
     /// Held while a target is prepared, so that tables that share a collection do so in turn.
     state: Mutex<State>,
 }
@@ -155,6 +160,7 @@ impl Milvus {
             dry_run: self.dry_run,
             intake: Arc::clone(&self.intake),
             loads: loads::Loads::default(),
+            made_databases: self.made_databases.clone(),
             state: Mutex::default(),
         })
     }
@@ -190,6 +196,7 @@ impl Sink for Milvus {
             client: self.client().await?.clone(),
             database: self.config.database.clone(),
             collection: target.collection,
+            made: self.made_databases.clone(),
         })])
     }
 

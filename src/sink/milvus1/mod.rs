@@ -13,6 +13,7 @@
 
 mod config;
 mod form;
+mod marks;
 mod plan;
 mod prepare;
 mod read_back;
@@ -32,10 +33,13 @@ use tokio::time::Instant;
 
 pub use config::{Config, SchemaConfig};
 
+use self::marks::CollectionMarks;
 use crate::error::{Error, Result};
 use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::location::DataLocation;
+use crate::milvus::connection::canonical;
 use crate::milvus::v1::Client;
+use crate::ownership::MarkStore;
 use crate::sink::server::{Claims, IdsFile, Intake};
 use crate::sink::{
     Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
@@ -57,6 +61,7 @@ impl SinkFactory for Config {
 
     fn place(&self) -> String {
         let Config { uri, collection, partition, .. } = self;
+        let uri = canonical(uri);
         format!("milvus1 {uri} {collection:?} {partition:?}")
     }
 }
@@ -107,6 +112,11 @@ impl Sink for Milvus1 {
 
     fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
         target::refused_name(&self.config, table).into_iter().collect()
+    }
+
+    async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
+        let collection = target::target_of(&self.config, table)?.collection;
+        Ok(vec![Arc::new(CollectionMarks { client: self.client().await?.clone(), collection })])
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {

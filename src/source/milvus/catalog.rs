@@ -3,11 +3,11 @@
 use super::config::Config;
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
+use crate::milvus::mark_name::is_mark;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::index::Index;
-use crate::milvus::v2::mark_name::is_mark;
 use crate::source::choice::{Chosen, Offer};
 
 /// Name of indexes that are made for the time of a run.

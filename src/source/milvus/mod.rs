@@ -41,6 +41,7 @@ pub use config::{All, Config, Databases};
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, LARGE_BATCH_BYTES, ReadContext};
 use crate::location::{CollectionLocation, DataLocation};
+use crate::milvus::connection::canonical;
 use crate::milvus::v2::Client;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
@@ -60,6 +61,7 @@ impl SourceFactory for Config {
 
     fn place(&self) -> String {
         let Config { uri, database, databases, collections, filter, .. } = self;
+        let uri = canonical(uri);
         format!("milvus {uri} {database:?} {databases:?} {collections:?} {filter:?}")
     }
 }

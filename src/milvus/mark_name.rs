@@ -3,6 +3,9 @@
 /// What comes between a target's name and the number of its mark.
 pub(crate) const MARK: &str = "_vecpipe_mark_";
 
+/// The property in which a mark says whose it is.
+pub(crate) const MARK_PROPERTY: &str = "vecpipe.mark";
+
 /// True when a collection is no more than a mark, by its name.
 pub(crate) fn is_mark(name: &str) -> bool {
     let Some((_, end)) = name.rsplit_once(MARK) else { return false };

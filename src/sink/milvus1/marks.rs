@@ -1,0 +1,173 @@
+//! Marks of collections of a Milvus 1.x: a small collection `<name>_vecpipe_mark_<n>` beside each target,
+//! which a server creates only once.
+//!
+//! These servers keep no notes of a collection, but tags of partitions, which are any text. So a mark
+//! stands in tags (`mark 0 …`, `mark 1 …`), and each time that it is renewed in another one (`beat …`).
+//! Whose collection it is shows in two of its numbers, should the answer to its creation be lost.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use twox_hash::XxHash3_128;
+
+use crate::error::{Error, Result};
+use crate::milvus::MilvusError;
+use crate::milvus::mark_name::MARK;
+use crate::milvus::v1::Client;
+use crate::milvus::v1::collection::Collection;
+use crate::ownership::{Beat, Created, Mark, MarkStore, Placed};
+use crate::sink::server::longer;
+use crate::table::Metric;
+
+/// Bytes of a note in one tag: a tag has 255 at most.
+const PIECE: usize = 200;
+/// Dimensions and sizes of segments that a server takes.
+const DIMS: u64 = 32_768;
+const SIZES: u64 = 4096;
+
+/// The marks of one collection.
+pub(super) struct CollectionMarks {
+    pub client: Client,
+    pub collection: String,
+}
+
+impl CollectionMarks {
+    fn name(&self, number: u32) -> String {
+        longer(&self.collection, &format!("{MARK}{number}"))
+    }
+
+    /// The number of the mark that has this name.
+    fn number(&self, name: &str) -> Option<u32> {
+        let (_, number) = name.rsplit_once(MARK)?;
+        number.parse().ok().filter(|number| self.name(*number) == name)
+    }
+
+    async fn tags(&self, number: u32) -> Result<Vec<String>> {
+        match self.client.partitions(&self.name(number)).await {
+            Ok(tags) => Ok(tags),
+            Err(error) if error.is_missing() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A note in pieces that fit into tags: `mark 0 …`.
+fn pieces(kind: &str, note: &impl Serialize) -> Result<Vec<String>> {
+    let text = serde_json::to_string(note)
+        .map_err(|error| Error::internal("A mark does not serialise").because(error))?;
+    let (mut pieces, mut piece) = (Vec::new(), String::new());
+    for c in text.chars() {
+        if piece.len() + c.len_utf8() > PIECE {
+            pieces.push(std::mem::take(&mut piece));
+        }
+        piece.push(c);
+    }
+    pieces.push(piece);
+    // A bracket at the end: the server trims tags.
+    let tag = |(n, piece): (usize, String)| format!("{kind} {n} {piece}|");
+    Ok(pieces.into_iter().enumerate().map(tag).collect())
+}
+
+/// The note that lies in tags of this kind; none where there is none, or not all of it.
+fn read<T: DeserializeOwned>(kind: &str, tags: &[String]) -> Option<T> {
+    let mut text = String::new();
+    for n in 0.. {
+        let start = format!("{kind} {n} ");
+        let Some(tag) = tags.iter().find(|tag| tag.starts_with(&start)) else { break };
+        text.push_str(tag[start.len()..].strip_suffix('|')?);
+    }
+    serde_json::from_str(&text).ok()
+}
+
+#[async_trait]
+impl MarkStore for CollectionMarks {
+    fn target(&self) -> String {
+        format!("collection {}", self.collection)
+    }
+
+    async fn list(&self) -> Result<Vec<Placed>> {
+        let names = self.client.collections().await?;
+        let mut numbers: Vec<_> = names.iter().filter_map(|name| self.number(name)).collect();
+        numbers.sort_unstable();
+        let mut all = Vec::new();
+        for number in numbers {
+            let tags = self.tags(number).await?;
+            // One that says nothing yet holds all the same.
+            let mark = read("mark", &tags).unwrap_or_default();
+            all.push(Placed { number, mark, beat: latest(&tags) });
+        }
+        Ok(all)
+    }
+
+    async fn create(&self, number: u32, mark: &Mark) -> Result<Created> {
+        let tags = pieces("mark", mark)?;
+        let hash = XxHash3_128::oneshot(tags.concat().as_bytes()) as u64;
+        let collection = Collection {
+            name: self.name(number),
+            dim: (hash % DIMS) as i64 + 1,
+            index_file_size: (hash / DIMS % SIZES) as i64 + 1,
+            metric: Metric::L2.milvus1_number().unwrap_or(1),
+        };
+        match self.client.create_collection(&collection).await {
+            Ok(()) => {}
+            Err(error @ MilvusError::Refused { .. }) => {
+                return match self.client.describe_collection(&collection.name).await? {
+                    Some(_) => Ok(Created::No),
+                    None => Ok(Created::Denied(error.to_string())),
+                };
+            }
+            Err(error) => return Err(error.into()),
+        }
+        for tag in &tags {
+            self.client.create_partition(&collection.name, tag).await?;
+        }
+        Ok(Created::Yes)
+    }
+
+    async fn beat(&self, number: u32, beat: Beat) -> Result<()> {
+        let name = self.name(number);
+        let old = self.tags(number).await?;
+        let new =
+            format!("beat {} {}|", beat.count, serde_json::to_string(&beat).unwrap_or_default());
+        self.client.create_partition(&name, &new).await?;
+        for tag in old.iter().filter(|tag| tag.starts_with("beat ") && **tag != new) {
+            self.client.drop_partition(&name, tag).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, number: u32) -> Result<()> {
+        Ok(self.client.drop_collection(&self.name(number)).await?)
+    }
+}
+
+/// The last beat that tags tell of.
+fn latest(tags: &[String]) -> Option<Beat> {
+    let beats = tags.iter().filter_map(|tag| tag.strip_prefix("beat ")?.strip_suffix('|'));
+    let beats = beats.filter_map(|beat| serde_json::from_str(beat.split_once(' ')?.1).ok());
+    beats.max_by_key(|beat: &Beat| beat.count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ownership::State;
+
+    #[test]
+    fn a_mark_is_read_back_from_its_tags() {
+        let mark = Mark::of("0123456789abcdef", &"ü a ".repeat(100));
+        let mut tags = pieces("mark", &mark).unwrap();
+        assert!(tags.len() > 2 && tags.iter().all(|tag| tag.len() <= 255 && tag.trim() == tag));
+        let beats = [3, 12].map(|count| Beat::now(count, State::Working));
+        for beat in &beats {
+            let json = serde_json::to_string(beat).unwrap();
+            tags.push(format!("beat {} {json}|", beat.count));
+        }
+        tags.reverse();
+        tags.push("_default".to_owned());
+        assert_eq!(read::<Mark>("mark", &tags), Some(mark));
+        assert_eq!(latest(&tags), Some(beats[1]));
+        tags.retain(|tag| !tag.starts_with("mark 1"));
+        assert_eq!(read::<Mark>("mark", &tags), None);
+    }
+}
