@@ -8,7 +8,7 @@ use crate::cli::{announce, logging, results, runtime, signals};
 use crate::config::Text;
 use crate::error::{Error, Kind, Result};
 use crate::flow::{self, Controls, JournalFile, Pipeline, Plan, TableRun};
-use crate::ownership::{Claim, End};
+use crate::ownership::{self, Claim, End};
 use crate::report::{MetricsServer, ReportFile, RunReport, Started, html};
 use crate::{Purpose, assemble};
 
@@ -38,10 +38,11 @@ pub(super) fn move_rows(job: Job<'_>, log: &LogArgs) -> Result<u8> {
     let html_file = args.report_html.as_deref().map(ReportFile::at).transpose()?;
     let mut run = Run::default();
     let moved = runtime::block_on(async {
-        let moved = run.go((text, sets, args), log).await;
+        let moved = run.go(&name, (text, sets, args), log).await;
         if let Some(pipeline) = &run.pipeline {
             pipeline.close().await;
         }
+        ownership::all_given_back().await;
         moved
     });
     let pipeline = run.pipeline.as_deref();
@@ -70,6 +71,7 @@ struct Run {
 impl Run {
     async fn go(
         &mut self,
+        name: &str,
         (text, sets, args): (Result<Text>, &[String], &RunFlags),
         log: &LogArgs,
     ) -> Result<()> {
@@ -86,13 +88,14 @@ impl Run {
             true => JournalFile::restart(&pipeline.settings.state_dir, &pipeline.identity)?,
             false => JournalFile::lock(&pipeline.settings.state_dir, &pipeline.identity)?,
         };
-        let claim = journal.claim(&pipeline.identity.source, args.take_over);
+        let of = format!("{name} (from {})", pipeline.source.kind());
+        let claim = journal.claim(&of, args.take_over);
         let plan = tokio::select! {
             biased;
             () = controls.stop.cancelled() => return Err(Error::interrupted()),
             plan = make_plan(&pipeline, &journal, &claim) => plan?,
         };
-        let (hold, resumes) = (plan.hold.clone(), plan.resumes.is_some());
+        let hold = plan.hold.clone();
         let checked = check(&pipeline, &plan, &controls).await;
         let journal = match checked {
             Ok(()) => {
@@ -106,7 +109,7 @@ impl Run {
         let journal = match journal {
             Ok(journal) => journal,
             Err(error) => {
-                hold.end(if resumes { End::Unfinished } else { End::Untouched }).await;
+                hold.end(End::Untouched).await;
                 return Err(error);
             }
         };

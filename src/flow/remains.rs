@@ -7,7 +7,7 @@ use super::plan::ToWrite;
 use crate::error::{Error, Kind, Result};
 use crate::flow::Pipeline;
 use crate::ownership::{Claim, End, Hold, MarkStore, Placed, began, state_of};
-use crate::sink::{Leftover, Sink, TableToWrite};
+use crate::sink::{Granularity, Leftover, Sink, TableToWrite};
 
 /// Something that a run left at a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,14 @@ pub(super) async fn remains_of(
     own: Option<&str>,
 ) -> Result<Vec<Remains>> {
     let mut all: BTreeMap<(String, String), Remains> = BTreeMap::new();
+    let mut marks = Marks::new();
     for spot in spots(pipeline, tables).await? {
-        let found = spot.remains().await?;
+        let target = spot.marks.first().map(|store| store.target()).unwrap_or_default();
+        // Tables that are parts of one collection have the same leftovers.
+        if spot.sink.granularity() == Granularity::Rows && marks.contains_key(&target) {
+            continue;
+        }
+        let found = spot.remains(&mut marks).await?;
         for remains in
             found.into_iter().filter(|found| own.is_none() || found.run.as_deref() != own)
         {
@@ -69,12 +75,13 @@ pub async fn clean(pipeline: &Pipeline, claim: &Claim) -> Result<(Vec<Remains>, 
     let mut known = BTreeSet::new();
     let tables = ToWrite::all(pipeline, pipeline.source.tables().await?).await?;
     for spot in spots(pipeline, &tables).await? {
-        let found = spot.remains().await?;
+        let found = spot.remains(&mut Marks::new()).await?;
         if found.is_empty() {
             continue;
         }
         // Nobody can begin to work there meanwhile.
-        let hold = match Hold::take(spot.marks.clone(), claim).await {
+        let marks = spot.marks.iter().map(|store| (Arc::clone(store), claim.clone()));
+        let hold = match Hold::take(marks.collect()).await {
             Ok(hold) => hold,
             Err(error) if error.kind() == Kind::Held => {
                 held.push(error);
@@ -104,17 +111,23 @@ async fn spots<'a>(pipeline: &'a Pipeline, tables: &[ToWrite]) -> Result<Vec<Spo
     Ok(spots)
 }
 
+/// Marks by their targets, as far as they have been listed.
+type Marks = BTreeMap<String, Vec<Placed>>;
+
 impl Spot<'_> {
-    async fn remains(&self) -> Result<Vec<Remains>> {
+    async fn remains(&self, known: &mut Marks) -> Result<Vec<Remains>> {
         let (mut all, mut at_work) = (Vec::new(), BTreeSet::new());
         let mut target = String::new();
         for store in &self.marks {
             target = store.target();
-            for placed in store.list().await? {
+            if !known.contains_key(&target) {
+                known.insert(target.clone(), store.list().await?);
+            }
+            for placed in known.get(&target).into_iter().flatten() {
                 if !placed.looks_dead() {
                     at_work.insert(placed.mark.run.clone());
                 }
-                all.push(of_mark(&**store, &placed));
+                all.push(of_mark(&**store, placed));
             }
         }
         if let Some(first) = self.marks.first() {

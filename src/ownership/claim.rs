@@ -1,8 +1,9 @@
 //! Taking a mark: who wins, and who may take it over.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use super::{BEAT, Created, Mark, MarkStore, Placed, held};
+use super::error::not_kept;
+use super::{Created, Mark, MarkStore, Placed, held};
 use crate::error::{Error, Result};
 
 /// How often a number that somebody else created first is followed by the next one.
@@ -18,6 +19,9 @@ pub struct Claim {
     pub own: Vec<String>,
     /// True to take the target from a run of any other kind that is dead.
     pub take_over: bool,
+    /// True when the target must have been the run's own all the time: it resumes, and nothing but
+    /// counts tells what it has written there.
+    pub must_be_kept: bool,
 }
 
 /// Whether a run has held a target since its earlier attempt.
@@ -42,39 +46,64 @@ pub(super) struct Taken {
     pub previous: Option<Mark>,
 }
 
+/// Marks that were watched for two beats and not renewed, by their targets.
+pub(super) type Watched = BTreeMap<String, Placed>;
+
 impl Claim {
     /// Takes the mark of a target.
     ///
     /// # Errors
-    /// [`Kind::Held`](crate::error::Kind::Held) when another run has it, and when the target can't be
-    /// asked.
-    pub(super) async fn take(&self, store: &dyn MarkStore) -> Result<Taken> {
+    /// [`Kind::Held`](crate::error::Kind::Held) when another run has it; when the run had to have it
+    /// and has not; and when the target can't be asked.
+    pub(super) async fn take(&self, store: &dyn MarkStore, watched: &Watched) -> Result<Taken> {
+        let mut denied = None;
         for _ in 0..TRIES {
             let there = store.list().await?;
-            let (number, continuity) = match there.last() {
+            let top = there.last();
+            let (number, continuity) = match top {
                 None => (1, Continuity::New),
-                Some(top) => (top.number.saturating_add(1), self.may_follow(store, top).await?),
+                Some(top) => {
+                    let continuity = self.may_follow(&store.target(), top, watched)?;
+                    (top.number.saturating_add(1), continuity)
+                }
             };
-            let previous = there.into_iter().last().map(|top| top.mark);
+            if self.must_be_kept && continuity != Continuity::Kept {
+                return Err(not_kept(&store.target()));
+            }
+            let previous = top.map(|top| top.mark.clone());
             match store.create(number, &self.mark).await? {
                 Created::No => continue,
-                Created::Denied(words) => {
-                    tracing::warn!(
-                        "{} can't be marked, so another run that writes there is not noticed: {words}",
-                        store.target()
-                    );
-                    let continuity = Continuity::Unmarked;
-                    return Ok(Taken { number: 0, continuity, previous });
-                }
+                Created::Denied(words) => match denied.replace(words) {
+                    // The mark that was in the way may be gone by now.
+                    None => continue,
+                    Some(words) => {
+                        tracing::warn!(
+                            "{} can't be marked, so another run that writes there is not noticed: {words}",
+                            store.target()
+                        );
+                        let continuity = Continuity::Unmarked;
+                        return Ok(Taken { number: 0, continuity, previous });
+                    }
+                },
                 Created::Yes => {}
             }
-            // A run that was slow may have created a number that has been passed.
             let now = store.list().await?;
+            // A run that was slow may have created a number that has been passed.
             if let Some(higher) = now.last().filter(|top| top.number > number) {
                 store.remove(number).await?;
                 return Err(held(&store.target(), higher));
             }
-            for passed in now.iter().filter(|placed| placed.number < number) {
+            let is_here = now.last().is_some_and(|top| top.mark == self.mark);
+            let below: Vec<_> = now.iter().filter(|placed| placed.number < number).collect();
+            let known = |placed: &Placed| {
+                there.iter().any(|t| t.number == placed.number && t.mark == placed.mark)
+            };
+            // Or all numbers were given back meanwhile, and another run began with the first one.
+            if !is_here || !below.iter().all(|placed| known(placed)) {
+                store.remove(number).await?;
+                continue;
+            }
+            for passed in below {
                 store.remove(passed.number).await?;
             }
             return Ok(Taken { number, continuity, previous });
@@ -82,42 +111,36 @@ impl Claim {
         Err(Error::held("Many runs want the same target at once").at(store.target()))
     }
 
-    /// That this claim may take the place of a mark.
-    async fn may_follow(&self, store: &dyn MarkStore, top: &Placed) -> Result<Continuity> {
-        let own = self.own.contains(&top.mark.run) || top.mark.run == self.mark.run;
-        let continuity = if own { Continuity::Kept } else { Continuity::TakenOver };
+    /// True for a mark of the run itself, or of one whose place it takes.
+    fn is_own(&self, mark: &Mark) -> bool {
+        !mark.run.is_empty() && (self.own.contains(&mark.run) || mark.run == self.mark.run)
+    }
+
+    /// True for a mark of which only watching tells whether its run is at work, because clocks and
+    /// machines differ.
+    pub(super) fn has_to_watch(&self, top: &Placed) -> bool {
         let alive = top.mark.process.is_alive();
         let here = top.mark.process == self.mark.process;
-        // On the same machine it is known whether an earlier attempt has ended.
-        if own && (top.was_left() || alive == Some(false) || here) {
-            return Ok(continuity);
-        }
-        let may = match own {
-            true => alive != Some(true),
-            false => self.take_over && top.looks_dead(),
-        };
-        if !may {
-            return Err(held(&store.target(), top));
-        }
-        // The clocks of two machines may differ: a holder that is alive shows it soon.
-        if !top.was_left() && alive.is_none() && is_renewed(store, top).await? {
-            return Err(held(&store.target(), top));
-        }
-        Ok(continuity)
+        let may = self.is_own(&top.mark) || self.take_over && top.looks_dead();
+        may && !here && !top.was_left() && alive != Some(false)
     }
-}
 
-/// Waits for two beats, and says whether the mark changed meanwhile.
-async fn is_renewed(store: &dyn MarkStore, top: &Placed) -> Result<bool> {
-    let wait = BEAT * 2 + Duration::from_secs(2);
-    tracing::info!(
-        "Watching the mark of run {} at {} for {} s: its machine can't be asked whether it is at work",
-        top.mark.run,
-        store.target(),
-        wait.as_secs()
-    );
-    tokio::time::sleep(wait).await;
-    Ok(store.list().await?.last() != Some(top))
+    /// That this claim may take the place of a mark.
+    fn may_follow(&self, target: &str, top: &Placed, watched: &Watched) -> Result<Continuity> {
+        let own = self.is_own(&top.mark);
+        let may = match own {
+            true => !self.has_to_watch(top) || watched.get(target) == Some(top),
+            false => {
+                let dead = !self.has_to_watch(top) || watched.get(target) == Some(top);
+                self.take_over && top.looks_dead() && dead
+            }
+        };
+        match (may, own) {
+            (false, _) => Err(held(target, top)),
+            (true, true) => Ok(Continuity::Kept),
+            (true, false) => Ok(Continuity::TakenOver),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +154,10 @@ mod tests {
         Claim { mark: Mark::of(run, "made up"), ..Claim::default() }
     }
 
+    async fn take(claim: &Claim, marks: &FolderMarks) -> Result<Taken> {
+        claim.take(marks, &Watched::new()).await
+    }
+
     fn marks(dir: &tempfile::TempDir) -> FolderMarks {
         FolderMarks::of(Place::Local(dir.path().join("t")))
     }
@@ -142,7 +169,7 @@ mod tests {
             let marks = marks(&dir);
             let all = (0..8).map(|n| {
                 let (marks, claim) = (marks.clone(), claim(&format!("run{n}")));
-                tokio::spawn(async move { claim.take(&marks).await })
+                tokio::spawn(async move { take(&claim, &marks).await })
             });
             let mut won = 0;
             for outcome in futures::future::join_all(all).await {
@@ -163,12 +190,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for _ in 0..20 {
             let marks = marks(&dir);
-            claim("dead").take(&marks).await.unwrap();
-            marks.beat(1, Beat::now(1, State::Left)).await.unwrap();
+            take(&claim("dead"), &marks).await.unwrap();
+            marks.beat(1, &Beat::now("dead", 1, State::Left)).await.unwrap();
             let all = (0..8).map(|n| {
                 let (marks, claim) = (marks.clone(), claim(&format!("run{n}")));
                 let claim = Claim { take_over: true, ..claim };
-                tokio::spawn(async move { claim.take(&marks).await })
+                tokio::spawn(async move { take(&claim, &marks).await })
             });
             let all = futures::future::join_all(all).await;
             let won = all.iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count();
@@ -183,14 +210,34 @@ mod tests {
     async fn a_run_that_is_at_work_is_not_taken_over() {
         let dir = tempfile::tempdir().unwrap();
         let marks = marks(&dir);
-        claim("a").take(&marks).await.unwrap();
+        take(&claim("a"), &marks).await.unwrap();
         for take_over in [false, true] {
-            let error = Claim { take_over, ..claim("b") }.take(&marks).await.unwrap_err();
+            let claim = Claim { take_over, ..claim("b") };
+            let error = take(&claim, &marks).await.unwrap_err();
             assert_eq!(error.kind(), Kind::Held);
             assert!(error.to_string().contains("run a"), "{error}");
         }
         // Its own mark, by whoever holds its journal.
         let again = Claim { own: vec!["a".to_owned()], ..claim("c") };
-        assert_eq!(again.take(&marks).await.unwrap().continuity, Continuity::Kept);
+        assert_eq!(take(&again, &marks).await.unwrap().continuity, Continuity::Kept);
+    }
+
+    /// A run that is to resume finds no mark, or another run's: each time, and not only the first.
+    #[tokio::test]
+    async fn a_target_that_had_to_be_kept_and_was_not_is_refused_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let marks = marks(&dir);
+        let resumed = Claim { must_be_kept: true, take_over: true, ..claim("a") };
+        for _ in 0..2 {
+            let error = take(&resumed, &marks).await.unwrap_err();
+            assert!(error.to_string().contains("--restart"), "{error}");
+            assert!(marks.list().await.unwrap().is_empty());
+        }
+        take(&claim("b"), &marks).await.unwrap();
+        marks.beat(1, &Beat::now("b", 1, State::Left)).await.unwrap();
+        for _ in 0..2 {
+            assert!(take(&resumed, &marks).await.is_err());
+            assert_eq!(marks.list().await.unwrap()[0].mark.run, "b");
+        }
     }
 }

@@ -16,6 +16,15 @@ pub fn held(target: &str, placed: &Placed) -> Error {
     }
 }
 
+/// The error of a run that is to be resumed and has not held its target all the time.
+pub(super) fn not_kept(target: &str) -> Error {
+    Error::target(
+        "The interrupted run can't be resumed: another run took its target over meanwhile, or its mark was removed",
+    )
+    .at(target)
+    .help("rows of both may be there: start again with --restart, and mode: overwrite, or on_conflict: skip or upsert")
+}
+
 /// A mark in words: `run 6928… of hdf5 a.h5, which began at … (process 17 on host x), …`.
 pub fn words_of(placed: &Placed) -> String {
     let mark = &placed.mark;

@@ -36,7 +36,8 @@ pub struct FolderMarks {
 impl FolderMarks {
     /// Those of this folder, which need not be there.
     pub fn of(folder: Place) -> FolderMarks {
-        FolderMarks { folder, made: Arc::default() }
+        // One folder is one target, however it is spelled.
+        FolderMarks { folder: folder.resolved(), made: Arc::default() }
     }
 
     fn made(&self) -> MutexGuard<'_, Vec<Place>> {
@@ -54,9 +55,11 @@ impl FolderMarks {
     fn placed(&self, number: u32) -> Result<Option<Placed>> {
         let Some(text) = self.mark(number).read(LARGEST)? else { return Ok(None) };
         // One that is just being written, or damaged, holds all the same, and names nobody.
-        let mark = serde_json::from_slice(&text).unwrap_or_default();
+        let mark: Mark = serde_json::from_slice(&text).unwrap_or_default();
         let beat = self.beat_file(number).read(LARGEST)?;
-        let beat = beat.and_then(|text| serde_json::from_slice(&text).ok());
+        let beat = beat.and_then(|text| serde_json::from_slice::<Beat>(&text).ok());
+        // One may be left of a run that had the number before.
+        let beat = beat.filter(|beat| beat.run == mark.run);
         Ok(Some(Placed { number, mark, beat }))
     }
 
@@ -90,8 +93,8 @@ impl MarkStore for FolderMarks {
         .await
     }
 
-    async fn beat(&self, number: u32, beat: Beat) -> Result<()> {
-        let (text, file) = (json(&beat)?, self.beat_file(number));
+    async fn beat(&self, number: u32, beat: &Beat) -> Result<()> {
+        let (text, file) = (json(beat)?, self.beat_file(number));
         blocking(move || file.replace(&text)).await
     }
 
@@ -127,7 +130,7 @@ mod tests {
         let mark = Mark { run: "a".to_owned(), ..Mark::default() };
         assert_eq!(marks.create(1, &mark).await.unwrap(), Created::Yes);
         assert_eq!(marks.create(1, &Mark::default()).await.unwrap(), Created::No);
-        marks.beat(1, Beat::now(3, super::super::State::Left)).await.unwrap();
+        marks.beat(1, &Beat::now("a", 3, super::super::State::Left)).await.unwrap();
         let found = marks.list().await.unwrap();
         assert_eq!((found.len(), &*found[0].mark.run), (1, "a"));
         assert!(found[0].was_left());

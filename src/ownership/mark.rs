@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Mark {
     /// The run's id.
     pub run: String,
-    /// Where its rows come from, for people.
+    /// What it moves, for people: its configuration and the kind of its source.
     #[serde(default)]
     pub source: String,
     /// When it took the target, in seconds since 1970 by its machine's clock.
@@ -33,8 +33,10 @@ pub enum State {
 }
 
 /// The last time that a mark was renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
+    /// The run that renewed it: another one's says nothing.
+    pub run: String,
     /// How often it has been.
     pub count: u64,
     /// When, in seconds since 1970 by the holder's clock.
@@ -65,15 +67,15 @@ impl Mark {
 
 impl Beat {
     /// One that is given now.
-    pub fn now(count: u64, state: State) -> Beat {
-        Beat { count, at: seconds_now(), state }
+    pub fn now(run: &str, count: u64, state: State) -> Beat {
+        Beat { run: run.to_owned(), count, at: seconds_now(), state }
     }
 }
 
 impl Placed {
     /// Seconds since 1970 of the last sign of its holder.
     pub fn last_sign(&self) -> u64 {
-        self.beat.map_or(self.mark.since, |beat| beat.at)
+        self.beat.as_ref().map_or(self.mark.since, |beat| beat.at)
     }
 
     /// How long ago that was, by this machine's clock.
@@ -83,7 +85,7 @@ impl Placed {
 
     /// True when the run ended before everything had moved, and said so.
     pub fn was_left(&self) -> bool {
-        self.beat.is_some_and(|beat| beat.state == State::Left)
+        self.beat.as_ref().is_some_and(|beat| beat.state == State::Left)
     }
 
     /// True when nothing speaks for a holder that is at work: it said that it ended, its process is
@@ -113,14 +115,14 @@ mod tests {
     fn a_holder_is_dead_when_it_says_so_is_gone_or_is_silent() {
         let here = Process::current;
         let elsewhere = || Process { host: "b".to_owned(), ..Process::default() };
-        let old = Beat { count: 7, at: seconds_now() - 121, state: State::Working };
+        let old = Beat { at: seconds_now() - 121, ..Beat::now("a", 7, State::Working) };
         assert!(!placed(here(), None).looks_dead());
         assert!(!placed(elsewhere(), None).looks_dead());
-        assert!(placed(elsewhere(), Some(old)).looks_dead());
+        assert!(placed(elsewhere(), Some(old.clone())).looks_dead());
         // Stopped, perhaps: it sends nothing before it has seen its mark again.
         assert!(placed(here(), Some(old)).looks_dead());
         let gone = Process { started: 1, ..here() };
-        assert!(placed(gone, Some(Beat::now(1, State::Working))).looks_dead());
-        assert!(placed(here(), Some(Beat::now(1, State::Left))).looks_dead());
+        assert!(placed(gone, Some(Beat::now("a", 1, State::Working))).looks_dead());
+        assert!(placed(here(), Some(Beat::now("a", 1, State::Left))).looks_dead());
     }
 }

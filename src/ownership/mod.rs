@@ -40,10 +40,11 @@ mod store;
 
 use std::time::Duration;
 
-pub use claim::{Claim, Continuity};
+pub use claim::Claim;
+use claim::Continuity;
 pub use error::{held, state_of};
 pub use folder::{FolderMarks, is_mark};
-pub use hold::{End, Hold};
+pub use hold::{End, Hold, all_given_back};
 pub use mark::{Beat, Mark, Placed, State};
 pub use owner::{Owner, OwnerCell};
 pub use process::Process;

@@ -38,7 +38,7 @@ pub trait MarkStore: Send + Sync {
     ///
     /// # Errors
     /// When the target refuses.
-    async fn beat(&self, number: u32, beat: Beat) -> Result<()>;
+    async fn beat(&self, number: u32, beat: &Beat) -> Result<()>;
 
     /// Removes the mark with this number. That it is gone already is as good.
     ///

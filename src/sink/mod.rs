@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::flow::{BATCH_BYTES, Batch, Meter, SplitProgress};
 use crate::location::DataLocation;
-use crate::ownership::MarkStore;
+use crate::ownership::{Hold, MarkStore};
 use crate::registry::registry;
 use crate::table::{Checksum, Metric, Part, RowRules, Split, TableSchema};
 use crate::transform::TransformFactory;
@@ -353,6 +353,10 @@ pub trait Sink: Send + Sync {
     async fn clear(&self, _: &TableToWrite, _: &Leftover) -> Result<()> {
         Ok(())
     }
+
+    /// Learns of the marks of its targets: what is tried again for long asks before each attempt
+    /// whether they are still the run's ([`Hold::confirm`]).
+    fn set_hold(&self, _: &Hold) {}
 
     /// Looks whether anything may be written there at all. Called once before a new run does anything
     /// else: making the source ready may take long. Changes nothing.

@@ -56,7 +56,8 @@ pub fn create_new(path: &Path, content: &[u8]) -> Result<bool> {
     let refused = |error| io_error("create the file", path, error);
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.{:?}.tmp", std::process::id(), std::thread::current().id()));
+    // Process numbers are not enough: two containers that share a volume may have the same.
+    name.push(format!(".{}.tmp", crate::ownership::new_run_id()));
     let temporary = Temporary(path.with_file_name(name));
     File::create(&temporary.0)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
@@ -77,6 +78,17 @@ pub fn create_new(path: &Path, content: &[u8]) -> Result<bool> {
     drop(temporary);
     path.parent().map_or(Ok(()), sync_folder)?;
     Ok(created)
+}
+
+/// A path without links, `.` and `..`, as far as it is there.
+pub fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for there in absolute.ancestors() {
+        if let (Ok(real), Ok(rest)) = (fs::canonicalize(there), absolute.strip_prefix(there)) {
+            return real.join(rest);
+        }
+    }
+    absolute
 }
 
 /// Gives a file another name in its folder; that it has it already is as good.

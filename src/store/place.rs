@@ -200,6 +200,14 @@ impl Place {
         }
     }
 
+    /// The same place without links, `.` and `..`, as far as it is there; a store knows none of these.
+    pub fn resolved(self) -> Place {
+        match self {
+            Place::Local(path) => Place::Local(local::resolved(&path)),
+            Place::Remote(remote) => Place::Remote(remote),
+        }
+    }
+
     /// Those of the folder here and of the folders above it that are not there, the outermost first.
     /// A store needs none.
     pub fn missing_folders(&self) -> Vec<Place> {

@@ -25,8 +25,7 @@ impl Dumped {
 
     fn part(&self) -> PathBuf {
         let folder = self.folder.path(&format!("d/{}/plain/_default", self.database.name));
-        let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        files.find(|path| path.to_str().unwrap().contains("/part-00000-")).unwrap()
+        crate::common::runs::part(&folder, 0)
     }
 
     fn edit(&self, from: &str, to: &str) {

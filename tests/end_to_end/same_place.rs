@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::common::runs::part;
 use crate::support::{Folder, Server};
 
 /// A folder with `in/t/_default/part-*.parquet` in it: 300 rows in three parts.
@@ -81,14 +82,10 @@ fn a_parquet_folder_is_not_written_into_itself() {
     let full = folder.path("in").display().to_string();
     // Files by hard links, listed by a manifest of their own.
     fs::create_dir_all(folder.path("hard/t/_default")).unwrap();
-    for name in [
-        "manifest.json",
-        "_default/part-00000.parquet",
-        "_default/part-00001.parquet",
-        "_default/part-00002.parquet",
-    ] {
-        let at = |dir: &str| folder.path(dir).join("t").join(name);
-        fs::hard_link(at("in"), at("hard")).unwrap();
+    let parts = [0, 1, 2].map(|number| part(&folder.path("in/t/_default"), number));
+    for file in parts.into_iter().chain([folder.path("in/t/manifest.json")]) {
+        let name = file.strip_prefix(folder.path("in")).unwrap();
+        fs::hard_link(&file, folder.path("hard").join(name)).unwrap();
     }
     for (from, to) in [
         ("in", "in"),
@@ -158,8 +155,9 @@ fn hdf5_files_are_not_replaced_by_their_own_rows() {
 #[test]
 fn a_file_of_new_ids_does_not_replace_what_is_read() {
     let folder = with_parquet();
-    symlink("in/t/_default/part-00000.parquet", folder.path("ids.parquet")).unwrap();
-    for file in ["in/t/_default/part-00000.parquet", "ids.parquet"] {
+    let first = part(&folder.path("in/t/_default"), 0);
+    symlink(&first, folder.path("ids.parquet")).unwrap();
+    for file in [first.to_str().unwrap(), "ids.parquet"] {
         let remap =
             format!("transforms: [{{ remap: {{ strategy: offset, offset: 1, file: {file} }} }}]");
         let lines = ["source: { parquet: { paths: [in] } }", &remap, "sink: { null: {} }"];
@@ -171,13 +169,13 @@ fn a_file_of_new_ids_does_not_replace_what_is_read() {
 fn a_file_of_inserted_ids_is_not_added_to_what_is_read() {
     let (folder, server) = (with_parquet(), Server::lite());
     let collection = server.collection("ids_same");
-    symlink("in/t/_default/part-00001.parquet", folder.path("ids.txt")).unwrap();
+    symlink(part(&folder.path("in/t/_default"), 1), folder.path("ids.txt")).unwrap();
     let sink = format!(
         "sink: {{ milvus: {{ uri: '{}', collection: {}, ids_file: ids.txt }} }}",
         server.uri, collection.name
     );
     let source = "source: { parquet: { paths: [in] } }";
-    refused(&folder, "in", &[source, &sink], &[SAME, "same file", "part-00001.parquet"]);
+    refused(&folder, "in", &[source, &sink], &[SAME, "same file", "part-00001-"]);
     let elsewhere = sink.replace("ids.txt", "ids.new");
     assert_eq!(moved(&folder, &[source, &elsewhere]), 300);
 }
@@ -204,7 +202,7 @@ fn other_folders_of_the_same_tree_work() {
 #[test]
 fn a_run_that_resumes_is_checked_as_well() {
     let folder = with_parquet();
-    let part = folder.path("in/t/_default/part-00002.parquet");
+    let part = part(&folder.path("in/t/_default"), 2);
     let mut bytes = fs::read(&part).unwrap();
     bytes[4..200].fill(0xFF);
     fs::write(&part, bytes).unwrap();

@@ -18,7 +18,7 @@ use vecpipe::sink::{Completion, Decision};
 use vecpipe::table::{Metric, Part, TableSchema, VectorColumn, VectorType, id_field, vector_field};
 
 use crate::common::rows::{in_flight, write_parquet};
-use crate::common::runs::without_run;
+use crate::common::runs::{part, without_run};
 use crate::support::{read, read_only_table, sink, source, split, tables_error, to_write, write};
 
 pub fn rows_of(vector_type: VectorType, first: i64, rows: usize) -> (TableSchema, RecordBatch) {
@@ -91,12 +91,6 @@ fn names(folder: &Path) -> Vec<String> {
 /// The same without the ids of runs.
 fn plain_names(folder: &Path) -> Vec<String> {
     names(folder).iter().map(|name| without_run(name)).collect()
-}
-
-/// The path of the part with this number.
-fn part(folder: &Path, number: u32) -> PathBuf {
-    let start = format!("part-{number:05}-");
-    folder.join(names(folder).into_iter().find(|name| name.starts_with(&start)).unwrap())
 }
 
 fn manifest(folder: &Path) -> serde_json::Value {

@@ -34,9 +34,7 @@ fn rows_that_differ(schema: &TableSchema, first: i64) -> RecordBatch {
 }
 
 fn part(dir: &Path) -> std::path::PathBuf {
-    let mut files =
-        fs::read_dir(dir.join("t/_default")).unwrap().map(|entry| entry.unwrap().path());
-    files.find(|path| path.to_str().unwrap().contains("/part-00000-")).unwrap()
+    crate::common::runs::part(&dir.join("t/_default"), 0)
 }
 
 /// Flips one bit of a vector of a batch where the file holds it.

@@ -108,10 +108,11 @@ impl JournalFile {
         &self.run
     }
 
-    /// What marks at the targets are taken with: runs of this journal have ended. `source` is where
-    /// rows come from, for people.
+    /// What marks at the targets are taken with: runs of this journal have ended. `source` is what
+    /// is moved, for people.
     pub fn claim(&self, source: &str, take_over: bool) -> Claim {
-        Claim { mark: Mark::of(&self.run, source), own: self.ended.clone(), take_over }
+        let (mark, own) = (Mark::of(&self.run, source), self.ended.clone());
+        Claim { mark, own, take_over, must_be_kept: false }
     }
 
     /// The run to go on with, if there is one.

@@ -26,6 +26,9 @@ pub struct SavedPlan {
     /// The run's id, by which what it made at its targets is known.
     #[serde(default)]
     pub run: String,
+    /// True when a target could not be marked.
+    #[serde(default)]
+    pub unmarked: bool,
     /// [`Identity::settings`].
     pub settings: Value,
     /// One entry a table of the source, in source order.
@@ -114,6 +117,7 @@ impl SavedPlan {
         Ok(SavedPlan {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: String::new(),
+            unmarked: plan.hold.is_unmarked(),
             settings: identity.settings.clone(),
             tables,
             targets: targets.collect(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ToWrite;
 use crate::error::{Error, Result};
 use crate::flow::Pipeline;
-use crate::ownership::{Claim, End, Hold, MarkStore};
+use crate::ownership::{Claim, Hold, MarkStore};
 use crate::sink::Granularity;
 
 /// The marks of all targets of these tables: those of the sink, and those of the stage.
@@ -24,7 +24,8 @@ pub(in crate::flow) async fn marks(
     Ok((sink, stage))
 }
 
-/// Marks all targets. With `resumes`, they have to be those that the interrupted run left.
+/// Marks all targets. With `resumes`, those of a sink where single rows count have to be the run's own
+/// still: of single rows nothing but the count tells whose they are.
 pub(super) async fn take(
     pipeline: &Pipeline,
     tables: &[ToWrite],
@@ -32,21 +33,11 @@ pub(super) async fn take(
     resumes: bool,
 ) -> Result<Hold> {
     let (sink, stage) = marks(pipeline, tables).await?;
-    let own: Vec<_> = sink.iter().map(|store| store.target()).collect();
-    let hold = Hold::take(sink.into_iter().chain(stage).collect(), claim).await?;
-    // Whole splits are known by what they are. Of single rows nothing but the count tells.
-    if resumes && pipeline.sink.granularity() == Granularity::Rows {
-        let mut broken = hold.broken();
-        broken.retain(|target| own.contains(target));
-        if let Some(first) = broken.first() {
-            let error = Error::target(
-                "The interrupted run can't be resumed: another run took its target over meanwhile, or its mark was removed",
-            )
-            .at(first)
-            .help("rows of both may be there: start again with --restart, and mode: overwrite, or on_conflict: skip or upsert");
-            hold.end(End::Untouched).await;
-            return Err(error);
-        }
-    }
+    let must_be_kept = resumes && pipeline.sink.granularity() == Granularity::Rows;
+    let of_sink = Claim { must_be_kept, ..claim.clone() };
+    let sink = sink.into_iter().map(|store| (store, of_sink.clone()));
+    let all = sink.chain(stage.into_iter().map(|store| (store, claim.clone())));
+    let hold = Hold::take(all.collect()).await?;
+    pipeline.sink.set_hold(&hold);
     Ok(hold)
 }

@@ -52,13 +52,14 @@ impl Plan {
         let sources = as_saved.collect::<Result<Vec<_>>>()?;
         let tables = ToWrite::all(pipeline, sources).await?;
         let hold = match claim {
-            Some(claim) => hold::take(pipeline, &tables, claim, true).await?,
+            // An account that may not mark can't keep a mark.
+            Some(claim) => hold::take(pipeline, &tables, claim, !saved.unmarked).await?,
             None => Hold::none(),
         };
         match Plan::resume_held(pipeline, earlier, (tables, target_of)).await {
             Ok(plan) => Ok(Plan { hold, ..plan }),
             Err(error) => {
-                hold.end(End::Unfinished).await;
+                hold.end(End::Untouched).await;
                 Err(error)
             }
         }

@@ -22,7 +22,7 @@ use crate::flow::{
     blocking,
 };
 use crate::ownership::{End, Hold};
-use crate::sink::{Decision, Start};
+use crate::sink::{Decision, Granularity, Start};
 use log::Pace;
 use publish::{Complete, Publications};
 use state::Opened;
@@ -79,7 +79,22 @@ pub async fn run(
     controls: Controls,
 ) -> Outcome {
     let moving = (journal.clone(), hold.clone());
-    let (mut outcome, touched) = move_and_verify(pipeline, tables, moving, controls).await;
+    let cancel = controls.cancel.clone();
+    let moved = move_and_verify(pipeline, tables, moving, controls);
+    tokio::pin!(moved);
+    let (mut outcome, touched) = tokio::select! {
+        biased;
+        moved = &mut moved => moved,
+        // Another run has a target: nothing more may be sent.
+        () = hold.lost() => {
+            cancel.cancel();
+            moved.await
+        }
+    };
+    let certain = outcome.error.is_none() || hold.is_lost();
+    if certain && let Err(error) = hold.confirm().await {
+        outcome.error = Some(error);
+    }
     // Nothing of the run is left that could note anything later.
     let ended = Ended { spoiled: outcome.spoiled, ..Ended::now(outcome.error.as_ref()) };
     if let Err(error) = journal.end(ended).await {
@@ -273,7 +288,10 @@ impl Run {
             let memo = Memo { rejects: Some(rejects.path().to_owned()), ..memo.clone() };
             self.journal.record(Change::Prepared(number, memo)).await?;
         }
-        if progress.memo.is_none() {
+        // What another run changed meanwhile may have made a sink begin anew.
+        let changed = progress.memo.as_ref().is_some_and(|memo| memo.sink != sink.memo());
+        let by_splits = self.pipeline.sink.granularity() == Granularity::Splits;
+        if progress.memo.is_none() || by_splits && changed && !sink.memo().is_null() {
             let stage = stage.as_ref().map(|stage| stage.memo()).unwrap_or_default();
             let rejects = rejects.as_ref().map(|rejects| rejects.path().to_owned());
             let memo = Memo { sink: sink.memo(), stage, rejects };

@@ -159,7 +159,7 @@ impl Client {
                 break Err(error);
             }
             if !pauses.pause(&error).await {
-                return (Err(error), lost);
+                break Err(error);
             }
             self.count_repeat();
         };

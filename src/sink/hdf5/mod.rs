@@ -261,6 +261,13 @@ impl Opening {
     fn begin_anew(self) -> Result<Arc<dyn TableWriter>> {
         let Opening { config, names, columns, .. } = &self;
         let (decision, rows_there) = decide(config.mode, names, columns)?;
+        if decision == Decision::Skip {
+            return Err(Error::target(
+                "Another run has filled the table since, and `mode: skip` leaves it alone",
+            )
+            .at(names.list().display())
+            .help("start again with --restart, which leaves it alone"));
+        }
         std::fs::create_dir_all(names.folder())
             .map_err(|error| io_error("create the folder", names.folder(), error))?;
         let content = look(names)?;

@@ -14,7 +14,7 @@ use super::{Milvus, target};
 use crate::error::{Error, Result};
 use crate::flow::Meter;
 use crate::location::DataLocation;
-use crate::ownership::MarkStore;
+use crate::ownership::{Hold, MarkStore};
 use crate::sink::server::is_name;
 use crate::sink::{
     Granularity, Leftover, Mode, ReadBack, RefusedName, Sink, Start, TableToWrite, TableWriter,
@@ -133,6 +133,11 @@ impl Sink for Databases {
 
     async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
         self.of(table).await?.marks(table).await
+    }
+
+    fn set_hold(&self, hold: &Hold) {
+        // The sinks of all databases share what the server takes.
+        self.own.set_hold(hold);
     }
 
     async fn leftovers(&self, table: &TableToWrite) -> Result<Vec<Leftover>> {

@@ -122,7 +122,7 @@ impl Milvus {
             }
         }
         beside
-            .take_place(client)
+            .take_place(client, &self.intake)
             .await
             .map_err(|error| error.at(format!("putting {} in the place of {name}", beside.new)))?;
         tracing::info!("Collection {name} has been replaced");

@@ -79,6 +79,14 @@ impl CollectionMarks {
         Ok(Some(Placed { number, mark: mark_of(&found).unwrap_or_default(), beat }))
     }
 
+    async fn create_database(&self, database: &str) -> Result<()> {
+        if !self.client.has_database(database).await? {
+            self.client.create_database(database).await?;
+            self.made.add(database);
+        }
+        Ok(())
+    }
+
     /// A collection that holds nothing but this text.
     async fn create_note(&self, name: &str, text: String) -> Result<(), MilvusError> {
         let id = FieldSchema {
@@ -146,10 +154,7 @@ impl MarkStore for CollectionMarks {
 
     async fn create(&self, number: u32, mark: &Mark) -> Result<Created> {
         if let Some(database) = &self.database {
-            if !self.client.has_database(database).await? {
-                self.client.create_database(database).await?;
-                self.made.add(database);
-            }
+            self.create_database(database).await?;
         }
         let text = serde_json::to_string(mark)
             .map_err(|error| Error::internal("A mark does not serialise").because(error))?;
@@ -171,8 +176,8 @@ impl MarkStore for CollectionMarks {
         }
     }
 
-    async fn beat(&self, number: u32, beat: Beat) -> Result<()> {
-        let text = serde_json::to_string(&beat)
+    async fn beat(&self, number: u32, beat: &Beat) -> Result<()> {
+        let text = serde_json::to_string(beat)
             .map_err(|error| Error::internal("A beat does not serialise").because(error))?;
         if self.client.version().keeps_properties() {
             let properties = vec![pair(BEAT, text)];

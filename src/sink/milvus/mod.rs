@@ -79,7 +79,7 @@ use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::location::DataLocation;
 use crate::milvus::connection::canonical;
 use crate::milvus::v2::Client;
-use crate::ownership::{MarkStore, Owner, OwnerCell};
+use crate::ownership::{Hold, MarkStore, Owner, OwnerCell};
 use crate::sink::server::{Claims, IdsFile, Intake, Target};
 use crate::sink::{
     Granularity, Leftover, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start,
@@ -192,12 +192,27 @@ impl Sink for Milvus {
 
     async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
         let target = target::target_of(&self.config, table)?;
+        let (client, database) = (self.client().await?.clone(), self.config.database.clone());
+        let is_there = match &database {
+            Some(database) => client.has_database(database).await?,
+            None => true,
+        };
+        // An alias is no other target than the collection that it leads to.
+        let found = match is_there {
+            true => client.describe_collection(&target.collection).await?,
+            false => None,
+        };
+        let collection = found.map_or(target.collection, |found| found.name);
         Ok(vec![Arc::new(CollectionMarks {
-            client: self.client().await?.clone(),
-            database: self.config.database.clone(),
-            collection: target.collection,
+            client,
+            database,
+            collection,
             made: self.made_databases.clone(),
         })])
+    }
+
+    fn set_hold(&self, hold: &Hold) {
+        self.intake.set_hold(hold);
     }
 
     async fn leftovers(&self, table: &TableToWrite) -> Result<Vec<Leftover>> {

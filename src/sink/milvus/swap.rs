@@ -16,6 +16,7 @@ use crate::milvus::v2::collection::{Collection, NewCollection};
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::common::KeyValuePair;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
+use crate::sink::server::Intake;
 use crate::words::{count, plural};
 
 /// A property of a new collection: a swap was begun.
@@ -84,7 +85,7 @@ impl Held {
 
 impl Beside {
     /// The new collection, which is complete, takes the place of the old one.
-    pub(super) async fn take_place(&self, client: &Client) -> Result<()> {
+    pub(super) async fn take_place(&self, client: &Client, intake: &Intake) -> Result<()> {
         let Beside { name, new, old, .. } = self;
         let filled = own(client, new).await?.filter(|filled| self.is_filled(filled));
         let Some(filled) = filled else { return Err(not_filled(name, new)) };
@@ -93,17 +94,19 @@ impl Beside {
             client.rename_collection(new, name).await?;
             return Ok(());
         }
-        self.refuse_new_rows(client, &filled).await?;
         let reload = Reload::of(client, name).await?;
         // Before it has the name, so that searches find it ready. Both may be too much at once.
         if let Err(error) = reload.load(client, new).await {
             tracing::warn!("{new} is loaded once the old collection is gone: {error}");
         }
+        // Not before, because loading may take minutes.
+        self.refuse_new_rows(client, &filled).await?;
         // An earlier attempt may have sent a rename that is still under way.
         let again = filled.property(SWAPPING).is_some();
         if !again {
             client.alter_collection(new, vec![pair(SWAPPING, "begun")]).await?;
         }
+        intake.confirm().await?;
         let lost = client.rename_collection(name, old).await?;
         if let Err(error) = client.rename_collection(new, name).await {
             // What fails here, too, is set right by the next run.

@@ -124,11 +124,11 @@ impl MarkStore for CollectionMarks {
         Ok(Created::Yes)
     }
 
-    async fn beat(&self, number: u32, beat: Beat) -> Result<()> {
+    async fn beat(&self, number: u32, beat: &Beat) -> Result<()> {
         let name = self.name(number);
         let old = self.tags(number).await?;
         let new =
-            format!("beat {} {}|", beat.count, serde_json::to_string(&beat).unwrap_or_default());
+            format!("beat {} {}|", beat.count, serde_json::to_string(beat).unwrap_or_default());
         self.client.create_partition(&name, &new).await?;
         for tag in old.iter().filter(|tag| tag.starts_with("beat ") && **tag != new) {
             self.client.drop_partition(&name, tag).await?;
@@ -158,7 +158,7 @@ mod tests {
         let mark = Mark::of("0123456789abcdef", &"ü a ".repeat(100));
         let mut tags = pieces("mark", &mark).unwrap();
         assert!(tags.len() > 2 && tags.iter().all(|tag| tag.len() <= 255 && tag.trim() == tag));
-        let beats = [3, 12].map(|count| Beat::now(count, State::Working));
+        let beats = [3, 12].map(|count| Beat::now("a", count, State::Working));
         for beat in &beats {
             let json = serde_json::to_string(beat).unwrap();
             tags.push(format!("beat {} {json}|", beat.count));
@@ -166,7 +166,7 @@ mod tests {
         tags.reverse();
         tags.push("_default".to_owned());
         assert_eq!(read::<Mark>("mark", &tags), Some(mark));
-        assert_eq!(latest(&tags), Some(beats[1]));
+        assert_eq!(latest(&tags), Some(beats[1].clone()));
         tags.retain(|tag| !tag.starts_with("mark 1"));
         assert_eq!(read::<Mark>("mark", &tags), None);
     }

@@ -39,7 +39,7 @@ use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::location::DataLocation;
 use crate::milvus::connection::canonical;
 use crate::milvus::v1::Client;
-use crate::ownership::MarkStore;
+use crate::ownership::{Hold, MarkStore};
 use crate::sink::server::{Claims, IdsFile, Intake};
 use crate::sink::{
     Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
@@ -112,6 +112,10 @@ impl Sink for Milvus1 {
 
     fn refused_names(&self, table: &TableToWrite) -> Vec<RefusedName> {
         target::refused_name(&self.config, table).into_iter().collect()
+    }
+
+    fn set_hold(&self, hold: &Hold) {
+        self.intake.set_hold(hold);
     }
 
     async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {

@@ -44,6 +44,8 @@ pub struct Folder {
 pub struct Content {
     /// The manifest's entry.
     pub listed: Option<Partition>,
+    /// True when the table has a manifest, whether or not it lists this partition.
+    pub has_manifest: bool,
     /// Parts that would count as the table's, but the manifest does not list them. (In a store all
     /// parts have such names; only those of this folder's manifest count there.)
     pub unlisted: Vec<PartName>,
@@ -90,6 +92,7 @@ impl Folder {
     /// When it can't be read, or the manifest is damaged.
     pub fn look(&self) -> Result<Content> {
         let manifest = Manifest::read(&self.table)?;
+        let has_manifest = manifest.is_some();
         let listed = manifest.and_then(|manifest| manifest.partition(&self.partition).cloned());
         let known: HashSet<&str> =
             listed.iter().flat_map(|p| &p.files).map(|file| file.name.as_str()).collect();
@@ -107,7 +110,7 @@ impl Folder {
         }
         unlisted.sort();
         hidden.sort();
-        Ok(Content { listed, unlisted, hidden, next_part })
+        Ok(Content { listed, has_manifest, unlisted, hidden, next_part })
     }
 
     /// What part `number` of a run is called while its table is not complete.

@@ -280,7 +280,9 @@ impl Sink for Parquet {
             Start::Fresh | Start::Again => None,
         };
         let open = blocking(move || {
-            let overwrites = decision == Decision::Overwrite;
+            // By the mode, and not by what stood there when the run was planned: another run may
+            // have filled the table since.
+            let overwrites = mode == Mode::Overwrite;
             let opened = |folder, memo, finished| table::Open {
                 table: table.clone(),
                 folder,
@@ -292,6 +294,7 @@ impl Sink for Parquet {
                 finished: Mutex::new(finished),
             };
             if let Some(earlier) = earlier {
+                refuse_foreign(mode, &folder, &owner)?;
                 let (memo, finished) = resume::go_on(&folder, &owner.run, &earlier)?;
                 return Ok(opened(folder, memo, finished));
             }
@@ -352,10 +355,10 @@ fn decide(
     owner: &Owner,
 ) -> Result<(Decision, u64)> {
     let path = folder.path();
-    let Content { listed, mut unlisted, .. } = folder.look()?;
+    let Content { listed, has_manifest, mut unlisted, .. } = folder.look()?;
     // Where the manifest decides, others say nothing; and its own are about to go.
-    let decides = listed.is_some() && folder.manifest_decides();
-    let own = |part: &PartName| part.run.as_ref().is_some_and(|run| owner.owns(run));
+    let decides = has_manifest && folder.manifest_decides();
+    let own = |part: &PartName| part.run.as_ref() == Some(&owner.run);
     unlisted.retain(|part| !decides && !own(part));
     if let (Some(first), true) = (unlisted.first(), mode != Mode::Overwrite) {
         return Err(Error::target(format!(
@@ -382,6 +385,22 @@ fn decide(
             }
             Ok((Decision::Append, count_rows(&path, &partition.files)?))
         }
+    }
+}
+
+/// Refuses to add to a table that another run has filled since, where the mode is to leave tables alone.
+fn refuse_foreign(mode: Mode, folder: &Folder, owner: &Owner) -> Result<()> {
+    let listed = folder.look()?.listed.map(|partition| partition.files).unwrap_or_default();
+    let own = |file: &manifest::PartFile| {
+        Part::parse(&file.name).is_some_and(|part| part.run.is_some_and(|run| owner.run == run))
+    };
+    match mode == Mode::Skip && !listed.iter().all(own) {
+        true => Err(Error::target(
+            "Another run has filled the table since, and `mode: skip` leaves it alone",
+        )
+        .at(folder.path())
+        .help("start again with --restart, which leaves it alone")),
+        false => Ok(()),
     }
 }
 

@@ -101,7 +101,13 @@ pub fn go_on(
 /// Removes the parts of the run and of those whose place it takes.
 pub fn sweep(folder: &Folder, owner: &Owner) -> Result<()> {
     let content = folder.look()?;
-    let own = |part: &PartName| part.run.as_ref().is_some_and(|run| owner.owns(run));
+    let own = |part: &PartName| match (&part.run, part.state) {
+        // A visible part of a run that was done may be all that is left of a table whose manifest is
+        // gone.
+        (Some(run), Part::Complete) => *run == owner.run,
+        (Some(run), _) => owner.owns(run),
+        (None, _) => false,
+    };
     for part in content.hidden.into_iter().chain(content.unlisted).filter(own) {
         folder.path().join(&part.name).remove()?;
     }

@@ -13,6 +13,7 @@ use crate::sink::parquet::folder::{Folder, Part, count_rows, footer};
 use crate::sink::parquet::manifest::{Manifest, PartFile, Partition, columns, now};
 use crate::sink::parquet::part::{FinishedPart, PartWriter};
 use crate::sink::parquet::resume::Memo;
+use crate::sink::parquet::same_columns;
 use crate::sink::{Completion, Receipt, SplitWriter, TableToWrite, TableWriter, Written};
 use crate::store::Place;
 use crate::table::Split;
@@ -78,6 +79,12 @@ impl Open {
         let listed = self.folder.look()?.listed.map(|partition| partition.files);
         let others = listed.unwrap_or_default().into_iter().filter(|file| !self.is_own(&file.name));
         let (kept, replaced): (Vec<_>, Vec<_>) = others.partition(|_| !self.overwrites);
+        if let Some(file) = kept.first() {
+            // Another run may have put a table with other columns there.
+            let there = footer(&self.folder.path().join(&file.name))?.schema;
+            same_columns(&there, self.table.schema.arrow())
+                .map_err(|error| error.at(self.folder.path()))?;
+        }
         if parts.is_empty() && kept.is_empty() {
             // A table without rows still has a schema, and readers look for it in a file.
             let part = self.create_part(self.memo.first_part)?.finish()?;

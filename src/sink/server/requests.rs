@@ -1,6 +1,7 @@
 //! Rows in as many requests as it takes, each sent as often as it takes.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
@@ -16,6 +17,7 @@ use crate::milvus::connection::frames::Frames;
 use crate::milvus::error::{MilvusError, Strain};
 use crate::milvus::late::{LateRequests, wait_until};
 use crate::milvus::retry::Pauses;
+use crate::ownership::Hold;
 use crate::sink::WriteLoad;
 use crate::table::{Place, shown_id};
 use crate::words;
@@ -62,12 +64,28 @@ pub(crate) struct Intake {
     size: RequestSize,
     /// How long a request is tried again while it fails for a passing reason.
     retry_for: Duration,
+    /// The marks of the targets.
+    hold: OnceLock<Hold>,
 }
 
 impl Intake {
     /// For at most `parallelism` requests at once.
     pub(crate) fn new(parallelism: usize, retry_for: Duration) -> Self {
-        Intake { limit: WriteLimit::new(parallelism), size: RequestSize::default(), retry_for }
+        let (limit, size) = (WriteLimit::new(parallelism), RequestSize::default());
+        Intake { limit, size, retry_for, hold: OnceLock::new() }
+    }
+
+    /// Learns of the marks of the targets.
+    pub(crate) fn set_hold(&self, hold: &Hold) {
+        let _ = self.hold.set(hold.clone());
+    }
+
+    /// That the targets are still the run's.
+    pub(crate) async fn confirm(&self) -> Result<()> {
+        match self.hold.get() {
+            Some(hold) => hold.confirm().await,
+            None => Ok(()),
+        }
     }
 
     /// How much that is now.
@@ -167,6 +185,8 @@ impl Intake {
             if in_doubt && server.arrived(rows).await.map_err(doubtful)? {
                 return Ok(());
             }
+            // Another run may have taken the target while this one could not reach it.
+            self.confirm().await.map_err(doubtful)?;
         }
     }
 
