@@ -1,8 +1,7 @@
 //! Taking a mark: who wins, and who may take it over.
 
-use std::collections::BTreeMap;
-
 use super::error::not_kept;
+use super::watch::Watched;
 use super::{Created, Mark, MarkStore, Placed, held};
 use crate::error::{Error, Result};
 
@@ -45,9 +44,6 @@ pub(super) struct Taken {
     /// The mark whose place it took.
     pub previous: Option<Mark>,
 }
-
-/// Marks that were watched for two beats and not renewed, by their targets.
-pub(super) type Watched = BTreeMap<String, Placed>;
 
 impl Claim {
     /// Takes the mark of a target.

@@ -12,7 +12,10 @@
 //! | `store` | the few operations that a target must offer to be marked |
 //! | `folder` | marks in folders and buckets |
 //! | `claim` | taking a mark: who wins, and who may take it over |
-//! | `hold` | the marks of a run at work: they are renewed, and a lost one stops the run |
+//! | `watch` | telling from outside whether the runs of other machines are at work |
+//! | `hold` | the marks of a run at work: all are taken, or none |
+//! | `renew` | they are renewed, and a lost one stops the run |
+//! | `give_back` | what becomes of them when the run ends |
 //! | `owner` | for whom a sink works |
 //! | `error` | what a refused run says |
 //!
@@ -31,12 +34,15 @@
 mod claim;
 mod error;
 mod folder;
+mod give_back;
 mod hold;
 mod mark;
 mod owner;
 mod process;
+mod renew;
 mod run_id;
 mod store;
+mod watch;
 
 use std::time::Duration;
 
@@ -44,7 +50,8 @@ pub use claim::Claim;
 use claim::Continuity;
 pub use error::{held, state_of};
 pub use folder::{FolderMarks, is_mark};
-pub use hold::{End, Hold, all_given_back};
+pub use give_back::{End, all_given_back};
+pub use hold::Hold;
 pub use mark::{Beat, Mark, Placed, State};
 pub use owner::{Owner, OwnerCell};
 pub use process::Process;
