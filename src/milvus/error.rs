@@ -8,6 +8,9 @@ use tonic::Code;
 use crate::error::{Error, Kind, Retry};
 use crate::milvus::Generation;
 
+/// The code of a refusal because a collection is not loaded, of 2.3 and later.
+const NOT_LOADED: i32 = 101;
+
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum MilvusError {
@@ -157,6 +160,11 @@ impl MilvusError {
     /// True when the server said that a collection, database or partition does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, MilvusError::Refused { missing: true, .. })
+    }
+
+    /// True when the server said that a collection is not loaded.
+    pub fn is_not_loaded(&self) -> bool {
+        matches!(self, MilvusError::Refused { code: NOT_LOADED, retry: Retry::No, .. })
     }
 
     /// True when the server does not know the call.

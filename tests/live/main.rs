@@ -15,6 +15,7 @@ mod new_ids;
 mod newest;
 #[path = "../common/proxy.rs"]
 mod proxy;
+mod released;
 mod rows;
 mod same_place;
 mod support;

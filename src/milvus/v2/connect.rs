@@ -10,6 +10,7 @@ use crate::location::ServerAddresses;
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
 use crate::milvus::v2::proto::milvus::{ConnectRequest, GetVersionRequest};
+use crate::milvus::v2::reload::Reloaded;
 use crate::milvus::v2::rpc;
 use crate::milvus::v2::version::ServerVersion;
 use crate::milvus::{Generation, MilvusError, Result, generation};
@@ -27,6 +28,7 @@ struct Shared {
     version: ServerVersion,
     addresses: OnceCell<ServerAddresses>,
     settling: Mutex<()>,
+    reloaded: Mutex<Vec<Reloaded>>,
     /// Shared by those who send rows.
     sending: RwLock<()>,
 }
@@ -76,11 +78,17 @@ impl Client {
             version,
             addresses: OnceCell::new(),
             settling: Mutex::default(),
+            reloaded: Mutex::default(),
             sending: RwLock::default(),
         });
         let client = Client { connection, shared, repeats: Arc::default() };
         client.check_database().await?;
         Ok(client)
+    }
+
+    /// What was loaded again. Held while something is.
+    pub(super) async fn reloaded(&self) -> MutexGuard<'_, Vec<Reloaded>> {
+        self.shared.reloaded.lock().await
     }
 
     /// The same connection, for another database. Nobody has looked whether that exists.

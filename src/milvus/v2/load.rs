@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::milvus::v2::proto::common::LoadState;
 use crate::milvus::v2::proto::milvus::*;
+use crate::milvus::v2::query::{Question, the_count};
 use crate::milvus::v2::{Client, Result};
 
 /// How long queries may miss rows of a partition that counts as loaded.
@@ -127,7 +128,11 @@ impl Client {
                 continue;
             }
             // The statistics count deleted rows, so there may be none to be seen.
-            while self.count(collection, name).await? == 0 && since.elapsed() < SEEN_WITHIN {
+            while since.elapsed() < SEEN_WITHIN {
+                let answer = self.ask_loaded(Question::count(collection, name)).await?;
+                if the_count(&answer)? > 0 {
+                    break;
+                }
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }

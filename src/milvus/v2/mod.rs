@@ -6,7 +6,7 @@
 //! | [`rpc`] | one call: metadata, deadline, status check, repetition |
 //! | `status` | the status that every answer carries |
 //! | [`version`], `index_types` | which server it is, and what it can take |
-//! | [`database`], [`collection`], [`alias`], [`partition`], [`index`], [`load`], [`flush`] | the calls, one noun a file |
+//! | [`database`], [`collection`], [`alias`], [`partition`], [`index`], [`load`], `reload`, [`flush`] | the calls, one noun a file |
 //! | [`definition`] | what a collection is beyond its rows, in a form that travels |
 //! | [`location`] | identifying collections |
 //! | [`field`] | Milvus types and Arrow types |
@@ -39,6 +39,7 @@ pub mod page;
 pub mod partition;
 pub mod proto;
 pub mod query;
+mod reload;
 pub(super) mod rows;
 pub mod rpc;
 pub(super) mod status;

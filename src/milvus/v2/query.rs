@@ -21,6 +21,7 @@ pub(super) const IDS_PER_QUERY: usize = 8_192;
 const BYTES_PER_QUERY: usize = 4 << 20;
 
 /// What a query asks.
+#[derive(Clone)]
 pub(super) struct Question<'a> {
     pub collection: &'a str,
     pub partitions: &'a [String],
@@ -34,6 +35,21 @@ pub(super) struct Question<'a> {
     pub freshness: Freshness,
 }
 
+impl<'a> Question<'a> {
+    /// How many rows there are now.
+    pub(super) fn count(collection: &'a str, partitions: &'a [String]) -> Question<'a> {
+        Question {
+            collection,
+            partitions,
+            expr: String::new(),
+            fields: vec!["count(*)".to_owned()],
+            limit: None,
+            in_order: false,
+            freshness: Freshness::Now,
+        }
+    }
+}
+
 impl Client {
     /// Rows of a loaded collection (or of some of its partitions), as it stands after everything
     /// that was acknowledged so far.
@@ -43,18 +59,7 @@ impl Client {
     /// # Errors
     /// When the collection is not loaded, or the server can't be asked.
     pub async fn count(&self, collection: &str, partitions: &[String]) -> Result<u64> {
-        let fields = vec!["count(*)".to_owned()];
-        let question = Question {
-            collection,
-            partitions,
-            expr: String::new(),
-            fields,
-            limit: None,
-            in_order: false,
-            freshness: Freshness::Now,
-        };
-        let answer = self.ask(question).await?;
-        the_count(&answer)
+        the_count(&self.ask(Question::count(collection, partitions)).await?)
     }
 
     /// Which of `ids` (`Int64` or `Utf8`) a loaded collection, or some of its partitions, holds;
@@ -121,7 +126,8 @@ impl Client {
         rows_of(&Arc::new(Schema::new(fields)), &self.ask(question).await?)
     }
 
-    pub(super) async fn ask(&self, question: Question<'_>) -> Result<QueryResults> {
+    /// Asks what is loaded.
+    pub(super) async fn ask_loaded(&self, question: Question<'_>) -> Result<QueryResults> {
         let mut query_params: Vec<_> =
             question.limit.map(|limit| pair("limit", limit)).into_iter().collect();
         // Where a moment is named, only what reads page by page is shown it.

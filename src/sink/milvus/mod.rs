@@ -299,6 +299,7 @@ impl Sink for Milvus {
     async fn close(&self) {
         if let Some(client) = self.client.get() {
             self.loads.release_all(client).await;
+            client.release_reloaded().await;
         }
     }
 }

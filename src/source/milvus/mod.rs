@@ -154,6 +154,7 @@ impl Source for Milvus {
                 tracing::warn!("It took too long to find out whether the source changed meanwhile");
             }
             self.readiness.set_back(client).await;
+            client.release_reloaded().await;
         }
     }
 
