@@ -18,7 +18,7 @@ pub mod fuzz;
 pub mod generation;
 pub mod inspect;
 pub(crate) mod late;
-pub(crate) mod mark_name;
+pub(crate) mod names;
 pub(crate) mod retry;
 pub mod settings;
 pub mod v1;

@@ -58,6 +58,11 @@ impl Claim {
             let top = there.last();
             let (number, continuity) = match top {
                 None => (1, Continuity::New),
+                // It was taken by the same run under another spelling of the target.
+                Some(top) if top.mark == self.mark && !top.was_left() => {
+                    let (number, continuity) = (top.number, Continuity::Kept);
+                    return Ok(Taken { number, continuity, previous: None });
+                }
                 Some(top) => {
                     let continuity = self.may_follow(&store.target(), top, watched)?;
                     (top.number.saturating_add(1), continuity)

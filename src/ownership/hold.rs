@@ -166,6 +166,19 @@ mod tests {
         assert!(store(&dir, "t1").list().await.unwrap().is_empty());
     }
 
+    /// Sink and stage are one folder: that is refused, and nothing stays.
+    #[tokio::test]
+    async fn a_target_of_two_names_is_taken_once_and_given_back() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir(dir.path().join("u")).unwrap();
+            let hold = take(&dir, &["t", "u/../t"], claim("a")).await.unwrap();
+            assert_eq!(store(&dir, "t").list().await.unwrap().len(), 1);
+            hold.end(End::Untouched).await;
+            assert!(!dir.path().join("t").exists());
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_holder_that_was_passed_ends() {
         let dir = tempfile::tempdir().unwrap();

@@ -12,6 +12,8 @@ A request is one line of JSON on standard input, an answer one line of JSON on s
         → {"rows": [[id, tag], …], "count": …}; {"rows": null} where there is no collection
     {"do": "names", "uri": …, "prefix": …}      → {"names": […]}
     {"do": "drop", "uri": …, "prefix": …}       → {}
+    {"do": "alias", "uri": …, "collection": …, "alias": …}    gives a collection a second name → {}
+    {"do": "unalias", "uri": …, "alias": …}                   takes it away → {}
 
 What goes wrong is the answer {"wrong": …}.
 """
@@ -111,6 +113,16 @@ def names(uri, prefix):
 def drop(uri, prefix):
     for name in names(uri, prefix)["names"]:
         client(uri).drop_collection(name)
+    return {}
+
+
+def alias(uri, collection, alias):
+    client(uri).create_alias(collection_name=collection, alias=alias)
+    return {}
+
+
+def unalias(uri, alias):
+    client(uri).drop_alias(alias)
     return {}
 
 

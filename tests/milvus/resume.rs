@@ -165,7 +165,7 @@ async fn an_index_that_an_interrupted_run_did_not_come_to_is_made() {
     for server in Server::both() {
         let client = server.client().await;
         for (mode, partition) in [("append", false), ("append", true), ("overwrite", false)] {
-            let name = server.fresh("no_index").await;
+            let name = server.fresh("cut_before_index").await;
             if mode == "overwrite" {
                 let old = vec![rows(0..3, 2.0)];
                 move_rows(&*sink(&server.uri, json!({})), &table(&name), old).await.unwrap();

@@ -1,6 +1,7 @@
 //! What the tests of the Milvus client and sink share: servers, tables, a move of rows.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
 use arrow_array::cast::AsArray;
@@ -59,6 +60,9 @@ impl Server {
 
     /// A collection name that no other test uses, of a collection that does not exist.
     pub async fn fresh(&self, name: &str) -> String {
+        static TAKEN: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+        let is_new = TAKEN.lock().unwrap().insert((self.uri.clone(), name.to_owned()));
+        assert!(is_new, "two tests, which run side by side, use the collection {name}");
         let name = format!("vecpipe_test_{name}_{}", std::process::id());
         self.remove(&name).await;
         name

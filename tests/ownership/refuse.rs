@@ -61,3 +61,36 @@ fn rows_of_two_runs_are_not_mixed_when_a_server_changed_hands() {
         assert_eq!(rows.len() as i64, From::A.ids().end - From::B.ids().start);
     }
 }
+
+#[test]
+fn a_run_is_resumed_by_another_spelling_of_its_server() {
+    for kind in [Kind::Milvus, Kind::Lite] {
+        let target = Target::new(kind, Way::Append);
+        assert!(target.start_and_kill(From::A), "A was at work");
+        let config = target.config();
+        let respelled = config.replace("127.0.0.1", "LOCALHOST");
+        assert_ne!(config, respelled);
+        target.folder(From::A).write("run.yaml", &respelled);
+        let a = target.run(From::A, &[]);
+        assert_eq!(a.code, 0, "{}", a.stderr);
+        target.holds(&[From::A], true);
+    }
+}
+
+#[test]
+fn the_mark_of_a_collection_holds_for_its_aliases() {
+    for kind in [Kind::Milvus, Kind::Lite] {
+        let target = Target::new(kind, Way::Append);
+        assert!(target.start_and_kill(From::A), "A was at work");
+        let (uri, name) = (target.uri(), target.name());
+        let alias = format!("{name}_alias");
+        target.ask(&json!({ "do": "alias", "uri": uri, "collection": name, "alias": alias }));
+        let to_alias = format!("sink.milvus.collection={alias}");
+        let b = target.run(From::B, &["--set", &to_alias]);
+        target.ask(&json!({ "do": "unalias", "uri": uri, "alias": alias }));
+        assert_eq!(b.code, 75, "{}", b.stderr);
+        let a = target.run(From::A, &[]);
+        assert_eq!(a.code, 0, "{}", a.stderr);
+        target.holds(&[From::A], true);
+    }
+}

@@ -1,7 +1,7 @@
 //! What the sink writes, and when it becomes visible.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::slice;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::milvus::mark_name::is_mark;
+use crate::milvus::names::is_mark;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::type_words;

@@ -7,6 +7,9 @@ use crate::milvus::v2::proto::milvus::*;
 use crate::milvus::v2::proto::schema::{CollectionSchema, FieldSchema, FunctionSchema};
 use crate::milvus::v2::{Client, MilvusError, Result};
 
+/// How often a list is asked for again because a collection was dropped meanwhile.
+const TRIES: u32 = 20;
+
 /// A collection as the server describes it.
 #[derive(Debug, Clone)]
 pub struct Collection {
@@ -207,15 +210,31 @@ impl Client {
         }
     }
 
+    /// Milvus Lite looks at each collection that it lists, and refuses the list when one is dropped
+    /// meanwhile (measured on 3.2.2).
+    fn is_dropped_meanwhile(&self, error: &MilvusError) -> bool {
+        let MilvusError::Refused { reason, .. } = error else { return false };
+        let dropped = reason.starts_with("collection ") && reason.ends_with("does not exist");
+        self.version().is_lite() && dropped
+    }
+
     /// Names of all collections of the database, sorted.
     ///
     /// # Errors
     /// When the server can't be asked.
     pub async fn collections(&self) -> Result<Vec<String>> {
-        let request = ShowCollectionsRequest { db_name: self.db_name() };
-        let mut names = self.call(request).await?.collection_names;
-        names.sort_unstable();
-        Ok(names)
+        let mut tries = 0;
+        loop {
+            let request = ShowCollectionsRequest { db_name: self.db_name() };
+            match self.call(request).await {
+                Err(error) if self.is_dropped_meanwhile(&error) && tries < TRIES => tries += 1,
+                answer => {
+                    let mut names = answer?.collection_names;
+                    names.sort_unstable();
+                    return Ok(names);
+                }
+            }
+        }
     }
 
     /// The server's row count: of all partitions, or of one.

@@ -15,12 +15,12 @@
 
 use super::swap;
 use crate::error::{Error, Result};
+use crate::milvus::names::longer;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::common::KeyValuePair;
 use crate::ownership::{Owner, is_run_id};
-use crate::sink::server::longer;
 
 /// A property of a new collection: the name of the one whose place it takes.
 const REPLACES: &str = "vecpipe.replaces";
@@ -270,7 +270,7 @@ fn not_ours(name: &str, place_for: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::server::MAX_NAME;
+    use crate::milvus::names::MAX_NAME;
 
     const ID: &str = "0123456789abcdef";
 

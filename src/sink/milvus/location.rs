@@ -39,7 +39,7 @@ impl Milvus {
         for (name, partition) in names {
             // The server resolves aliases.
             if let Some(collection) = client.describe_collection(&name).await? {
-                let location = client.location(&collection, partition).await;
+                let location = client.location(&collection, partition).await?;
                 all.push(DataLocation::Collection(location));
             }
         }

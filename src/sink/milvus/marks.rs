@@ -12,13 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::error::{Error, Result};
-use crate::milvus::mark_name::{MARK as MARK_NAME, MARK_PROPERTY as MARK};
+use crate::milvus::names::{MARK_PROPERTY as MARK, number_of_mark, of_beat, of_mark};
 use crate::milvus::v2::collection::{Collection, NewCollection};
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
 use crate::milvus::v2::{Client, MilvusError};
 use crate::ownership::{Beat, Created, Mark, MarkStore, Placed};
-use crate::sink::server::longer;
 
 const BEAT: &str = "vecpipe.beat";
 
@@ -49,27 +48,13 @@ impl MadeDatabases {
 }
 
 impl CollectionMarks {
-    fn name(&self, number: u32) -> String {
-        longer(&self.collection, &format!("{MARK_NAME}{number}"))
-    }
-
-    fn beat_name(&self, number: u32, count: u64) -> String {
-        longer(&self.collection, &format!("{MARK_NAME}{number}_beat_{}", count % 2))
-    }
-
-    /// The number of the mark that has this name.
-    fn number(&self, name: &str) -> Option<u32> {
-        let (_, number) = name.rsplit_once(MARK_NAME)?;
-        number.parse().ok().filter(|number| self.name(*number) == name)
-    }
-
     async fn placed(&self, number: u32) -> Result<Option<Placed>> {
-        let name = self.name(number);
+        let name = of_mark(&self.collection, number);
         let Some(found) = self.client.describe_collection(&name).await? else { return Ok(None) };
         let mut beat = found.property(BEAT).and_then(|text| serde_json::from_str(text).ok());
         if beat.is_none() && !self.client.version().keeps_properties() {
             for count in 0..2 {
-                let name = self.beat_name(number, count);
+                let name = of_beat(&self.collection, number, count);
                 let other = self.client.describe_collection(&name).await?;
                 let other = other.and_then(|other| serde_json::from_str(&other.description).ok());
                 beat = beat.max_by_count(other);
@@ -143,7 +128,7 @@ impl MarkStore for CollectionMarks {
             return Ok(Vec::new());
         }
         let names = self.client.collections().await?;
-        let mut numbers: Vec<_> = names.iter().filter_map(|name| self.number(name)).collect();
+        let mut numbers: Vec<_> = names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
         numbers.sort_unstable();
         let mut all = Vec::new();
         for number in numbers {
@@ -158,7 +143,7 @@ impl MarkStore for CollectionMarks {
         }
         let text = serde_json::to_string(mark)
             .map_err(|error| Error::internal("A mark does not serialise").because(error))?;
-        let name = self.name(number);
+        let name = of_mark(&self.collection, number);
         let refused = match self.create_note(&name, text).await {
             Ok(()) => return Ok(Created::Yes),
             Err(MilvusError::Denied { words, .. }) => return Ok(Created::Denied(words)),
@@ -181,9 +166,9 @@ impl MarkStore for CollectionMarks {
             .map_err(|error| Error::internal("A beat does not serialise").because(error))?;
         if self.client.version().keeps_properties() {
             let properties = vec![pair(BEAT, text)];
-            return Ok(self.client.alter_collection(&self.name(number), properties).await?);
+            return Ok(self.client.alter_collection(&of_mark(&self.collection, number), properties).await?);
         }
-        let [this, other] = [0, 1].map(|n| self.beat_name(number, beat.count.wrapping_add(n)));
+        let [this, other] = [0, 1].map(|n| of_beat(&self.collection, number, beat.count.wrapping_add(n)));
         self.client.drop_collection(&this).await?;
         self.create_note(&this, text).await?;
         Ok(self.client.drop_collection(&other).await?)
@@ -192,9 +177,9 @@ impl MarkStore for CollectionMarks {
     async fn remove(&self, number: u32) -> Result<()> {
         if !self.client.version().keeps_properties() {
             for count in 0..2 {
-                self.client.drop_collection(&self.beat_name(number, count)).await?;
+                self.client.drop_collection(&of_beat(&self.collection, number, count)).await?;
             }
         }
-        Ok(self.client.drop_collection(&self.name(number)).await?)
+        Ok(self.client.drop_collection(&of_mark(&self.collection, number)).await?)
     }
 }

@@ -12,11 +12,10 @@ use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
 use crate::milvus::MilvusError;
-use crate::milvus::mark_name::MARK;
+use crate::milvus::names::{number_of_mark, of_mark};
 use crate::milvus::v1::Client;
 use crate::milvus::v1::collection::Collection;
 use crate::ownership::{Beat, Created, Mark, MarkStore, Placed};
-use crate::sink::server::longer;
 use crate::table::Metric;
 
 /// Bytes of a note in one tag: a tag has 255 at most.
@@ -32,18 +31,8 @@ pub(super) struct CollectionMarks {
 }
 
 impl CollectionMarks {
-    fn name(&self, number: u32) -> String {
-        longer(&self.collection, &format!("{MARK}{number}"))
-    }
-
-    /// The number of the mark that has this name.
-    fn number(&self, name: &str) -> Option<u32> {
-        let (_, number) = name.rsplit_once(MARK)?;
-        number.parse().ok().filter(|number| self.name(*number) == name)
-    }
-
     async fn tags(&self, number: u32) -> Result<Vec<String>> {
-        match self.client.partitions(&self.name(number)).await {
+        match self.client.partitions(&of_mark(&self.collection, number)).await {
             Ok(tags) => Ok(tags),
             Err(error) if error.is_missing() => Ok(Vec::new()),
             Err(error) => Err(error.into()),
@@ -87,7 +76,7 @@ impl MarkStore for CollectionMarks {
 
     async fn list(&self) -> Result<Vec<Placed>> {
         let names = self.client.collections().await?;
-        let mut numbers: Vec<_> = names.iter().filter_map(|name| self.number(name)).collect();
+        let mut numbers: Vec<_> = names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
         numbers.sort_unstable();
         let mut all = Vec::new();
         for number in numbers {
@@ -103,7 +92,7 @@ impl MarkStore for CollectionMarks {
         let tags = pieces("mark", mark)?;
         let hash = XxHash3_128::oneshot(tags.concat().as_bytes()) as u64;
         let collection = Collection {
-            name: self.name(number),
+            name: of_mark(&self.collection, number),
             dim: (hash % DIMS) as i64 + 1,
             index_file_size: (hash / DIMS % SIZES) as i64 + 1,
             metric: Metric::L2.milvus1_number().unwrap_or(1),
@@ -125,7 +114,7 @@ impl MarkStore for CollectionMarks {
     }
 
     async fn beat(&self, number: u32, beat: &Beat) -> Result<()> {
-        let name = self.name(number);
+        let name = of_mark(&self.collection, number);
         let old = self.tags(number).await?;
         let new =
             format!("beat {} {}|", beat.count, serde_json::to_string(beat).unwrap_or_default());
@@ -137,7 +126,7 @@ impl MarkStore for CollectionMarks {
     }
 
     async fn remove(&self, number: u32) -> Result<()> {
-        Ok(self.client.drop_collection(&self.name(number)).await?)
+        Ok(self.client.drop_collection(&of_mark(&self.collection, number)).await?)
     }
 }
 

@@ -4,7 +4,8 @@ use super::config::Config;
 use crate::error::{Error, Result};
 use crate::milvus::v1::Client;
 use crate::milvus::v1::collection::Collection;
-use crate::sink::server::{MAX_NAME, Target, check_name, refused};
+use crate::milvus::names::MAX_NAME;
+use crate::sink::server::{Target, check_name, refused};
 use crate::sink::{NameOf, RefusedName, TableToWrite};
 
 /// Where a table goes.

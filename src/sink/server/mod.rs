@@ -16,7 +16,7 @@ pub use conflict::{OnConflict, OnDuplicateId};
 pub(crate) use ids::without;
 pub(crate) use ids_file::IdsFile;
 pub(crate) use late_note::late_note;
-pub(crate) use names::{MAX_NAME, NAME_RULE, check_name, is_name, longer, refused};
+pub(crate) use names::{NAME_RULE, check_name, is_name, refused};
 pub(crate) use requests::{Intake, TakesRows};
 pub(crate) use resume::{cannot_tell, is_gone};
 pub(crate) use target::{Claims, Target};

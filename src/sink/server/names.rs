@@ -1,14 +1,10 @@
 //! Names as a Milvus takes them. Milvus Lite takes more, but what is made there should be able to
 //! move on.
 
-use twox_hash::XxHash3_128;
-
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
+use crate::milvus::names::MAX_NAME;
 use crate::sink::{NameOf, RefusedName};
-
-/// Longest name of a collection, partition or field.
-pub(crate) const MAX_NAME: usize = 255;
 
 /// Which names there are.
 pub(crate) const NAME_RULE: &str =
@@ -88,16 +84,6 @@ fn cleaned(name: &str) -> Option<String> {
     }
     clean.truncate(MAX_NAME - "_1000000".len());
     Some(clean)
-}
-
-/// A name with something behind it, as long as a name may be. What is cut off counts all the same.
-pub(crate) fn longer(name: &str, suffix: &str) -> String {
-    if name.len() + suffix.len() <= MAX_NAME {
-        return format!("{name}{suffix}");
-    }
-    let hash = format!("_{:016x}", XxHash3_128::oneshot(name.as_bytes()) as u64);
-    let kept: String = name.chars().take(MAX_NAME - hash.len() - suffix.len()).collect();
-    format!("{kept}{hash}{suffix}")
 }
 
 #[cfg(test)]

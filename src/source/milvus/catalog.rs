@@ -3,7 +3,7 @@
 use super::config::Config;
 use crate::error::{Error, Result};
 use crate::milvus::DEFAULT_PARTITION;
-use crate::milvus::mark_name::is_mark;
+use crate::milvus::names::is_mark;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::IndexDefinition;

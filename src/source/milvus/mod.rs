@@ -94,7 +94,7 @@ impl Milvus {
                 let table = tables::table(&self.config, client, &wanted, chosen, readiness).await;
                 let name = tables::name_of(&wanted, chosen);
                 tables.push(table.map_err(|error| error.at(format!("table {name}")))?);
-                let location = client.location(&wanted.collection, wanted.partition(chosen)).await;
+                let location = client.location(&wanted.collection, wanted.partition(chosen)).await?;
                 self.locations().insert(name, location);
             }
         }
