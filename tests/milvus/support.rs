@@ -1,6 +1,6 @@
 //! What the tests of the Milvus client and sink share: servers, tables, a move of rows.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
@@ -60,9 +60,11 @@ impl Server {
 
     /// A collection name that no other test uses, of a collection that does not exist.
     pub async fn fresh(&self, name: &str) -> String {
-        static TAKEN: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
-        let is_new = TAKEN.lock().unwrap().insert((self.uri.clone(), name.to_owned()));
-        assert!(is_new, "two tests, which run side by side, use the collection {name}");
+        // Tests run side by side, each on a thread of its name.
+        static TESTS: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
+        let this = std::thread::current().name().map(str::to_owned);
+        let first = TESTS.lock().unwrap().entry(name.to_owned()).or_insert(this.clone()).clone();
+        assert_eq!(first, this, "two tests use the collection {name}");
         let name = format!("vecpipe_test_{name}_{}", std::process::id());
         self.remove(&name).await;
         name

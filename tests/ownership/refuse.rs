@@ -1,28 +1,24 @@
 //! What a refused run says, and marks that are old.
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::target::{From, Kind, Target, Way};
 
-/// Changes what a mark in a folder says.
-fn edit(target: &Target, name: &str, change: impl FnOnce(&mut Value)) {
-    let path = target.dir().join("news").join(name);
-    let mut value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    change(&mut value);
-    fs::write(&path, value.to_string()).unwrap();
-}
-
 /// A run of another machine, which can't be asked whether it is at work.
 fn put_elsewhere(target: &Target, silent_for: u64) {
-    edit(target, ".vecpipe-mark-1", |mark| {
-        mark["process"]["space"] = json!("another boot");
-        mark["process"]["host"] = json!("elsewhere");
-    });
-    edit(target, ".vecpipe-beat-1", |beat| {
-        beat["at"] = json!(beat["at"].as_u64().unwrap() - silent_for);
-    });
+    let table = target.dir().join("news");
+    let path = table.join(".vecpipe-mark-1");
+    let mut mark: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    mark["process"]["space"] = json!("another boot");
+    mark["process"]["host"] = json!("elsewhere");
+    fs::write(&path, mark.to_string()).unwrap();
+    // One that was killed early has not renewed it.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let beat = json!({ "run": mark["run"], "count": 1, "at": now - silent_for });
+    fs::write(table.join(".vecpipe-beat-1"), beat.to_string()).unwrap();
 }
 
 #[test]
@@ -33,7 +29,7 @@ fn a_run_of_another_machine_is_taken_over_after_two_minutes_of_silence() {
     let b = target.run(From::B, &["--take-over"]);
     assert_eq!(b.code, 75, "{}", b.stderr);
     assert!(b.stderr.contains("on elsewhere), at work 1 min"), "{}", b.stderr);
-    put_elsewhere(&target, 60);
+    put_elsewhere(&target, 120);
     let b = target.run(From::B, &["--take-over"]);
     assert_eq!(b.code, 0, "{}", b.stderr);
     target.holds(&[From::B], true);

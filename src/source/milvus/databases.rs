@@ -187,7 +187,7 @@ impl Source for Several {
 
     async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
         let (database, name) = table.name.split_once('/').unwrap_or(("", &table.name));
-        self.of(Some(database))?.location_of(name)
+        self.of(Some(database))?.location_of(name).await
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {

@@ -40,9 +40,10 @@ pub use config::{All, Config, Databases};
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, LARGE_BATCH_BYTES, ReadContext};
-use crate::location::{CollectionLocation, DataLocation};
+use crate::location::DataLocation;
 use crate::milvus::connection::canonical;
 use crate::milvus::v2::Client;
+use crate::milvus::v2::collection::Collection;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
 use databases::Several;
@@ -74,14 +75,14 @@ struct Milvus {
     client: OnceCell<Client>,
     readiness: Readiness,
     /// What each table is read from, by its name.
-    locations: Mutex<BTreeMap<String, CollectionLocation>>,
+    read: Mutex<BTreeMap<String, (Collection, Option<String>)>>,
 }
 
 impl Milvus {
     /// A source that makes its own connection, unless it gets one.
     fn new(config: Config, client: Option<Client>) -> Milvus {
-        let (readiness, locations) = (Readiness::default(), Mutex::default());
-        Milvus { config, client: OnceCell::new_with(client), readiness, locations }
+        let (readiness, read) = (Readiness::default(), Mutex::default());
+        Milvus { config, client: OnceCell::new_with(client), readiness, read }
     }
 
     /// The tables there are; none in an empty database.
@@ -94,23 +95,25 @@ impl Milvus {
                 let table = tables::table(&self.config, client, &wanted, chosen, readiness).await;
                 let name = tables::name_of(&wanted, chosen);
                 tables.push(table.map_err(|error| error.at(format!("table {name}")))?);
-                let location = client.location(&wanted.collection, wanted.partition(chosen)).await?;
-                self.locations().insert(name, location);
+                let partition = wanted.partition(chosen).map(str::to_owned);
+                self.read().insert(name, (wanted.collection.clone(), partition));
             }
         }
         Ok(tables)
     }
 
-    fn locations(&self) -> MutexGuard<'_, BTreeMap<String, CollectionLocation>> {
-        self.locations.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> MutexGuard<'_, BTreeMap<String, (Collection, Option<String>)>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same as [`read_locations`](Source::read_locations), by the table's name within the database.
-    fn location_of(&self, table: &str) -> Result<Vec<DataLocation>> {
-        match self.locations().get(table) {
-            Some(location) => Ok(vec![DataLocation::Collection(location.clone())]),
-            None => Err(Error::internal(format!("The source has no table {table}"))),
-        }
+    async fn location_of(&self, table: &str) -> Result<Vec<DataLocation>> {
+        let Some((collection, partition)) = self.read().get(table).cloned() else {
+            return Err(Error::internal(format!("The source has no table {table}")));
+        };
+        // Not before it is asked for: only then has the run marked its targets.
+        let location = self.client().await?.location(&collection, partition.as_deref()).await?;
+        Ok(vec![DataLocation::Collection(location)])
     }
 
     /// The connection, made when it is first needed.
@@ -175,7 +178,7 @@ impl Source for Milvus {
     }
 
     async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
-        self.location_of(&table.name)
+        self.location_of(&table.name).await
     }
 
     fn resume(&self, splits: &[Split]) -> Result<()> {
