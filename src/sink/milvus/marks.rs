@@ -128,7 +128,8 @@ impl MarkStore for CollectionMarks {
             return Ok(Vec::new());
         }
         let names = self.client.collections().await?;
-        let mut numbers: Vec<_> = names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
+        let mut numbers: Vec<_> =
+            names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
         numbers.sort_unstable();
         let mut all = Vec::new();
         for number in numbers {
@@ -166,9 +167,13 @@ impl MarkStore for CollectionMarks {
             .map_err(|error| Error::internal("A beat does not serialise").because(error))?;
         if self.client.version().keeps_properties() {
             let properties = vec![pair(BEAT, text)];
-            return Ok(self.client.alter_collection(&of_mark(&self.collection, number), properties).await?);
+            return Ok(self
+                .client
+                .alter_collection(&of_mark(&self.collection, number), properties)
+                .await?);
         }
-        let [this, other] = [0, 1].map(|n| of_beat(&self.collection, number, beat.count.wrapping_add(n)));
+        let [this, other] =
+            [0, 1].map(|n| of_beat(&self.collection, number, beat.count.wrapping_add(n)));
         self.client.drop_collection(&this).await?;
         self.create_note(&this, text).await?;
         Ok(self.client.drop_collection(&other).await?)

@@ -76,7 +76,8 @@ impl MarkStore for CollectionMarks {
 
     async fn list(&self) -> Result<Vec<Placed>> {
         let names = self.client.collections().await?;
-        let mut numbers: Vec<_> = names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
+        let mut numbers: Vec<_> =
+            names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
         numbers.sort_unstable();
         let mut all = Vec::new();
         for number in numbers {

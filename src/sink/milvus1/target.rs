@@ -2,9 +2,9 @@
 
 use super::config::Config;
 use crate::error::{Error, Result};
+use crate::milvus::names::MAX_NAME;
 use crate::milvus::v1::Client;
 use crate::milvus::v1::collection::Collection;
-use crate::milvus::names::MAX_NAME;
 use crate::sink::server::{Target, check_name, refused};
 use crate::sink::{NameOf, RefusedName, TableToWrite};
 
