@@ -96,7 +96,7 @@ async fn types_that_a_server_lacks_are_refused_before_it_sees_them() {
             }
             false => &[VectorType::BFloat16, VectorType::Int8],
         };
-        let name = server.fresh("refused").await;
+        let name = server.fresh("lacking").await;
         for vector_type in refused {
             let table = table_of(&name, of_type(*vector_type, 8));
             let sink = sink(&server.uri, json!({ "schema": { "metric": "L2" } }));
