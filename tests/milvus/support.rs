@@ -63,7 +63,8 @@ impl Server {
         // Tests run side by side, each on a thread of its name.
         static TESTS: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
         let this = std::thread::current().name().map(str::to_owned);
-        let first = TESTS.lock().unwrap().entry(name.to_owned()).or_insert(this.clone()).clone();
+        let place = format!("{} {name}", self.uri);
+        let first = TESTS.lock().unwrap().entry(place).or_insert(this.clone()).clone();
         assert_eq!(first, this, "two tests use the collection {name}");
         let name = format!("vecpipe_test_{name}_{}", std::process::id());
         self.remove(&name).await;
