@@ -89,7 +89,8 @@ impl Target {
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = match kind {
             Kind::Bucket => s3::folder("owned"),
-            _ => format!("vecpipe_owned_{}_{n}", std::process::id()),
+            // No name begins with another one: what begins with it is dropped.
+            _ => format!("vecpipe_owned_{}_{n:04}", std::process::id()),
         };
         let judge = Judge::start("tests/judges/tags.py", []);
         let runs = [From::A, From::B].map(|from| (from, Folder::new())).into_iter().collect();
