@@ -6,9 +6,9 @@ use crate::proxy::{Fault, Proxy};
 use crate::support::*;
 use serde_json::json;
 use vecpipe::error::{Kind, Retry};
-use vecpipe::milvus::v2::Client;
 use vecpipe::milvus::v2::collection::NewCollection;
 use vecpipe::milvus::v2::proto::common::KeyValuePair;
+use vecpipe::milvus::v2::{Client, Options};
 
 /// Rows and distinct ids, as the server counts and lists them.
 async fn count_and_ids(client: &Client, collection: &str) -> (u64, usize) {
@@ -323,4 +323,28 @@ async fn a_server_short_of_memory_gets_smaller_requests() {
         assert_eq!(after.request_bytes, before.request_bytes / 8);
     }
     server.remove(&name).await;
+}
+
+/// Milvus Lite answers so when it lists collections while one is dropped.
+#[tokio::test]
+async fn a_list_that_a_dropped_collection_breaks_is_asked_for_again() {
+    let server = Server::lite();
+    let broken = Fault::Status(100, 4, "collection 'gone' does not exist");
+    let list_after = async |failures: usize| {
+        let mut left = failures;
+        let script = move |call: &str| match call {
+            "ShowCollections" if left > 0 => {
+                left -= 1;
+                broken
+            }
+            _ => Fault::None,
+        };
+        let proxy = Proxy::scripted(&server.uri, Box::new(script)).await;
+        let client = Client::connect(Options::new(&*proxy.uri)).await.unwrap();
+        (client.collections().await, proxy.all_calls().len())
+    };
+    list_after(3).await.0.expect("the list that comes at last");
+    let (refused, calls) = list_after(usize::MAX).await;
+    assert!(refused.unwrap_err().to_string().contains("collection 'gone' does not exist"));
+    assert!(calls < 50, "{calls} calls");
 }

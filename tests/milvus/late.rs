@@ -215,6 +215,45 @@ async fn a_rename_that_comes_after_the_swap_takes_no_rows_away() {
     }
 }
 
+/// The run that sent it was killed, the next one put the new rows in their place and ended well, and then
+/// the rename took the name away from them.
+#[tokio::test]
+async fn a_rename_of_a_killed_run_that_comes_after_the_next_run_takes_no_rows_away() {
+    for server in Server::both() {
+        let name = server.fresh("late_rename_killed").await;
+        let old = sink(&server.uri, json!({}));
+        move_rows(&*old, &table(&name), vec![rows(0..10, 1.0)]).await.unwrap();
+        let mut faults = [LATER].into_iter();
+        let script = move |call: &str| match call {
+            "RenameCollection" => faults.next().unwrap_or(Fault::None),
+            _ => Fault::None,
+        };
+        let proxy = Proxy::scripted(&server.uri, Box::new(script)).await;
+        let overwriting = || {
+            let sink = sink(&proxy.uri, json!({ "mode": "overwrite" }));
+            sink.set_run("6928000001234567", &[]);
+            sink
+        };
+        let killed = overwriting();
+        let written = fill(&*killed, &table(&name), vec![rows(5..20, 2.0)]).await.unwrap();
+        let publish = written.plan.publish.expect("it is filled beside");
+        tokio::select! {
+            _ = killed.publish(&publish.what, 15) => unreachable!("it is held"),
+            () = proxy.one_held() => {}
+        }
+        drop(killed);
+        overwriting().publish(&publish.what, 15).await.unwrap();
+        let calls = proxy.all_calls().into_iter();
+        let renames = calls.filter(|call| call.name == "RenameCollection").count();
+        assert_eq!(renames, 3, "the late one, and those of the next run");
+        proxy.none_held().await;
+        let kept = read_back(&server.client().await, &name).await;
+        let ids: Vec<i64> = kept.into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, (5..20).collect::<Vec<_>>());
+        server.remove(&name).await;
+    }
+}
+
 #[tokio::test]
 async fn the_plan_says_which_rows_a_late_request_doubles() {
     let note = "these inserts are not idempotent: one that gets no answer and is carried out more than 3 s after it was sent doubles its rows";
