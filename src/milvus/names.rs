@@ -33,9 +33,17 @@ pub(crate) fn of_beat(collection: &str, number: u32, count: u64) -> String {
 }
 
 /// The number of the mark of `collection` that has this name.
-pub(crate) fn number_of_mark(collection: &str, name: &str) -> Option<u32> {
+fn number_of_mark(collection: &str, name: &str) -> Option<u32> {
     let (_, number) = name.rsplit_once(MARK)?;
     number.parse().ok().filter(|number| of_mark(collection, *number) == name)
+}
+
+/// The numbers of a collection's marks among these names, lowest first.
+pub(crate) fn numbers_of_marks(collection: &str, names: &[String]) -> Vec<u32> {
+    let mut numbers: Vec<_> =
+        names.iter().filter_map(|name| number_of_mark(collection, name)).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 /// True when a collection is no more than a mark, by its name.

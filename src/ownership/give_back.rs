@@ -15,7 +15,10 @@ use crate::error::Result;
 /// Marks that are taken care of at the same time.
 pub(super) const AT_ONCE: usize = 16;
 /// How long it may take to give marks back: the server may be what the run ended by.
-pub(super) const GIVE_BACK_WITHIN: Duration = Duration::from_secs(10);
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(10);
+/// The same after a run that has moved everything: its server answers, and a mark that stayed would keep others
+/// away.
+const DONE_WITHIN: Duration = Duration::from_secs(120);
 
 /// A target's mark.
 pub(super) type Owned = (Arc<dyn MarkStore>, Taken);
@@ -30,6 +33,16 @@ pub enum End {
     Untouched,
     /// It may be resumed: the marks stay, so that no other run comes between.
     Unfinished,
+}
+
+impl End {
+    /// How long it may take to give marks back.
+    pub(super) fn gives_back_within(self) -> Duration {
+        match self {
+            End::Done => DONE_WITHIN,
+            End::Untouched | End::Unfinished => GIVE_BACK_WITHIN,
+        }
+    }
 }
 
 /// Removes marks, leaves them to whom may resume, or gives them back to whom they were taken from.

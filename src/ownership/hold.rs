@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::give_back::{End, GIVE_BACK_WITHIN, Owned, give_all_back};
+use super::give_back::{End, Owned, give_all_back};
 use super::renew::Held;
 use super::watch::watch_all;
 use super::{Claim, Continuity, MarkStore, UNSURE};
@@ -103,7 +103,7 @@ impl Hold {
             let _resting = held.renewing.lock().await;
             give_all_back(&held.run, held.take_marks(), how).await;
         };
-        if tokio::time::timeout(GIVE_BACK_WITHIN, ended).await.is_err() {
+        if tokio::time::timeout(how.gives_back_within(), ended).await.is_err() {
             tracing::warn!("Marks stay at targets that did not answer: the next run takes them");
         }
     }

@@ -13,6 +13,7 @@ mod live;
 mod live_end;
 #[path = "../live/support.rs"]
 mod live_support;
+mod marks;
 mod material;
 #[path = "../milvus1/support.rs"]
 mod milvus1_cases;

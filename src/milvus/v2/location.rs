@@ -1,7 +1,7 @@
 //! Identifying collections.
 
 use crate::location::CollectionLocation;
-use crate::milvus::names::{MARK_PROPERTY, number_of_mark};
+use crate::milvus::names::{MARK_PROPERTY, numbers_of_marks, of_mark};
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::{Client, Result};
 
@@ -34,12 +34,10 @@ impl Client {
 
     /// What the newest mark beside a collection says, which no two marks have in common.
     async fn mark_of(&self, collection: &str) -> Result<Option<String>> {
-        let number = |name: &String| number_of_mark(collection, name);
-        let names = self.collections().await?.into_iter();
-        let Some(name) = names.filter(|name| number(name).is_some()).max_by_key(number) else {
-            return Ok(None);
-        };
-        let Some(found) = self.describe_collection(&name).await? else { return Ok(None) };
+        let numbers = numbers_of_marks(collection, &self.collections().await?);
+        let Some(newest) = numbers.last() else { return Ok(None) };
+        let found = self.describe_collection(&of_mark(collection, *newest)).await?;
+        let Some(found) = found else { return Ok(None) };
         let text = found.property(MARK_PROPERTY).unwrap_or(&found.description);
         Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::error::{Error, Result};
-use crate::milvus::names::{MARK_PROPERTY as MARK, number_of_mark, of_beat, of_mark};
+use crate::milvus::names::{MARK_PROPERTY as MARK, numbers_of_marks, of_beat, of_mark};
 use crate::milvus::v2::collection::{Collection, NewCollection};
 use crate::milvus::v2::field::pair;
 use crate::milvus::v2::proto::schema::{DataType, FieldSchema};
@@ -128,11 +128,8 @@ impl MarkStore for CollectionMarks {
             return Ok(Vec::new());
         }
         let names = self.client.collections().await?;
-        let mut numbers: Vec<_> =
-            names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
-        numbers.sort_unstable();
         let mut all = Vec::new();
-        for number in numbers {
+        for number in numbers_of_marks(&self.collection, &names) {
             all.extend(self.placed(number).await?);
         }
         Ok(all)

@@ -3,7 +3,8 @@
 //!
 //! These servers keep no notes of a collection, but tags of partitions, which are any text. So a mark
 //! stands in tags (`mark 0 …`, `mark 1 …`), and each time that it is renewed in another one (`beat …`).
-//! Whose collection it is shows in two of its numbers, should the answer to its creation be lost.
+//! Whose collection it is shows in two of its numbers, should the answer to its creation be lost, or its run be
+//! killed before it has written the tags.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -12,10 +13,10 @@ use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
 use crate::milvus::MilvusError;
-use crate::milvus::names::{number_of_mark, of_mark};
+use crate::milvus::names::{numbers_of_marks, of_mark};
 use crate::milvus::v1::Client;
 use crate::milvus::v1::collection::Collection;
-use crate::ownership::{Beat, Created, Mark, MarkStore, Placed};
+use crate::ownership::{Beat, Created, Mark, MarkStore, Owner, Placed};
 use crate::table::Metric;
 
 /// Bytes of a note in one tag: a tag has 255 at most.
@@ -28,6 +29,8 @@ const SIZES: u64 = 4096;
 pub(super) struct CollectionMarks {
     pub client: Client,
     pub collection: String,
+    /// The run that marks it, and those whose place it takes.
+    pub owner: Owner,
 }
 
 impl CollectionMarks {
@@ -38,6 +41,22 @@ impl CollectionMarks {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// A mark without its tags: that of one of the owner's runs, or of one that is not known, which holds all
+    /// the same.
+    async fn unfinished(&self, number: u32) -> Result<Mark> {
+        let found = self.client.describe_collection(&of_mark(&self.collection, number)).await?;
+        let Some(found) = found else { return Ok(Mark::default()) };
+        let mut runs = std::iter::once(&self.owner.run).chain(&self.owner.ended);
+        let run = runs.find(|run| numbers_of(run) == (found.dim, found.index_file_size));
+        Ok(Mark { run: run.cloned().unwrap_or_default(), ..Mark::default() })
+    }
+}
+
+/// The numbers of a mark's collection, by which its run is known: dimensions and size of segments.
+fn numbers_of(run: &str) -> (i64, i64) {
+    let hash = XxHash3_128::oneshot(run.as_bytes()) as u64;
+    ((hash % DIMS) as i64 + 1, (hash / DIMS % SIZES) as i64 + 1)
 }
 
 /// A note in pieces that fit into tags: `mark 0 …`.
@@ -76,14 +95,13 @@ impl MarkStore for CollectionMarks {
 
     async fn list(&self) -> Result<Vec<Placed>> {
         let names = self.client.collections().await?;
-        let mut numbers: Vec<_> =
-            names.iter().filter_map(|name| number_of_mark(&self.collection, name)).collect();
-        numbers.sort_unstable();
         let mut all = Vec::new();
-        for number in numbers {
+        for number in numbers_of_marks(&self.collection, &names) {
             let tags = self.tags(number).await?;
-            // One that says nothing yet holds all the same.
-            let mark = read("mark", &tags).unwrap_or_default();
+            let mark = match read("mark", &tags) {
+                Some(mark) => mark,
+                None => self.unfinished(number).await?,
+            };
             all.push(Placed { number, mark, beat: latest(&tags) });
         }
         Ok(all)
@@ -91,11 +109,11 @@ impl MarkStore for CollectionMarks {
 
     async fn create(&self, number: u32, mark: &Mark) -> Result<Created> {
         let tags = pieces("mark", mark)?;
-        let hash = XxHash3_128::oneshot(tags.concat().as_bytes()) as u64;
+        let (dim, index_file_size) = numbers_of(&mark.run);
         let collection = Collection {
             name: of_mark(&self.collection, number),
-            dim: (hash % DIMS) as i64 + 1,
-            index_file_size: (hash / DIMS % SIZES) as i64 + 1,
+            dim,
+            index_file_size,
             metric: Metric::L2.milvus1_number().unwrap_or(1),
         };
         match self.client.create_collection(&collection).await {

@@ -39,7 +39,7 @@ use crate::flow::{LARGE_BATCH_BYTES, Meter};
 use crate::location::DataLocation;
 use crate::milvus::connection::canonical;
 use crate::milvus::v1::Client;
-use crate::ownership::{Hold, MarkStore};
+use crate::ownership::{Hold, MarkStore, OwnerCell};
 use crate::sink::server::{Claims, IdsFile, Intake};
 use crate::sink::{
     Granularity, ReadBack, RefusedName, Sink, SinkContext, SinkFactory, Start, TableToWrite,
@@ -55,6 +55,7 @@ impl SinkFactory for Config {
             dry_run: cx.dry_run,
             intake: Arc::new(Intake::new(cx.parallelism, self.retry_for.duration())),
             client: OnceCell::new(),
+            owner: OwnerCell::default(),
             state: Mutex::default(),
         }))
     }
@@ -76,6 +77,8 @@ struct Milvus1 {
     /// How much the server takes at once.
     intake: Arc<Intake>,
     client: OnceCell<Client>,
+    /// The run that it works for.
+    owner: OwnerCell,
     /// Held while a target is prepared, so that tables that share a collection do so in turn.
     state: Mutex<State>,
 }
@@ -114,13 +117,18 @@ impl Sink for Milvus1 {
         target::refused_name(&self.config, table).into_iter().collect()
     }
 
+    fn set_run(&self, run: &str, ended: &[String]) {
+        self.owner.set(run, ended);
+    }
+
     fn set_hold(&self, hold: &Hold) {
         self.intake.set_hold(hold);
     }
 
     async fn marks(&self, table: &TableToWrite) -> Result<Vec<Arc<dyn MarkStore>>> {
         let collection = target::target_of(&self.config, table)?.collection;
-        Ok(vec![Arc::new(CollectionMarks { client: self.client().await?.clone(), collection })])
+        let (client, owner) = (self.client().await?.clone(), self.owner.get().clone());
+        Ok(vec![Arc::new(CollectionMarks { client, collection, owner })])
     }
 
     async fn plan(&self, table: &TableToWrite) -> Result<TargetPlan> {
