@@ -4,6 +4,8 @@
 //! them never notices it. An answer that says "too much" halves it, and each round of answers that
 //! do not lets one more request go (additive increase, multiplicative decrease, as TCP does).
 //!
+//! It grows only when it was reached: answers to fewer requests than may be on their way say nothing about more.
+//!
 //! What is refused together was sent together, and is one piece of news: a refusal halves the limit
 //! only when its request set out after the last time it was halved.
 //!
@@ -33,6 +35,8 @@ struct State {
     issued: usize,
     /// Good answers since the limit last changed.
     taken: usize,
+    /// As many requests as may be were on their way since the limit last changed.
+    reached: bool,
     /// Requests that have set out; the number of the next one.
     next: u64,
     /// Requests before this one had set out when the limit was last halved.
@@ -64,7 +68,14 @@ impl WriteLimit {
     /// At most `most` requests at once, and at least one.
     pub(crate) fn new(most: usize) -> Self {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
-        let state = State { limit: most, issued: most, taken: 0, next: 0, halved_before: 0 };
+        let state = State {
+            limit: most,
+            issued: most,
+            taken: 0,
+            reached: false,
+            next: 0,
+            halved_before: 0,
+        };
         WriteLimit { passes: Semaphore::new(most), most, state: Mutex::new(state) }
     }
 
@@ -80,6 +91,7 @@ impl WriteLimit {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
+        state.reached |= self.passes.available_permits() == 0;
         Pass { of: self, permit, number }
     }
 
@@ -107,7 +119,7 @@ impl State {
         match strain {
             Strain::Busy | Strain::Memory => {
                 self.halved_before = self.next;
-                self.taken = 0;
+                (self.taken, self.reached) = (0, false);
                 if self.limit == 1 {
                     return Change::Least;
                 }
@@ -116,11 +128,11 @@ impl State {
             }
             Strain::None if self.limit < most => {
                 self.taken += 1;
-                if self.taken < self.limit {
+                if self.taken < self.limit || !self.reached {
                     return Change::None;
                 }
                 self.limit += 1;
-                self.taken = 0;
+                (self.taken, self.reached) = (0, false);
                 Change::More(self.limit)
             }
             Strain::None | Strain::TooLarge => Change::None,
@@ -205,6 +217,23 @@ mod tests {
                 }
                 assert_eq!(limit.now(), expected);
             }
+        });
+    }
+
+    /// The last requests of a run, a few at a time, raised it to the most there is.
+    #[test]
+    fn a_limit_that_is_not_reached_does_not_grow() {
+        on_a_fast_clock(async {
+            let limit = WriteLimit::new(16);
+            for _ in 0..2 {
+                limit.enter().await.answered(Strain::Busy);
+            }
+            for _ in 0..100 {
+                for pass in enter_all(&limit, 3).await {
+                    pass.answered(Strain::None);
+                }
+            }
+            assert_eq!(limit.now(), 4);
         });
     }
 
