@@ -24,6 +24,7 @@ use vecpipe::flow::{
 use vecpipe::ownership::Hold;
 use vecpipe::sink::Sink;
 use vecpipe::source::Source;
+use vecpipe::transform::TransformFactory;
 
 /// Settings for tests: everything small.
 pub fn settings(parallelism: usize, memory: u64) -> Settings {
@@ -45,14 +46,31 @@ pub async fn run_pipeline(
     settings: Settings,
     controls: Controls,
 ) -> (Vec<Arc<TableRun>>, Outcome) {
-    let budget = MemoryBudget::new(settings.memory);
-    let transforms = Vec::new();
-    let identity = Identity::default();
-    let pipeline =
-        Arc::new(Pipeline { source, transforms, sink, stage: None, budget, settings, identity });
+    let pipeline = pipeline(source, Vec::new(), sink, settings);
     let plan = Plan::make(&pipeline).await.expect("a plan");
+    run_planned(pipeline, plan, controls).await
+}
+
+/// A pipeline without a stage.
+pub fn pipeline(
+    source: Box<dyn Source>,
+    transforms: Vec<Box<dyn TransformFactory>>,
+    sink: Box<dyn Sink>,
+    settings: Settings,
+) -> Arc<Pipeline> {
+    let budget = MemoryBudget::new(settings.memory);
+    let identity = Identity::default();
+    Arc::new(Pipeline { source, transforms, sink, stage: None, budget, settings, identity })
+}
+
+/// Runs what was planned, without a journal and without marks at the target.
+pub async fn run_planned(
+    pipeline: Arc<Pipeline>,
+    plan: Plan,
+    controls: Controls,
+) -> (Vec<Arc<TableRun>>, Outcome) {
     let tables = plan.into_tables();
-    let outcome =
-        vecpipe::flow::run(pipeline, tables.clone(), Journal::none(), Hold::none(), controls).await;
+    let (journal, hold) = (Journal::none(), Hold::none());
+    let outcome = vecpipe::flow::run(pipeline, tables.clone(), journal, hold, controls).await;
     (tables, outcome)
 }

@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vecpipe::flow::{
-    Controls, Identity, Journal, MemoryBudget, OnBadRow, Pipeline, Plan, Settings, Verify,
-    check_ids,
-};
-use vecpipe::ownership::Hold;
+use vecpipe::flow::{Controls, Plan, Settings, check_ids};
 
 use crate::common::components::{sink, source, transform};
+use crate::common::{self, run_planned};
 
 const MIB: u64 = 1 << 20;
 
@@ -39,23 +36,14 @@ async fn random_ids_are_deduped_in_memory_that_does_not_grow_with_them() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let memory = (512 * MIB * rows / MEANT_FOR).clamp(16 * MIB, 512 * MIB);
     let settings = json!({ "rows": rows, "dim": 1, "ids": ids, "distinct_ids": rows / 10 * 9 });
-    let pipeline = Arc::new(Pipeline {
-        source: source("synthetic", settings),
-        transforms: vec![transform("dedupe", json!({}))],
-        sink: sink("null", json!({})),
-        stage: None,
-        budget: MemoryBudget::new(memory),
-        settings: Settings {
-            parallelism: 2,
-            memory,
-            batch_rows: None,
-            on_bad_row: OnBadRow::Fail,
-            rejects_dir: "rejects".into(),
-            verify: Verify::Count,
-            state_dir: dir.path().join("state"),
-        },
-        identity: Identity::default(),
-    });
+    let transforms = vec![transform("dedupe", json!({}))];
+    let state_dir = dir.path().join("state");
+    let pipeline = common::pipeline(
+        source("synthetic", settings),
+        transforms,
+        sink("null", json!({})),
+        Settings { state_dir, ..common::settings(2, memory) },
+    );
     let (peak, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let watch = std::thread::spawn({
         let (peak, ended, dir) = (Arc::clone(&peak), Arc::clone(&ended), dir.path().to_owned());
@@ -71,15 +59,7 @@ async fn random_ids_are_deduped_in_memory_that_does_not_grow_with_them() {
     check_ids(&pipeline, &plan, &Controls::default()).await.unwrap();
     let surveyed = start.elapsed();
     let left_out = plan.targets[0].left_out.get().unwrap().rows();
-    let tables = plan.into_tables();
-    let outcome = vecpipe::flow::run(
-        pipeline,
-        tables.clone(),
-        Journal::none(),
-        Hold::none(),
-        Controls::default(),
-    )
-    .await;
+    let (tables, outcome) = run_planned(pipeline, plan, Controls::default()).await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     ended.store(true, Ordering::Relaxed);
     watch.join().unwrap();

@@ -11,11 +11,9 @@ use arrow_array::{
 use async_trait::async_trait;
 use serde_json::Value;
 use vecpipe::flow::{
-    Batch, BatchStream, Controls, Identity, Journal, MemoryBudget, Meter, OnBadRow, Pipeline, Plan,
-    ReadContext, Settings, TableRun, Verify, check_ids,
+    Batch, BatchStream, Controls, Meter, Pipeline, Plan, ReadContext, Settings, TableRun, check_ids,
 };
 use vecpipe::location::DataLocation;
-use vecpipe::ownership::Hold;
 use vecpipe::sink::{
     Completion, Decision, Granularity, IdRules, ReadBack, Receipt, Sink, SplitWriter, Start,
     TableToWrite, TableWriter, TargetPlan, Written,
@@ -29,6 +27,7 @@ use vecpipe::transform::TransformFactory;
 use vecpipe::{Error, Result};
 
 use crate::common::components::transform;
+use crate::common::{self, run_planned};
 
 /// A table: its name, the ids of each split, and what it says of its vectors.
 #[derive(Debug, Clone)]
@@ -100,7 +99,7 @@ impl Source for Tables {
                             mark
                         });
                         let values: ArrayRef = Arc::new(Float32Array::from_iter_values(marks));
-                        let vectors = crate::common::rows::vectors(dim, values);
+                        let vectors = common::rows::vectors(dim, values);
                         RecordBatch::try_new(Arc::clone(schema.arrow()), vec![ids, vectors])
                             .unwrap()
                     }
@@ -281,23 +280,12 @@ impl Case {
         let transforms = self.transforms.iter();
         let transforms: Vec<Box<dyn TransformFactory>> =
             transforms.map(|(kind, settings)| transform(kind, settings.clone())).collect();
-        Arc::new(Pipeline {
-            source: Box::new(Tables(self.tables.clone())),
-            transforms,
-            sink: Box::new(self.sink.clone()),
-            stage: None,
-            budget: MemoryBudget::new(self.memory),
-            settings: Settings {
-                parallelism: self.parallelism,
-                memory: self.memory,
-                batch_rows: None,
-                on_bad_row: OnBadRow::Fail,
-                rejects_dir: "rejects".into(),
-                verify: Verify::Count,
-                state_dir: dir.join("state"),
-            },
-            identity: Identity::default(),
-        })
+        let settings = Settings {
+            state_dir: dir.join("state"),
+            ..common::settings(self.parallelism, self.memory)
+        };
+        let source = Box::new(Tables(self.tables.clone()));
+        common::pipeline(source, transforms, Box::new(self.sink.clone()), settings)
     }
 
     /// Plans, surveys and runs; nothing may be left in the state folder.
@@ -307,15 +295,7 @@ impl Case {
         let run = runtime.block_on(async {
             let plan = Plan::make(&pipeline).await?;
             check_ids(&pipeline, &plan, &Controls::default()).await?;
-            let tables = plan.into_tables();
-            let outcome = vecpipe::flow::run(
-                pipeline,
-                tables.clone(),
-                Journal::none(),
-                Hold::none(),
-                Controls::default(),
-            )
-            .await;
+            let (tables, outcome) = run_planned(pipeline, plan, Controls::default()).await;
             outcome.error.map_or(Ok(tables), Err)
         });
         drop(runtime);
