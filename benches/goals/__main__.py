@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import files  # noqa: E402
 import growth  # noqa: E402
+import history  # noqa: E402
 import milvusdm  # noqa: E402
 import network  # noqa: E402
 import page  # noqa: E402
@@ -96,6 +97,7 @@ def measure(arguments, kept):
 
 
 def write_pages(kept):
+    history.save(kept, page.known(kept))
     print("\n".join(["", *page.goals(kept)]))
     page.fill(ROOT / "BENCHMARKS.md", kept)
     page.fill(ROOT / "README.md", kept)

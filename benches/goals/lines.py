@@ -37,6 +37,8 @@ class Line:
     goal: Goal | None
     # Where it is drawn: beside its limit, or beside another program.
     plot: str = ""
+    # The commit with the first measurement that is defined as today's.
+    since: str = ""
 
     def figures(self, runs):
         """Figures of ours, those of what it is compared with, and that one's name."""
@@ -79,8 +81,9 @@ def reading(what, runs, limit, ours="pipeline"):
 def writing(source, sink):
     runs = {"Parquet, zstd 1": "to-parquet", "HDF5": "to-hdf5"}[sink]
     figure = rate(ROW_BYTES + 8)
+    # Before, the bare writers were given all rows at once, and measured the machine's memory.
     return Line(f"{source} → {sink}", runs, f"pipeline, {source}", "bare writer", "GB/s", figure, figure, at_least(0.8),
-                plot="limit")
+                plot="limit", since="a86b9f2")
 
 
 SOURCES = ("HDF5", "Faiss Flat", "Faiss IVFFlat", "Milvus 1.x")

@@ -5,6 +5,7 @@ A place is what stands between `<!-- compare: NAME -->` and `<!-- compare: end -
 
 import re
 
+from history import add, load
 from lines import LINES
 from runs import Runs, middle
 
@@ -29,15 +30,53 @@ def compared(folder):
             yield line, runs, *figures
 
 
+# A limit that is beaten by more than this is none.
+BEATEN = 1.05
+
+
+def ratio(line, value):
+    """A ratio as it is shown: to go faster than a limit is to show that it was none."""
+    return "> 1" if line.plot == "limit" and value > 1 else number(value)
+
+
+def ratios(line, history):
+    """The ratio of the last measurement, and from the least to the most of all."""
+    all_ = [one["ours"] / one["limit"] for one in history[line.what]]
+    last, least, most = (ratio(line, value) for value in (all_[-1], min(all_), max(all_)))
+    if len(all_) == 1:
+        return f"{last} (measured once)"
+    spread_ = f"{len(all_)} measurements" if least == most else f"{least} to {most} in {len(all_)} measurements"
+    return f"{last} ({spread_})"
+
+
+def verdict(line, history):
+    """In how many of all measurements the goal was reached."""
+    all_ = history[line.what]
+    if line.goal is None:
+        return ""
+    if line.plot == "limit" and all_[-1]["ours"] > BEATEN * all_[-1]["limit"]:
+        return "not known: beaten, so it is no limit"
+    reached = sum(line.goal.reached(one["ours"], one["limit"]) for one in all_)
+    if reached == len(all_):
+        return "reached"
+    return f"reached in {reached} of {len(all_)}" if reached else "not reached"
+
+
 def goals(folder):
-    yield "| what | `pipeline` | beside it | ratio | goal | |"
+    history = known(folder)
+    yield "| what | `pipeline` | beside it | ratio of medians | goal | |"
     yield "|---|---|---|---|---|---|"
     for line, _, ours, limit, name in compared(folder):
-        ratio = middle(ours) / middle(limit)
-        reached = line.goal and line.goal.reached(middle(ours), middle(limit))
         yield (f"| {line.what} | {spread(ours, line.unit)} {line.unit} | {name}: {spread(limit, line.unit)} | "
-               f"{number(ratio)} | {line.goal.words if line.goal else ''} | "
-               f"{'' if line.goal is None else 'reached' if reached else 'not reached'} |")
+               f"{ratios(line, history)} | {line.goal.words if line.goal else ''} | {verdict(line, history)} |")
+
+
+def known(folder):
+    """All measurements, those among them whose runs are kept now."""
+    history = load(folder)
+    for line, runs, *_ in compared(folder):
+        add(history, line, runs)
+    return history
 
 
 # Figures that only some measurements have.
@@ -74,12 +113,13 @@ HEADLINES = ("HDF5 contiguous", "HDF5 →", "Milvus 2.3.5", "the same")
 
 def headline(folder):
     """The shortest thing to say of those that most people ask for."""
-    yield "| what | `pipeline` | beside it | ratio |"
+    history = known(folder)
+    yield "| what | `pipeline` | beside it | ratio of medians |"
     yield "|---|---|---|---|"
     for line, _, ours, limit, name in compared(folder):
         if line.plot and line.what.startswith(HEADLINES):
             yield (f"| {line.what} | {number(middle(ours), line.unit)} {line.unit} | "
-                   f"{name}: {number(middle(limit), line.unit)} | {number(middle(ours) / middle(limit))} |")
+                   f"{name}: {number(middle(limit), line.unit)} | {ratios(line, history)} |")
 
 
 def fill(page, folder):

@@ -2,7 +2,7 @@
 
 import html
 
-from page import compared, number
+from page import compared, known, number, ratio as shown, verdict
 from runs import middle
 
 ROW, LEFT, WIDTH, RIGHT = 26, 330, 420, 140
@@ -14,24 +14,23 @@ def text(x, y, words, anchor="start", size=12, weight="normal"):
             f'fill="{INK}">{html.escape(words)}</text>')
 
 
-def limits(rows, top):
+def limits(rows, history, top):
     """Ours in parts of the limit, which is the line at 1."""
     most = max([1.2, *(max(ours) / middle(limit) for _, _, ours, limit, _ in rows)])
     most = min(most, 1.6)
     x = lambda ratio: LEFT + min(ratio, most) / most * WIDTH
-    yield text(0, top, "In parts of the limit that it is compared with (1 = as fast; green: the goal is reached)", weight="bold")
+    yield text(0, top, "In parts of the limit that it is compared with (1 = as fast; green: the goal is reached in all measurements)", weight="bold")
     top += 16
     yield f'<path d="M{x(1):g} {top} V{top + len(rows) * ROW}" stroke="{INK}" stroke-dasharray="4 3"/>'
     for n, (line, _, ours, limit, _) in enumerate(rows):
         y, reference = top + n * ROW, middle(limit)
         ratio = middle(ours) / reference
-        reached = line.goal is None or line.goal.reached(middle(ours), reference)
+        reached = verdict(line, history) == "reached"
         yield text(LEFT - 10, y + 17, line.what, "end")
         yield f'<rect x="{LEFT}" y="{y + 6}" width="{x(ratio) - LEFT:g}" height="14" rx="2" fill="{BAR if reached else MISSED}"/>'
         for one in ours:
             yield f'<circle cx="{x(one / reference):g}" cy="{y + 13}" r="2.5" fill="{INK}" fill-opacity="0.6"/>'
-        more = " …" if ratio > most else ""
-        yield text(LEFT + WIDTH + 12, y + 17, f"{number(ratio)}{more}")
+        yield text(LEFT + WIDTH + 12, y + 17, shown(line, ratio))
 
 
 def others(rows, top):
@@ -58,7 +57,7 @@ def draw(path, folder):
     beside_other = [row for row in rows if row[0].plot == "other"]
     second = 40 + len(beside_limit) * ROW + 30
     height = second + 24 + len(beside_other) * 2 * ROW
-    parts = [*limits(beside_limit, 20), *others(beside_other, second)]
+    parts = [*limits(beside_limit, known(folder), 20), *others(beside_other, second)]
     width = LEFT + WIDTH + RIGHT
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
