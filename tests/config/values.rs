@@ -51,11 +51,13 @@ fn defaults_hold_where_nothing_is_said() {
 
 #[test]
 fn types_decide_what_a_scalar_means() {
-    let text = "version: 0x1\nsource: { hdf5: { paths: [1, true, 2.50, \"null\"], dim: \"8\" } }\nsink: { null: {} }\n";
-    let text = text.replace("0x1", "1");
-    let source = &values(&text, &[])["source"]["hdf5"];
-    assert_eq!(source["paths"], json!(["1", "true", "2.50", "null"]));
-    assert_eq!(source["dim"], json!(8));
+    for (dim, expected) in [("\"8\"", 8), ("0x1F", 31), ("0o17", 15)] {
+        let hdf5 = format!("{{ paths: [1, true, 2.50, \"null\", 0x1F], dim: {dim} }}");
+        let text = format!("version: 1\nsource: {{ hdf5: {hdf5} }}\nsink: {{ null: {{}} }}\n");
+        let source = &values(&text, &[])["source"]["hdf5"];
+        assert_eq!(source["paths"], json!(["1", "true", "2.50", "null", "0x1F"]));
+        assert_eq!(source["dim"], json!(expected));
+    }
 }
 
 #[test]

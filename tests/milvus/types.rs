@@ -1,10 +1,10 @@
 //! Vector and scalar types on real servers, and what the sink refuses before the server sees it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::support::*;
-use arrow::datatypes::{DataType, Field, Float16Type, UInt8Type};
+use arrow::datatypes::{DataType, Field, Float16Type, Int32Type, Int64Type, UInt8Type};
 use arrow_array::cast::AsArray;
 use arrow_array::*;
 use half::f16;
@@ -50,7 +50,7 @@ async fn binary_vectors_arrive_bit_by_bit() {
             let found = client.describe_collection(&name).await.unwrap().unwrap();
             client.load_missing(&name, &["_default".to_owned()], true).await.unwrap();
             let rows = client.first_rows(&found, 1000).await.unwrap();
-            let ids = rows.column(0).as_primitive::<arrow::datatypes::Int64Type>();
+            let ids = rows.column(0).as_primitive::<Int64Type>();
             let read = rows.column(1).as_fixed_size_list();
             for row in 0..rows.num_rows() {
                 let id = usize::try_from(ids.value(row)).unwrap();
@@ -77,7 +77,7 @@ async fn float16_vectors_arrive() {
     let found = client.describe_collection(&name).await.unwrap().unwrap();
     client.load_missing(&name, &["_default".to_owned()], true).await.unwrap();
     let rows = client.first_rows(&found, 1000).await.unwrap();
-    let ids = rows.column(0).as_primitive::<arrow::datatypes::Int64Type>();
+    let ids = rows.column(0).as_primitive::<Int64Type>();
     for row in 0..10 {
         let id = usize::try_from(ids.value(row)).unwrap();
         let read = rows.column(1).as_fixed_size_list().value(row);
@@ -197,6 +197,14 @@ async fn nulls_go_where_the_server_has_them_and_nowhere_else() {
         let client = server.client().await;
         if server.lite {
             assert_eq!(moved.unwrap().completion.rows_after, 3);
+            let found = client.describe_collection(&name).await.unwrap().unwrap();
+            let partitions = client.partitions(&name).await.unwrap();
+            client.load_missing(&name, &partitions, true).await.unwrap();
+            let rows = client.first_rows(&found, 10).await.unwrap();
+            let ids = rows.column_by_name("id").unwrap().as_primitive::<Int64Type>().values();
+            let values = rows.column_by_name("n").unwrap().as_primitive::<Int32Type>();
+            let read: BTreeMap<_, _> = ids.iter().copied().zip(values).collect();
+            assert_eq!(read, BTreeMap::from([(1, Some(10)), (2, None), (3, Some(30))]));
         } else {
             let error = moved.unwrap_err().to_string();
             assert!(error.contains("Row with id 2: n is null"), "{error}");

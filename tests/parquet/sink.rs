@@ -397,14 +397,7 @@ async fn an_unwritable_folder_is_told_so() {
     let (schema, _) = floats(0, 1);
     let table = to_write(&schema, "test", None);
     let sink = sink(json!({ "dir": dir.path().join("out/below") }));
-    let error = match sink.plan(&table).await {
-        Ok(plan) => sink
-            .prepare(&table, &plan, &vecpipe::sink::Start::Fresh, Arc::default())
-            .await
-            .err()
-            .unwrap(),
-        Err(error) => error,
-    };
+    let error = sink.plan(&table).await.unwrap_err();
     assert!(error.to_string().contains("Not a directory"), "{error}");
     assert_eq!(error.exit_code(), 1);
 }
