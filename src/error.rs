@@ -94,6 +94,13 @@ impl Error {
         Self::new(Kind::Connect, what)
     }
 
+    /// The source is not what it was when the run was planned; `what` says which part of it. Other rows may
+    /// have been written already.
+    pub fn source_changed(what: impl fmt::Display) -> Self {
+        Self::source(format!("The source changed after the run was planned: {what}"))
+            .help("when nothing writes to it any more, run again; a run that had begun begins anew with --restart")
+    }
+
     /// The source's data can't be read (exit code 1).
     pub fn source(what: impl Into<String>) -> Self {
         Self::new(Kind::Source, what)

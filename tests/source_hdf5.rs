@@ -347,7 +347,7 @@ async fn a_file_that_changes_after_the_plan_is_an_error() {
     let (source, table) = open(&config).await.unwrap();
     std::fs::copy(FILES.path().join("wrong-whole.h5"), &path).unwrap();
     let error = read_table(&*source, &table, 1, &context(1, 1 << 20, 100)).await.unwrap_err();
-    assert!(error.to_string().starts_with("The file changed after"), "{error}");
+    assert!(error.to_string().starts_with("The source changed after"), "{error}");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The YAML: native form, MilvusDM form, environment, diagnostics with line and column. It knows
-//! nothing of servers or files beyond the configuration file itself.
+//! The YAML: native form, MilvusDM form, environment, diagnostics with line and column. It asks no server, and
+//! reads no file but the configuration and those of secrets.
 //!
 //! ```text
 //!  text ─► tree ─► --set ─► ${NAME} ─► (MilvusDM's form ─► native form) ─► Config ─► checks

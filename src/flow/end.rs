@@ -15,21 +15,19 @@ pub async fn check_end(
     table: &SourceTable,
     split: &Split,
     came: u64,
-) -> Result<()> {
+) -> Result<Option<String>> {
     if came == split.rows {
-        return Ok(());
+        return Ok(None);
     }
     if came < split.rows
         && let Some(why) = source.fewer_rows(table, split, came).await?
     {
-        tracing::warn!(table = %table.name, split = split.index, "{why}");
-        return Ok(());
+        return Ok(Some(why));
     }
-    Err(Error::source(format!(
-        "Split {} was planned with {} rows, but {} came",
+    Err(Error::source_changed(format!(
+        "split {} was planned with {} rows, and {} came",
         split.index,
         count(split.rows),
         count(came)
-    ))
-    .help("the source changed while it was read; run again when it rests"))
+    )))
 }

@@ -1,5 +1,6 @@
-//! The engine: plan → tasks, bounded channels, memory budget, cancellation, counters. It knows the
-//! traits of sources, transforms and sinks, and no concrete one.
+//! The engine: plan → tasks, bounded channels, memory budget, cancellation, counters. It works with the traits of
+//! sources, transforms and sinks. Of concrete ones it takes `dedupe`'s rule of which row stays, and the sinks'
+//! way to make names of files.
 
 mod batch;
 mod budget;

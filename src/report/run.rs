@@ -161,6 +161,10 @@ pub struct TableReport {
     pub rows_replaced: u64,
     /// Of the rows written, those that interrupted runs of the same plan wrote.
     pub rows_resumed: u64,
+    /// Rows that an interrupted run had sent without an answer and that were sent once more: they may have
+    /// been there, or have replaced others, so that the target's count may rightly be higher by as many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rows_uncertain: u64,
     /// Bytes of record batches that came from the source.
     pub bytes_read: u64,
     /// Requests that were sent again.
@@ -181,6 +185,10 @@ pub struct TableReport {
     pub comparison: Option<Comparison>,
     /// What the source and the target had to say at plan time.
     pub notes: Vec<String>,
+    /// What the user may not miss: why rows did not come although the source counts them, or that the source
+    /// changed meanwhile.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Where the time went.
     pub times_s: Times,
 }
@@ -328,6 +336,7 @@ impl TableReport {
             rows_written: totals.rows_written,
             rows_replaced: totals.rows_replaced,
             rows_resumed: run.earlier.rows_written,
+            rows_uncertain: totals.rows_uncertain,
             bytes_read: totals.bytes_read,
             retries: totals.retries,
             target_rows_before: match target.decision {
@@ -345,6 +354,7 @@ impl TableReport {
             },
             comparison: comparison.cloned(),
             notes,
+            warnings: plan.source.warnings.iter().cloned().chain(run.warnings()).collect(),
             times_s: totals.times.into(),
         }
     }
@@ -359,6 +369,10 @@ impl From<crate::flow::Times> for Times {
             waiting_for_source: seconds(times.waiting_for_source),
         }
     }
+}
+
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
 }
 
 fn past(decision: Decision) -> &'static str {

@@ -1,57 +1,10 @@
 //! Which files are read, in which order, and how a changed file is told from the planned one.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Result};
-
-/// Size and time of a file when the plan was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Bytes.
-    pub size: u64,
-    /// Last modification, in nanoseconds since 1970.
-    modified: i64,
-}
-
-impl Stamp {
-    /// The stamp of the file as it is now.
-    ///
-    /// # Errors
-    /// When there is no such file, or it is not a plain one.
-    pub fn of(path: &Path) -> Result<Stamp> {
-        let facts = std::fs::metadata(path)
-            .map_err(|error| Error::source("Cannot open the file").because(error))?;
-        if !facts.is_file() {
-            return Err(Error::source("Not a file").help(
-                "name the files, give a pattern like `folder/*.h5`, or use `dir` for a folder",
-            ));
-        }
-        let modified =
-            facts.mtime().saturating_mul(1_000_000_000).saturating_add(facts.mtime_nsec());
-        Ok(Stamp { size: facts.size(), modified })
-    }
-
-    /// Last modification, in nanoseconds since 1970.
-    pub fn modified(&self) -> i64 {
-        self.modified
-    }
-
-    /// Checks that the file is still the one that was planned.
-    ///
-    /// # Errors
-    /// When its size or time differ, or it is gone.
-    pub fn check(self, path: &Path) -> Result<()> {
-        if Stamp::of(path)? == self {
-            return Ok(());
-        }
-        Err(Error::source("The file changed after the run was planned")
-            .help("let whatever writes it finish, then run again"))
-    }
-}
+pub use crate::store::Stamp;
 
 /// A path as error messages show it.
 pub fn name(path: &Path) -> String {

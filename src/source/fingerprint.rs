@@ -18,7 +18,7 @@ use crate::store::Place;
 const PROBE: u64 = 64 << 10;
 
 /// What a table is recognised by: each thing that its rows are read from, and what it is like. For
-/// a file that is its size, its time, and a hash of its beginning, middle and end.
+/// a file that is its [`Stamp`], and a hash of its beginning, middle and end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
@@ -42,10 +42,7 @@ impl Fingerprint {
         L: serde::de::DeserializeOwned,
         I: IntoIterator<Item = PathBuf>,
     {
-        let mut all = BTreeSet::new();
-        for split in &table.splits {
-            all.extend(files(&split.location()?));
-        }
+        let all = table.files(files)?;
         blocking(move || {
             let looks = all.into_iter().map(|path| Ok((name(&path), look(&path)?)));
             looks.collect::<Result<_>>().map(Fingerprint)
@@ -87,7 +84,7 @@ fn look(path: &Path) -> Result<String> {
     let stamp = Stamp::of(path).map_err(|error| error.at(name(path)))?;
     let hash = probe(path, stamp.size)
         .map_err(|error| Error::source("Cannot read the file").because(error).at(name(path)))?;
-    Ok(format!("{} bytes, {}, {hash:032x}", stamp.size, stamp.modified()))
+    Ok(format!("{stamp}, {hash:032x}"))
 }
 
 /// A hash of three parts of a file, or of all of a small one.

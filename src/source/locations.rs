@@ -1,6 +1,5 @@
 //! The files that a table is read from, identified.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::error::Result;
@@ -20,10 +19,7 @@ where
     L: serde::de::DeserializeOwned,
     I: IntoIterator<Item = PathBuf>,
 {
-    let mut all = BTreeSet::new();
-    for split in &table.splits {
-        all.extend(files(&split.location()?));
-    }
+    let all = table.files(files)?;
     blocking(move || {
         all.iter().map(|file| PathLocation::resolve(file).map(DataLocation::Path)).collect()
     })

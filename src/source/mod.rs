@@ -1,6 +1,10 @@
 //! Where rows come from. One file or folder per source; the registry below names them all.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 use crate::flow::{BATCH_BYTES, BatchStream, ReadContext};
@@ -29,6 +33,7 @@ mod choice;
 mod cut;
 mod files;
 mod fingerprint;
+mod further;
 pub mod inspect;
 pub(crate) mod locations;
 mod map;
@@ -37,6 +42,7 @@ mod rows;
 mod scatter;
 
 pub use fingerprint::Fingerprint;
+pub use further::External;
 
 /// A source's configuration, which is also its factory.
 pub trait SourceFactory {
@@ -81,6 +87,21 @@ pub struct SourceTable {
     pub warnings: Vec<String>,
 }
 
+impl SourceTable {
+    /// The files that its splits lie in, as `files` finds them in a split's location.
+    pub(crate) fn files<L, I>(&self, files: impl Fn(&L) -> I) -> Result<BTreeSet<PathBuf>>
+    where
+        L: DeserializeOwned,
+        I: IntoIterator<Item = PathBuf>,
+    {
+        let mut all = BTreeSet::new();
+        for split in &self.splits {
+            all.extend(files(&split.location()?));
+        }
+        Ok(all)
+    }
+}
+
 /// How the user gives a table another name: entries of a map in the source's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renaming {
@@ -114,6 +135,13 @@ pub trait Source: Send + Sync {
     /// Whatever keeps it from being made ready.
     async fn ready(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Looks whether tables that were read hold other rows by now, where reading them does not show that.
+    /// Called once all rows have moved; takes as long as it needs. Returns what to say of which table, by its
+    /// name.
+    async fn changed_meanwhile(&self) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     /// Sets back what [`ready`](Self::ready) changed. Called once, however the run ended.

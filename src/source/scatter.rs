@@ -4,7 +4,7 @@
 //! the system as long as copying them. Pieces that lie one after the other are read by one call,
 //! wherever each of them goes, and into memory that nobody filled with zeros before.
 //!
-//! Beside the one for maps, this is the only module with unsafe code.
+//! One of the few modules with unsafe code (docs/reliability.md names them).
 #![allow(unsafe_code, reason = "the system writes into memory that is not initialised")]
 
 use std::fs::File;

@@ -3,10 +3,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::place::{Entry, Facts};
+use super::stamp::Stamp;
 use crate::error::{Error, Result};
 
 /// An error of the file system while `doing` something with `path`.
@@ -32,6 +32,22 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| io_error("make the folder durable", path, error))
+}
+
+/// Makes a folder and those above it, with `make`, and their names durable.
+pub fn make_folder(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
+    make(path)?;
+    for made in missing.into_iter().rev() {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        match File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all()) {
+            // Who may write to a folder need not be allowed to read it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Replaces `path` by `content` in one step: a reader sees the old file or the new one.
@@ -143,7 +159,7 @@ pub fn facts(path: &Path) -> Result<Option<Facts>> {
         Ok(facts) => Ok(Some(Facts {
             is_folder: facts.is_dir(),
             bytes: facts.len(),
-            stamp: format!("{} bytes, {}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec()),
+            stamp: Stamp::from(&facts).to_string(),
         })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable("open the file", path, error)),

@@ -12,6 +12,7 @@ mod file;
 mod local;
 mod place;
 mod reader;
+mod stamp;
 mod storage;
 mod stores;
 
@@ -38,8 +39,9 @@ mod remote;
 
 pub use address::Address;
 pub use file::NewFile;
-pub use local::{io_error, replace, sync_folder};
+pub use local::{io_error, make_folder, replace, sync_folder};
 pub use place::{Entry, Facts, Place};
 pub use reader::Reader;
+pub use stamp::Stamp;
 pub use storage::Storage;
 pub use stores::Stores;

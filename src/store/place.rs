@@ -187,14 +187,15 @@ impl Place {
         }
     }
 
-    /// Makes the folder here, and those above it. A store needs none.
+    /// Makes the folder here, and those above it, durably. A store needs none.
     ///
     /// # Errors
     /// When it can't be made.
     pub fn make_folder(&self) -> Result<()> {
         match self {
             Place::Local(path) => {
-                fs::create_dir_all(path).map_err(|error| io_error("create the folder", path, error))
+                let made = local::make_folder(path, |path| fs::create_dir_all(path));
+                made.map_err(|error| io_error("create the folder", path, error))
             }
             Place::Remote(_) => Ok(()),
         }

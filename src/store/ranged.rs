@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use object_store::ObjectMeta;
 
-use super::remote::Remote;
+use super::remote::{Remote, stamp_of};
 use crate::error::{Error, Result};
 
 /// Bytes of a window that was just opened.
@@ -26,6 +27,7 @@ pub struct Ranged {
     remote: Remote,
     bytes: u64,
     e_tag: Option<String>,
+    stamp: String,
     /// The one that was used last comes last.
     windows: Mutex<Vec<Window>>,
     failure: Mutex<Option<Error>>,
@@ -46,9 +48,15 @@ impl Window {
 }
 
 impl Ranged {
-    pub(super) fn new(remote: Remote, bytes: u64, e_tag: Option<String>) -> Ranged {
+    pub(super) fn new(remote: Remote, object: ObjectMeta) -> Ranged {
         let (windows, failure) = (Mutex::default(), Mutex::default());
-        Ranged { remote, bytes, e_tag, windows, failure, requests: AtomicU64::new(0) }
+        let (bytes, stamp, e_tag) = (object.size, stamp_of(&object), object.e_tag);
+        Ranged { remote, bytes, e_tag, stamp, windows, failure, requests: AtomicU64::new(0) }
+    }
+
+    /// By what the object is told from another one of its name.
+    pub fn stamp(&self) -> &str {
+        &self.stamp
     }
 
     /// The object's size.

@@ -10,24 +10,34 @@ use parquet::errors::Result as ParquetResult;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::remote::{Ranged, ReadOn};
+use super::stamp::Stamp;
 use crate::error::{Error, Result};
 
 /// An open file. Cloning shares it.
 #[derive(Clone)]
 pub enum Reader {
     /// Of this machine.
-    Local(Arc<File>, u64),
+    Local(Arc<File>, Stamp),
     /// In a store.
     Remote(Arc<Ranged>),
 }
 
 impl Reader {
     pub(super) fn of_file(path: &Path) -> Result<Reader> {
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (bytes, file) = opened.map_err(|error| {
+        let opened = File::open(path).and_then(|file| Ok((Stamp::from(&file.metadata()?), file)));
+        let (stamp, file) = opened.map_err(|error| {
             Error::source("Cannot open the file").because(error).at(path.display())
         })?;
-        Ok(Reader::Local(Arc::new(file), bytes))
+        Ok(Reader::Local(Arc::new(file), stamp))
+    }
+
+    /// By what the file is told from another one at the same place, as when it was opened: what
+    /// [`Place::facts`](super::Place::facts) says of it.
+    pub fn stamp(&self) -> String {
+        match self {
+            Reader::Local(_, stamp) => stamp.to_string(),
+            Reader::Remote(object) => object.stamp().to_owned(),
+        }
     }
 
     /// The error that kept a store's object from being read, if there was one. The Parquet reader passes
@@ -43,7 +53,7 @@ impl Reader {
 impl Length for Reader {
     fn len(&self) -> u64 {
         match self {
-            Reader::Local(_, bytes) => *bytes,
+            Reader::Local(_, stamp) => stamp.size,
             Reader::Remote(object) => object.len(),
         }
     }

@@ -91,8 +91,7 @@ impl Remote {
         if !self.key.is_empty()
             && let Some(object) = self.head()?
         {
-            let version = object.e_tag.unwrap_or_default();
-            let stamp = format!("{} bytes, {}, {version}", object.size, object.last_modified);
+            let stamp = stamp_of(&object);
             return Ok(Some(Facts { is_folder: false, bytes: object.size, stamp }));
         }
         let path = self.path()?;
@@ -170,7 +169,7 @@ impl Remote {
     /// An object that is read here and there.
     pub fn open(&self) -> Result<Arc<Ranged>> {
         match self.head()? {
-            Some(object) => Ok(Arc::new(Ranged::new(self.clone(), object.size, object.e_tag))),
+            Some(object) => Ok(Arc::new(Ranged::new(self.clone(), object))),
             None => Err(Error::source("There is no such object").at(self)),
         }
     }
@@ -239,4 +238,10 @@ impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.to_string())
     }
+}
+
+/// By what an object is told from another one of its name.
+pub(super) fn stamp_of(object: &ObjectMeta) -> String {
+    let version = object.e_tag.as_deref().unwrap_or_default();
+    format!("{} bytes, {}, {version}", object.size, object.last_modified)
 }

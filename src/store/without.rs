@@ -61,6 +61,7 @@ impl Remote {
 impl Ranged {
     never! {
         len() -> u64;
+        stamp() -> &str;
         failure() -> Option<Error>;
         get(_start: u64, _length: usize) -> io::Result<Bytes>;
     }

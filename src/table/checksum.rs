@@ -11,13 +11,16 @@
 //!
 //! 1. The id. An integer: 8 bytes, little-endian. A text: its length, then its UTF-8.
 //! 2. Each vector, in the order of the columns: its elements as they lie in memory, little-endian
-//!    (of binary vectors, the packed bits).
+//!    (of binary vectors, the packed bits). For one that is null: zeros.
 //! 3. Each other column, in the order of the columns: the byte 0 where it is null, else the byte 1
 //!    and the value. A number: its bytes, little-endian. A boolean: the byte 0 or 1. Text and
 //!    bytes: the length, then the bytes (where the type fixes the length, the bytes alone). A list:
 //!    the number of elements, then each of them like a column. A struct: its fields, each like a
 //!    column. JSON (a text that Arrow's extension name `arrow.json` marks): as a text with the keys
-//!    of each object in order and without spaces, because servers write it as they like.
+//!    of each object in order and without spaces, because servers write it as they like. Integers keep all
+//!    their digits; a number with a point or an exponent is the double that is nearest, as short as it can be.
+//!
+//! 4. For each vector that is null: its number among the vectors, counted from 0, in 4 bytes.
 //!
 //! Lengths and numbers of elements are 4 bytes, little-endian. Names of columns and whether a
 //! column may be null are no part of it: a target may call a column otherwise.
@@ -146,15 +149,22 @@ impl RowHasher {
         for (n, array) in arrays.iter().enumerate() {
             columns.push((n >= self.without_mark, self.values(n, array)?));
         }
-        let mut row_bytes = Vec::new();
+        let (mut row_bytes, mut null_vectors) = (Vec::new(), Vec::new());
         let hash = |row| {
             row_bytes.clear();
-            for (marked, values) in &columns {
+            null_vectors.clear();
+            for (n, (marked, values)) in columns.iter().enumerate() {
                 match marked {
                     true => values.put_marked(row, &mut row_bytes),
+                    false if values.is_null(row) => {
+                        values.put_nothing(&mut row_bytes);
+                        // The id comes before the vectors.
+                        put_len(n.saturating_sub(1), &mut null_vectors);
+                    }
                     false => values.put(row, &mut row_bytes),
                 }
             }
+            row_bytes.extend_from_slice(&null_vectors);
             XxHash3_128::oneshot(&row_bytes)
         };
         Ok((0..rows.num_rows()).map(hash).collect())
@@ -347,6 +357,14 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// What stands in the place of a vector that is null.
+    fn put_nothing(&self, out: &mut Vec<u8>) {
+        match self {
+            Values::Fixed { width, .. } => out.resize(out.len() + width, 0),
+            _ => put_len(0, out),
+        }
+    }
+
     fn put(&self, row: usize, out: &mut Vec<u8>) {
         match self {
             Values::Null => {}
@@ -473,6 +491,40 @@ mod tests {
         let values = vectors(vec![0.5, -1.0, 1e-40, 2.0, 1e-40, 2.0]);
         let sum = sum(&rows(fields, vec![ids, values]));
         assert_eq!(sum.to_string(), "6193d79167ee9728419e0a0d959547ed");
+    }
+
+    /// What lies below a null is zeros, or anything.
+    #[test]
+    fn a_null_vector_is_no_vector_of_zeros_wherever_it_stands() {
+        let of = |which: [Option<[f32; 2]>; 2]| {
+            let vector = |values: Option<[f32; 2]>, below: [f32; 2]| -> ArrayRef {
+                let item = Arc::new(Field::new("item", DataType::Float32, false));
+                let nulls = NullBuffer::from(vec![values.is_some()]);
+                let values = Float32Array::from(values.unwrap_or(below).to_vec());
+                Arc::new(FixedSizeListArray::new(item, 2, Arc::new(values), Some(nulls)))
+            };
+            let fields = vec![
+                id_field("id", DataType::Int64),
+                vector_field("a", PAIR).with_nullable(true),
+                vector_field("b", PAIR).with_nullable(true),
+            ];
+            let hashes = [[0.0, 0.0], [5.0, 6.0]].map(|below| {
+                let id: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+                let columns = vec![id, vector(which[0], below), vector(which[1], below)];
+                hashes(&rows(fields.clone(), columns))[0]
+            });
+            assert_eq!(hashes[0], hashes[1], "what lies below a null does not count");
+            hashes[0]
+        };
+        let zero = Some([0.0, 0.0]);
+        let all = [[zero, zero], [None, zero], [zero, None], [None, None]].map(of);
+        let distinct: std::collections::HashSet<u128> = all.into_iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        let mut bytes = 1i64.to_le_bytes().to_vec();
+        bytes.extend([0; 16]);
+        assert_eq!(all[0], XxHash3_128::oneshot(&bytes), "without a null, nothing is added");
+        bytes.extend(1u32.to_le_bytes());
+        assert_eq!(all[2], XxHash3_128::oneshot(&bytes));
     }
 
     #[test]

@@ -97,7 +97,7 @@ async fn a_file_that_changes_during_the_run_is_an_error() {
         let error = read_table(&*source, &table, 1, &Way::PLAIN.context()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Source, "{change}: {error}");
         let words = error.to_string();
-        let told = ["The file changed after the run was planned", "Cannot open the file"];
+        let told = ["The source changed after the run was planned", "Cannot open the file"];
         assert!(told.iter().any(|told| words.starts_with(told)), "{change}: {words}");
     }
 }
@@ -122,7 +122,7 @@ async fn lists_in_another_file_are_found_beside_the_index_and_missed_by_name() {
     let bytes = fs::read(&lists).unwrap();
     fs::write(&lists, [&bytes[..], b"more"].concat()).unwrap();
     let error = read_table(&*source, &table, 1, &Way::PLAIN.context()).await.unwrap_err();
-    assert!(error.to_string().contains("The file changed after the run was planned"), "{error}");
+    assert!(error.to_string().contains("The source changed after the run was planned"), "{error}");
     fs::write(&lists, b"short").unwrap();
     let error = source.tables().await.unwrap_err().to_string();
     assert!(error.contains("The file has 5 bytes, the index says"), "{error}");

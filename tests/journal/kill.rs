@@ -19,7 +19,7 @@ fn settings() -> Value {
 }
 
 /// All rows of a source, by id.
-fn rows(kind: &str, settings: Value) -> RecordBatch {
+pub fn rows(kind: &str, settings: Value) -> RecordBatch {
     block_on(async {
         let source = source(kind, settings);
         let table = source.tables().await.unwrap().remove(0);
@@ -29,7 +29,7 @@ fn rows(kind: &str, settings: Value) -> RecordBatch {
     })
 }
 
-fn assert_same(one: &RecordBatch, other: &RecordBatch) {
+pub fn assert_same(one: &RecordBatch, other: &RecordBatch) {
     assert_eq!(one.num_rows(), other.num_rows());
     for (a, b) in one.columns().iter().zip(other.columns()) {
         assert_eq!(a, b);

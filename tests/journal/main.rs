@@ -7,6 +7,7 @@ mod common;
 mod file;
 mod kill;
 mod plan;
+mod power;
 mod program;
 mod resume;
 mod status;

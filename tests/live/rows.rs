@@ -51,11 +51,62 @@ fn a_key_held_by_several_rows_is_read_once_and_told() {
     // These stand beside the rows that have the keys already.
     let again: Vec<_> = (200..250).map(|n| n * 7 - 1000).collect();
     milvus.ask(&json!({ "do": "insert", "collection": source.name, "ids": again }));
-    let done = moved(&folder, &[&source.source(""), PARQUET], &[]);
+    let html = ["--report-html", "report.html"];
+    let done = moved(&folder, &[&source.source(""), PARQUET], &html);
     let table = &done.report["tables"][0];
     assert_eq!((&table["rows_read"], &table["rows_written"]), (&json!(500), &json!(500)));
     let told = "50 rows more have keys that other rows have too";
     assert!(done.stderr.contains(told), "{}", done.stderr);
+    assert!(table["warnings"][0].as_str().unwrap().contains(told), "{table}");
+    let page = std::fs::read_to_string(folder.path("report.html")).unwrap();
+    assert!(page.contains(told), "{page}");
+}
+
+/// All rows that did not come were called rejected.
+#[test]
+fn rows_that_the_source_does_not_show_are_not_called_rejected() {
+    let (milvus, folder) = (Server::milvus(), Folder::new());
+    let source = milvus.made("plain", 100);
+    milvus.ask(&json!({ "do": "insert", "collection": source.name, "ids": [-1000, -993] }));
+    for on_bad_row in ["fail", "reject"] {
+        let lines = [&source.source(""), PARQUET, &format!("run: {{ on_bad_row: {on_bad_row} }}")];
+        moved(&folder, &lines, &[]);
+        let done = folder.pipeline(&["verify", "move.yaml"]);
+        assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+        assert!(!done.stdout.contains("on_bad_row"), "{}", done.stdout);
+        let told = "2 rows that the source counts and does not give back left out";
+        assert!(done.stdout.contains(told), "{}", done.stdout);
+    }
+}
+
+/// A row less at the source, and the journal was passed over: the target was not all ours any more.
+#[test]
+fn a_row_that_the_source_lost_since_the_run_is_extra_at_the_target() {
+    let (milvus, lite) = (Server::milvus(), Server::lite());
+    for (from, to) in [(&milvus, &milvus), (&lite, &lite)] {
+        // The first key, one between, and the last one.
+        for lost in [-1000, -860, -727] {
+            let folder = Folder::new();
+            let (source, target) = (from.made("plain", 40), to.name("kept"));
+            let done = moved(&folder, &[&source.source(""), &target.sink("")], &[]);
+            assert_eq!(done.report["tables"][0]["rows_written"], 40);
+            let name = &source.name;
+            from.call("delete", json!({ "collection_name": name, "ids": [lost] }));
+            let done = folder.pipeline(&["verify", "move.yaml", "--report", "verify.json"]);
+            assert_eq!(done.code, 5, "{}{}", done.stdout, done.stderr);
+            assert!(done.stdout.contains(&format!("id {lost}: extra")), "{}", done.stdout);
+            let told = "The source is compared as it is now, not as it was in the run of";
+            assert!(done.stderr.contains(told), "{}", done.stderr);
+            let report = std::fs::read_to_string(folder.path("verify.json")).unwrap();
+            let report: Value = serde_json::from_str(&report).unwrap();
+            let compared = &report["targets"][0];
+            assert_eq!(
+                (&compared["rows_in_source"], &compared["rows_in_target"]),
+                (&json!(39), &json!(40))
+            );
+            assert_ne!(compared["checksum_of_source"], compared["checksum_of_target"]);
+        }
+    }
 }
 
 #[test]

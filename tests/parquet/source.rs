@@ -335,7 +335,7 @@ async fn a_file_that_changes_after_the_plan_is_noticed() {
     let table = source.tables().await.unwrap().remove(0);
     write_parquet(&path, &batch(vec![("id", ids(500)), ("emb", fixed(500, 2))]), 10);
     let error = read(&*source, &table).await.unwrap_err().to_string();
-    assert!(error.contains("The file changed since the plan was made"), "{error}");
+    assert!(error.contains("The source changed after the run was planned"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

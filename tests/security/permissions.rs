@@ -43,3 +43,39 @@ run: {{ state_dir: state, log_dir: logs, memory: 1MiB }}
         assert!(seen.iter().any(|seen| seen == end), "no .{end} among {seen:?}");
     }
 }
+
+/// What others put there was taken for the program's own: a lock that was a link emptied the file that it led to, and
+/// a journal could make a run leave rows out.
+#[test]
+fn a_state_folder_that_others_may_have_filled_is_refused() {
+    let config = "version: 1
+source: { synthetic: { rows: 10, dim: 4 } }
+sink: { 'null': {} }
+run: { state_dir: state }
+";
+    let program = Program::new(&[("config.yaml", config), ("victim.txt", "precious")]);
+    let state = program.path().join("state");
+    let run = |words: &[&str]| {
+        let output = program.command(words).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&["run", "config.yaml"]).0, Some(0));
+    let lock = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+    let lock = lock.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock"));
+    let lock = lock.expect("a lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(program.path().join("victim.txt"), &lock).unwrap();
+    let (code, told) = run(&["run", "config.yaml"]);
+    assert_eq!(code, Some(2), "{told}");
+    let victim = std::fs::read_to_string(program.path().join("victim.txt")).unwrap();
+    assert_eq!(victim, "precious", "{told}");
+
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o777)).unwrap();
+    for command in ["run", "status", "verify"] {
+        let (code, told) = run(&[command, "config.yaml"]);
+        assert_eq!(code, Some(2), "{command}: {told}");
+        assert!(told.contains("may be written to by others"), "{command}: {told}");
+        assert!(told.contains("run.state_dir"), "{command}: {told}");
+    }
+}

@@ -100,6 +100,42 @@ fn without_a_journal_other_rows_of_a_collection_are_told_and_no_failure() {
     assert!(done.stdout.contains("id 77777: extra"), "{}", done.stdout);
 }
 
+/// The journal was passed over when the source had changed, so that nobody knew what the target held before;
+/// and the checksum of a target with rows too many was that of the others.
+#[test]
+fn rows_that_the_source_lost_since_the_run_are_extra() {
+    let (milvus, lite) = (Server::milvus(), Server::lite());
+    let targets = [milvus.collection("verify_lost"), lite.collection("verify_lost")];
+    let at = |uri: &str, name: &str| json!({ "milvus": { "uri": uri, "collection": name } });
+    let sinks = [
+        at(&milvus.uri, &targets[0].name),
+        at(&lite.uri, &targets[1].name),
+        json!({ "parquet": {} }),
+        json!({ "hdf5": {} }),
+    ];
+    for sink in sinks {
+        let moved = Move::new(source("plain.parquet"), json!([]), sink.clone());
+        let own = moved.folder.path("source.parquet");
+        fs::copy(file("plain.parquet"), &own).unwrap();
+        let text = fs::read_to_string(moved.folder.path("config.json")).unwrap();
+        let text = text.replace(file("plain.parquet").to_str().unwrap(), own.to_str().unwrap());
+        moved.folder.write("config.json", &text);
+        let sum = moved.run(&[]).report["tables"][0]["checksum"].clone();
+        for id in [5, -20] {
+            let mut command = python("tests/verify/damage.py");
+            let done = command.arg("parquet").arg(&own).arg("drop").arg(id.to_string()).output();
+            assert!(done.unwrap().status.success());
+        }
+        let target = moved.differs(&[], &["id 5: extra", "id -20: extra"]);
+        assert_eq!(
+            (&target["rows_in_source"], &target["rows_in_target"]),
+            (&json!(2998), &json!(3000))
+        );
+        assert_eq!(target["checksum_of_target"], sum, "{sink}");
+        assert_ne!(target["checksum_of_source"], sum);
+    }
+}
+
 #[test]
 fn a_comparison_changes_nothing() {
     let moved = Move::new(source("plain.parquet"), json!([]), json!({ "parquet": {} }));

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Pipeline, Plan, blocking};
 use crate::ownership::{Claim, Mark, new_run_id};
 use crate::private;
+use crate::store::sync_folder;
 
 /// A run that a journal tells of.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,12 +59,7 @@ impl JournalFile {
     /// # Errors
     /// When another run is at work, the journal is damaged, or the disk refuses.
     pub fn lock(state_dir: &Path, identity: &Identity) -> Result<JournalFile> {
-        private::folder(state_dir).map_err(|error| {
-            Error::config("Cannot make the folder for the state of runs")
-                .because(error)
-                .at(state_dir.display())
-                .help("set run.state_dir to a folder that this user may write to")
-        })?;
+        private::state_folder(state_dir)?;
         let path = journal_path(state_dir, identity);
         let lock = Lock::take(&lock_path(&path))?;
         let last = read(&path)?;
@@ -89,7 +85,7 @@ impl JournalFile {
     /// # Errors
     /// When another run is at work, or the disk refuses.
     pub fn restart(state_dir: &Path, identity: &Identity) -> Result<JournalFile> {
-        let _ = private::folder(state_dir);
+        private::state_folder(state_dir)?;
         let path = journal_path(state_dir, identity);
         let lock = Lock::take(&lock_path(&path))?;
         let last = read(&path).ok().flatten();
@@ -169,6 +165,7 @@ impl EarlierRun {
     /// # Errors
     /// When it is damaged, or can't be read.
     pub fn find(state_dir: &Path, identity: &Identity) -> Result<Option<Standing>> {
+        private::check_state_folder(state_dir)?;
         let path = journal_path(state_dir, identity);
         let at_work = Lock::is_taken(&lock_path(&path))?;
         Ok(read(&path)?.map(|run| Standing { run, at_work }))
@@ -241,6 +238,7 @@ fn create(path: &Path) -> Result<Store> {
     private::create_new(&new).map_err(|error| disk("make", &new, error))?;
     drop(Store::create(&new)?);
     fs::rename(&new, path).map_err(|error| disk("make", path, error))?;
+    path.parent().map_or(Ok(()), sync_folder)?;
     Store::open(path)?.ok_or_else(|| Error::internal("The journal went away while it was made"))
 }
 

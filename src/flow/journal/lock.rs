@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ownership::is_run_id;
+use crate::store::sync_folder;
 
 /// A lock that the system releases when the program ends, however it ends. Its file stays: removing
 /// it could take it from under a run that has just opened it.
@@ -68,7 +69,8 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_all())
-            .map_err(|error| refused(path, error))
+            .map_err(|error| refused(path, error))?;
+        path.parent().map_or(Ok(()), sync_folder)
     }
 
     /// True while another run has the lock.
@@ -94,6 +96,7 @@ fn open(path: &Path) -> Result<File> {
         .read(true)
         .write(true)
         .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
         .open(path)
         .map_err(|error| refused(path, error))
 }

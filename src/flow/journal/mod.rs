@@ -26,5 +26,5 @@ mod writer;
 pub use file::{EarlierRun, JournalFile, Standing};
 pub use identity::Identity;
 pub use progress::{Change, Ended, Memo, Receipts, SplitProgress, TargetProgress};
-pub use saved::{SavedPlan, SavedTable, SavedTarget};
+pub use saved::{SavedPlan, SavedTable, SavedTarget, listed};
 pub use writer::Journal;

@@ -218,12 +218,18 @@ impl SavedPlan {
     }
 }
 
-/// The error of a run that can't be gone on with.
-pub fn differs(started: &str, differences: &[String]) -> Error {
+/// The first differences, in one line.
+pub fn listed(differences: &[String]) -> String {
     let mut text = differences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
     if differences.len() > SHOWN {
         text.push_str(&format!("; {} more", differences.len() - SHOWN));
     }
+    text
+}
+
+/// The error of a run that can't be gone on with.
+pub fn differs(started: &str, differences: &[String]) -> Error {
+    let text = listed(differences);
     Error::config(format!("The run of {} is not done, and this one differs from it: {text}", moment(started)))
         .help("to go on with it, run it as it was then; --restart begins anew and forgets how far it came (the rows that it wrote stay in the target)")
 }

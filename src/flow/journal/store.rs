@@ -15,7 +15,7 @@ use crate::sink::Completion;
 /// Marks the file as ours: `vecp`.
 const APPLICATION: i32 = 0x7665_6370;
 /// Version of the tables below.
-const FORMAT: i32 = 2;
+const FORMAT: i32 = 3;
 
 const TABLES: &str = "
     CREATE TABLE run (

@@ -26,7 +26,7 @@ use crate::sink::{Decision, Granularity, Start};
 use log::Pace;
 use publish::{Complete, Publications};
 use state::Opened;
-use verify::verify_count;
+use verify::{verify_count, warn_of_uncertain};
 use work::{Claim, Work};
 
 pub use state::{TableRun, TableState, TargetRun};
@@ -125,6 +125,9 @@ async fn move_and_verify(
         Err(error) => return (Outcome { error: Some(error), ..Outcome::default() }, true),
     };
     let mut outcome = move_all(&run).await;
+    if outcome.error.as_ref().is_none_or(|error| error.kind() == Kind::Differ) {
+        run.look_for_changes().await;
+    }
     if outcome.error.is_none() && verify == Verify::Content {
         outcome.error = run.verify_content().await.err();
     }
@@ -227,6 +230,20 @@ impl Run {
             spoiled,
             touched,
         })
+    }
+
+    /// Warns of what changed in the source while it was read.
+    async fn look_for_changes(&self) {
+        let changed = tokio::select! {
+            biased;
+            () = self.controls.stop.cancelled() => return,
+            changed = self.pipeline.source.changed_meanwhile() => changed,
+        };
+        for (table, words) in changed {
+            if let Some(of) = self.tables.iter().find(|of| of.plan.source.name == table) {
+                of.warn(&words);
+            }
+        }
     }
 
     async fn take(&self, claim: Claim, pace: &mut Pace) -> Result<Option<Complete>> {
@@ -339,6 +356,7 @@ impl Run {
         let _ = target.completion.set(completion);
         if self.pipeline.settings.verify != Verify::None {
             verify_count(&target.plan.plan, self.tables_of(target), completion)?;
+            self.tables_of(target).for_each(|table| warn_of_uncertain(table));
         }
         self.verified(number, target, completion).await
     }

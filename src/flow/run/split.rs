@@ -91,7 +91,9 @@ impl Run {
                 next = rest;
             }
         }
-        check_end(&*self.pipeline.source, table_source, source, end).await?;
+        if let Some(why) = check_end(&*self.pipeline.source, table_source, source, end).await? {
+            table.warn(&why);
+        }
         moving.finish(Place::of(&table_source.name, source, 0)).await
     }
 }
@@ -198,7 +200,7 @@ impl Moving<'_> {
 async fn still_there((source, split): (&dyn Source, &Split), spoiled: &AtomicBool) -> Result<()> {
     source.still_there(split).await.map_err(|error| {
         spoiled.store(true, Ordering::Release);
-        error.help("rows of this split may be in the target with other values: let whatever writes the file finish, then begin anew with --restart")
+        error.help("rows of this split may be in the target with other values: let whatever writes to the source finish, then begin anew with --restart")
     })
 }
 

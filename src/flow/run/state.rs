@@ -24,7 +24,11 @@ pub struct TableRun {
     /// Its target, which tables that are merged share.
     pub target: Arc<TargetRun>,
     rejected: Mutex<BTreeMap<(u32, u64), RejectedRow>>,
+    warnings: Mutex<Vec<String>>,
 }
+
+/// Warnings about a table that are kept.
+const WARNINGS: usize = 20;
 
 /// Rejected rows of a table that are named.
 const NAMED: usize = 5;
@@ -83,6 +87,20 @@ impl TableRun {
     pub fn rejected(&self) -> Vec<RejectedRow> {
         let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
         rejected.values().cloned().collect()
+    }
+
+    /// Warns of what the user may not miss, now and in the report.
+    pub(super) fn warn(&self, words: &str) {
+        tracing::warn!(table = %self.plan.source.name, "{words}");
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.len() < WARNINGS {
+            warnings.push(words.to_owned());
+        }
+    }
+
+    /// What the user was warned of: the first of it.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps the first of them, whatever order they come in.
@@ -146,8 +164,8 @@ impl Plan {
                 let meter = Arc::new(Meter::default());
                 meter.add(&earlier);
                 meter.done.store(target.plan.is_complete(), Ordering::Release);
-                let rejected = Mutex::default();
-                Arc::new(TableRun { plan, earlier, meter, target, rejected })
+                let (rejected, warnings) = (Mutex::default(), Mutex::default());
+                Arc::new(TableRun { plan, earlier, meter, target, rejected, warnings })
             })
             .collect()
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::flow::Totals;
 use crate::flow::verify::{Rows, compare, differ};
 use crate::sink::{Completion, TargetPlan};
-use crate::words::count;
+use crate::words::{count, plural};
 
 /// Compares the growth of a target's own count with the rows of `tables`, which are all that went
 /// there.
@@ -49,6 +49,17 @@ pub(super) fn verify_count<'a>(
         return Err(kept(error));
     }
     Ok(())
+}
+
+/// Says so where the count can't be exact.
+pub(super) fn warn_of_uncertain(table: &TableRun) {
+    let rows = table.meter.totals().rows_uncertain;
+    if rows > 0 {
+        table.warn(&format!(
+            "The count is checked to within {}: an interrupted run had sent as many without an answer, they were sent again, and the target does not tell which of them it held before. `pipeline verify` compares every row",
+            plural(rows, "row")
+        ));
+    }
 }
 
 /// What to do about rows that are not as they should be, and wait.

@@ -62,9 +62,12 @@ pub async fn compare(
     let held = all.counted.unwrap_or(all.shown);
     let total = reading.until_stopped(rows.count_all()).await??;
     let others = total.saturating_sub(held);
+    let mut checksum_of_target = Some(all.target);
     if ours && others > 0 {
         let ids = SourceSide { columns: Columns::Ids, ..*side };
-        extra::find(rows, &ids, reading, &all.ids, others, &mut all.differences).await?;
+        let differences = &mut all.differences;
+        let extra = extra::find(rows, &ids, reading, &all.ids, others, differences).await?;
+        checksum_of_target = extra.map(|extra| all.target + extra);
     }
     let rows_in_target = if ours { total } else { held };
     let verdict = if all.differences.is_empty() { Verdict::Same } else { Verdict::Differ };
@@ -74,7 +77,7 @@ pub async fn compare(
         rows_in_target: Some(rows_in_target),
         other_rows: (!ours).then_some(others),
         checksum_of_source: Some(all.source),
-        checksum_of_target: Some(all.target),
+        checksum_of_target,
         differences: all.differences,
         notes,
     })

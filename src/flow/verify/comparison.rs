@@ -12,13 +12,13 @@ pub struct Comparison {
     pub verdict: Verdict,
     /// Rows of the source as they leave the transforms.
     pub rows_in_source: Option<u64>,
-    /// Rows of the target that were compared with them.
+    /// Rows of the target: all of them where it is all ours, else those that have ids of the source.
     pub rows_in_target: Option<u64>,
     /// Rows that the target holds besides, and that were there before or came otherwise.
     pub other_rows: Option<u64>,
     /// The checksum over the source's rows as they leave the transforms.
     pub checksum_of_source: Option<Checksum>,
-    /// The checksum over the target's rows that were compared.
+    /// The checksum over these rows; none where not all of them can be read.
     pub checksum_of_target: Option<Checksum>,
     /// Rows that differ.
     pub differences: Differences,

@@ -31,7 +31,7 @@ use crate::flow::{Controls, Pipeline};
 use crate::sink::ReadBack;
 use crate::source::Columns;
 use crate::words::plural;
-use rows::{Reading, SourceSide};
+use rows::{NotCompared, Reading, SourceSide};
 
 pub use comparison::{Comparison, Verdict};
 pub use differences::{Change, Differences, What};
@@ -94,7 +94,9 @@ async fn compare_target(
     };
     tracing::info!("Comparing {place} with {}", target.write.name);
     let reading = Reading::new(pipeline, controls)?;
-    let side = SourceSide { pipeline, tables, target, columns: Columns::All };
+    let not_compared = NotCompared::new(target.splits.len());
+    let (columns, not_compared) = (Columns::All, &not_compared);
+    let side = SourceSide { pipeline, tables, target, columns, not_compared };
     let sink = &pipeline.sink;
     let read_back = reading
         .until_stopped(async {
@@ -119,19 +121,22 @@ async fn compare_target(
             whole::compare(source, &side, &reading, before).await
         }
     };
-    compared.map(|comparison| without_rejected(comparison, target))
+    compared.map(|comparison| with_not_compared(comparison, not_compared))
 }
 
-/// Says how many rows of the source were not looked for, because they are bad.
-fn without_rejected(mut comparison: Comparison, target: &TargetTable) -> Comparison {
-    let deduplicated = target.left_out.get().map_or(0, |left_out| left_out.rows());
-    let all: u64 = target.splits.iter().map(|split| split.rows).sum();
-    let left = comparison.rows_in_source.unwrap_or(all);
-    let rejected = all.saturating_sub(deduplicated).saturating_sub(left);
-    if rejected > 0 && comparison.rows_in_source.is_some() {
+/// Says how many rows of the source were not looked for, and why.
+fn with_not_compared(mut comparison: Comparison, not_compared: &NotCompared) -> Comparison {
+    let (rejected, not_shown) = (not_compared.rejected(), not_compared.not_shown());
+    if rejected > 0 {
         comparison.notes.push(format!(
             "{} left out, which the run rejects (on_bad_row)",
             plural(rejected, "row")
+        ));
+    }
+    if not_shown > 0 {
+        comparison.notes.push(format!(
+            "{} that the source counts and does not give back left out: they have keys that other rows have too",
+            plural(not_shown, "row")
         ));
     }
     comparison

@@ -1,7 +1,7 @@
 //! Reading all rows of one side of a comparison, several splits at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, try_join_all};
 use futures::{FutureExt, StreamExt, stream};
@@ -90,6 +90,37 @@ pub struct SourceSide<'a> {
     pub target: &'a TargetTable,
     /// All columns, or the ids alone.
     pub columns: Columns,
+    /// Where it is noted which rows do not come.
+    pub not_compared: &'a Arc<NotCompared>,
+}
+
+/// Rows of the source that are not looked for at the target, by split: reading a split again notes the same
+/// once more.
+#[derive(Debug)]
+pub struct NotCompared(Vec<[AtomicU64; 2]>);
+
+impl NotCompared {
+    /// For so many splits.
+    pub fn new(splits: usize) -> Arc<NotCompared> {
+        Arc::new(NotCompared((0..splits).map(|_| Default::default()).collect()))
+    }
+
+    fn note(&self, split: usize, rejected: u64, not_shown: u64) {
+        if let Some(of_split) = self.0.get(split) {
+            of_split[0].store(rejected, Ordering::Relaxed);
+            of_split[1].store(not_shown, Ordering::Relaxed);
+        }
+    }
+
+    /// Rows that are bad, and put aside.
+    pub fn rejected(&self) -> u64 {
+        self.0.iter().map(|split| split[0].load(Ordering::Relaxed)).sum()
+    }
+
+    /// Rows that the source counts and does not give back.
+    pub fn not_shown(&self) -> u64 {
+        self.0.iter().map(|split| split[1].load(Ordering::Relaxed)).sum()
+    }
 }
 
 impl SourceSide<'_> {
@@ -133,6 +164,8 @@ impl Side for SourceSide<'_> {
                 pipeline: Arc::clone(self.pipeline),
                 table: Arc::clone(source),
                 split,
+                number,
+                not_compared: Arc::clone(self.not_compared),
             };
             Ok(passing.pass(batches))
         }
@@ -152,46 +185,57 @@ struct Passing {
     pipeline: Arc<Pipeline>,
     table: Arc<SourceTable>,
     split: TargetSplit,
+    /// The split's number among those of the target.
+    number: usize,
+    not_compared: Arc<NotCompared>,
 }
 
 impl Passing {
     fn pass(self, batches: BatchStream) -> BatchStream {
-        let start = (self, batches, 0);
-        Box::pin(stream::try_unfold(start, |(passing, mut batches, came)| async move {
+        let start = (self, batches, 0, 0);
+        Box::pin(stream::try_unfold(start, |(passing, mut batches, came, rejected)| async move {
             match batches.next().await.transpose()? {
                 Some(batch) => {
                     let came = came + batch.len();
-                    let batch = passing.transform(placed(batch, &passing.split)).await?;
-                    Ok(Some((batch, (passing, batches, came))))
+                    let (batch, bad) = passing.transform(placed(batch, &passing.split)).await?;
+                    Ok(Some((batch, (passing, batches, came, rejected + bad))))
                 }
                 None => {
                     let split = &passing.table.splits[passing.split.split];
-                    check_end(&*passing.pipeline.source, &passing.table, split, came)
-                        .await
-                        .map_err(|error| error.at(format!("table {}", passing.table.name)))?;
+                    let table = &passing.table;
+                    let why = check_end(&*passing.pipeline.source, table, split, came).await;
+                    let why = why.map_err(|error| error.at(format!("table {}", table.name)))?;
+                    if let Some(why) = why {
+                        tracing::warn!(table = %table.name, split = split.index, "{why}");
+                    }
+                    passing.pipeline.source.still_there(split).await?;
+                    let not_shown = split.rows.saturating_sub(came);
+                    passing.not_compared.note(passing.number, rejected, not_shown);
                     Ok(None)
                 }
             }
         }))
     }
 
-    async fn transform(&self, batch: Batch) -> Result<Batch> {
+    /// What is left of a batch, and how many of its rows are bad.
+    async fn transform(&self, batch: Batch) -> Result<(Batch, u64)> {
         let rejects = self.cx.on_bad_row == OnBadRow::Reject;
         if self.chain.is_empty() && !rejects {
-            return Ok(batch);
+            return Ok((batch, 0));
         }
         let (chain, cx, columns) = (self.chain.clone(), self.cx.clone(), self.columns);
         let (rules, id) = (self.rules.clone(), self.id);
         blocking(move || match columns {
-            Columns::Ids => chain.apply_ids(chain.len(), batch, &cx),
-            Columns::All if !rejects => chain.apply(batch, &cx),
+            Columns::Ids => Ok((chain.apply_ids(chain.len(), batch, &cx)?, 0)),
+            Columns::All if !rejects => Ok((chain.apply(batch, &cx)?, 0)),
             // What the run put aside is not expected at the target.
             Columns::All => {
-                let (batch, _) = sort_out(chain.apply(batch, &cx)?, &rules, OnBadRow::Reject)?;
-                match id {
-                    Some(id) => only_ids(batch, id),
-                    None => Ok(batch),
-                }
+                let (batch, bad) = sort_out(chain.apply(batch, &cx)?, &rules, OnBadRow::Reject)?;
+                let bad = bad.map_or(0, |bad| bad.count());
+                Ok(match id {
+                    Some(id) => (only_ids(batch, id)?, bad),
+                    None => (batch, bad),
+                })
             }
         })
         .await

@@ -168,14 +168,24 @@ fn push_rejected(page: &mut String, tables: &[TableReport]) {
 }
 
 fn push_notes(page: &mut String, tables: &[TableReport]) {
-    let notes: Vec<_> =
-        tables.iter().flat_map(|t| t.notes.iter().map(move |note| (&t.source, note))).collect();
-    if notes.is_empty() {
+    push_list(page, "Warnings", tables, |table| &table.warnings);
+    push_list(page, "Notes", tables, |table| &table.notes);
+}
+
+fn push_list(
+    page: &mut String,
+    title: &str,
+    tables: &[TableReport],
+    texts: impl Fn(&TableReport) -> &Vec<String>,
+) {
+    if tables.iter().all(|table| texts(table).is_empty()) {
         return;
     }
-    page.push_str("<h2>Notes</h2>\n<ul>\n");
-    for (table, note) in notes {
-        push(page, format_args!("<li>{}: {}</li>\n", Escaped(table), Escaped(note)));
+    push(page, format_args!("<h2>{title}</h2>\n<ul>\n"));
+    for table in tables {
+        for text in texts(table) {
+            push(page, format_args!("<li>{}: {}</li>\n", Escaped(&table.source), Escaped(text)));
+        }
     }
     page.push_str("</ul>\n");
 }

@@ -38,7 +38,7 @@ use crate::sink::{
     Decision, Earlier, Granularity, IdRules, Leftover, Mode, ReadBack, Sink, SinkContext,
     SinkFactory, Start, TableToWrite, TableWriter, TargetPlan,
 };
-use crate::store::{Place, io_error};
+use crate::store::{Place, io_error, make_folder};
 use crate::table::VectorType;
 
 /// HDF5 files: `<dir>/<table>/<partition or _default>.h5`, and beside each a YAML that loads it
@@ -268,7 +268,7 @@ impl Opening {
             .at(names.list().display())
             .help("start again with --restart, which leaves it alone"));
         }
-        std::fs::create_dir_all(names.folder())
+        make_folder(names.folder(), |path| std::fs::create_dir_all(path))
             .map_err(|error| io_error("create the folder", names.folder(), error))?;
         let content = look(names)?;
         if content.half_renamed {

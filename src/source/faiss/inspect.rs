@@ -9,9 +9,10 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
 use crate::error::{Error, Result};
 use crate::flow::blocking;
+use crate::source::External;
 use crate::source::faiss::format::{Body, Index, Ivf, is_index};
-use crate::source::faiss::layout::{metric_words, nesting};
-use crate::source::faiss::rows::{Rows, map};
+use crate::source::faiss::layout::{Layout, metric_words, nesting};
+use crate::source::faiss::rows::{Rows, data_path, map};
 use crate::source::files::name;
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::source::rows::to_vectors;
@@ -53,7 +54,8 @@ fn look(path: &Path) -> Result<Inspection> {
     let column = VectorColumn { vector_type, dim: index.header.dim };
     facts.push(fact("vectors", column.to_string()));
     facts.push(fact("metric", metric_words(index.header.metric, index.header.metric_argument)));
-    let rows = match Rows::of(path, file, &index) {
+    let data = |layout: &Layout| data_path(path, layout, External::Allow);
+    let rows = match Rows::of(file, &index, data) {
         Ok(rows) => Some(rows),
         Err(error) => {
             facts.push(fact("can be moved", format!("no: {error}")));

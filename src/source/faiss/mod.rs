@@ -28,7 +28,9 @@ use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
 use crate::location::DataLocation;
 use crate::source::opened::Opened;
-use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files, locations};
+use crate::source::{
+    Columns, External, Fingerprint, Source, SourceFactory, SourceTable, files, locations,
+};
 use crate::table::{Metric, Place, Split};
 
 /// Faiss index files. All files together are one table, in the order in which they are named.
@@ -47,6 +49,9 @@ pub struct Config {
     /// The metric that is expected; a file with another one is an error.
     #[serde(default)]
     pub metric: Option<Metric>,
+    /// Whether an index may have its lists in a file outside its own folder.
+    #[serde(default)]
+    pub external: External,
 }
 
 /// What happens to vectors that are not exactly those that the index was given.

@@ -8,10 +8,11 @@ use crate::error::{Error, Result};
 use crate::source::SourceTable;
 use crate::source::cut::Cutter;
 use crate::source::faiss::format::{Index, is_index};
-use crate::source::faiss::layout::{metric_words, nesting};
+use crate::source::faiss::layout::{Layout, metric_words, nesting};
 use crate::source::faiss::rows::{Rows, data_path, map};
 use crate::source::faiss::{Config, Lossy};
 use crate::source::files::{self, Stamp, name};
+use crate::source::further::Further;
 use crate::source::opened::Opened;
 use crate::table::{Metric, Part, TableSchema, VectorColumn};
 
@@ -24,10 +25,10 @@ const DUPLICATE_ROWS: u64 = 1 << 18;
 pub struct Location {
     /// The index file.
     pub file: PathBuf,
-    /// Its size and time when the plan was made.
+    /// What it was like when the plan was made.
     pub stamp: Stamp,
-    /// The file of its lists, where that is another one, with size and time.
-    pub lists: Option<(PathBuf, Stamp)>,
+    /// The file of its lists, where that is another one.
+    pub lists: Further,
     /// First row within the index.
     pub first_row: u64,
 }
@@ -35,8 +36,7 @@ pub struct Location {
 impl Location {
     /// The files that the rows lie in.
     pub fn files(&self) -> Vec<PathBuf> {
-        let lists = self.lists.iter().map(|(path, _)| path.clone());
-        std::iter::once(self.file.clone()).chain(lists).collect()
+        std::iter::once(&self.file).chain(self.lists.paths()).cloned().collect()
     }
 
     /// Checks that the files are still those that were planned.
@@ -45,10 +45,7 @@ impl Location {
     /// When one is not.
     pub fn check(&self) -> Result<()> {
         self.stamp.check(&self.file)?;
-        match &self.lists {
-            Some((path, stamp)) => stamp.check(path).map_err(|error| error.at(name(path))),
-            None => Ok(()),
-        }
+        self.lists.check()
     }
 }
 
@@ -63,11 +60,12 @@ struct FilePlan {
     notes: Vec<String>,
 }
 
-/// Reads the index that `path` holds, and says where its rows are.
+/// Reads the index that `path` holds, and says where its rows are. `data` says where its lists are, when
+/// they are in another file.
 ///
 /// # Errors
 /// When it can't be read.
-pub fn open(path: &Path) -> Result<(Index, Rows)> {
+pub fn open(path: &Path, data: impl FnOnce(&Layout) -> Option<PathBuf>) -> Result<(Index, Rows)> {
     let file = map(path)?;
     let tag = file.bytes().get(..4).and_then(|tag| tag.try_into().ok());
     if !tag.is_some_and(is_index) {
@@ -76,7 +74,7 @@ pub fn open(path: &Path) -> Result<(Index, Rows)> {
         ));
     }
     let index = Index::read(file.bytes())?;
-    let rows = Rows::of(path, file, &index)?;
+    let rows = Rows::of(file, &index, data)?;
     Ok((index, rows))
 }
 
@@ -93,7 +91,7 @@ pub fn plan(config: &Config, opened: &Opened<Location, Rows>) -> Result<SourceTa
         let (plan, rows) = look(path, config).map_err(|error| error.at(name(path)))?;
         // Nobody needs to look at it again for its rows. One of several would hold its memory beside that of
         // the others, and a file of lists may be another one since it was opened, and before it was stamped.
-        if paths.len() == 1 && plan.location.lists.is_none() {
+        if paths.len() == 1 && plan.location.lists.is_empty() {
             opened.keep(plan.location.clone(), rows);
         }
         plans.push(plan);
@@ -160,7 +158,10 @@ fn cut(plans: &[FilePlan], row_bytes: u64, bytes: u64) -> Vec<crate::table::Spli
 
 fn look(path: &Path, config: &Config) -> Result<(FilePlan, Rows)> {
     let stamp = Stamp::of(path)?;
-    let (index, rows) = open(path)?;
+    let data = |layout: &Layout| data_path(path, layout, config.external);
+    let (index, rows) = open(path, data)?;
+    let elsewhere = data(&rows.layout).into_iter().collect();
+    let lists = Further::of(path, elsewhere, config.external, "source.faiss.external")?;
     let layout = &rows.layout;
     let column = layout.column;
     if !layout.has_dimensions() {
@@ -207,13 +208,7 @@ fn look(path: &Path, config: &Config) -> Result<(FilePlan, Rows)> {
     if layout.is_numbered() {
         notes.push("no ids in the index: rows are numbered from 0".to_owned());
     }
-    let lists = match data_path(path, layout) {
-        Some(data) => {
-            let stamp = Stamp::of(&data)?;
-            Some((data, stamp))
-        }
-        None => None,
-    };
+    notes.extend(lists.notes());
     let location = Location { file: path.to_owned(), stamp, lists, first_row: 0 };
     let is_numbered = layout.is_numbered();
     Ok((FilePlan { location, listed, duplicates, column, metric, is_numbered, notes }, rows))

@@ -39,11 +39,12 @@ impl Job {
     pub fn send(&self, outlet: &mut Outlet) -> Result<()> {
         self.location.check()?;
         let whole = Location { first_row: 0, ..self.location.clone() };
-        let open = || plan::open(&whole.file).map(|(_, rows)| rows);
+        let data = whole.lists.paths().next().cloned();
+        let open = || plan::open(&whole.file, |_| data).map(|(_, rows)| rows);
         let rows = self.opened.get(whole.clone(), Rows::is_intact, open)?;
         if self.rows.end > rows.layout.rows() {
-            return Err(Error::source(format!(
-                "The index has {} rows now, the plan goes up to {}",
+            return Err(Error::source_changed(format!(
+                "the index has {} rows now, the plan goes up to {}",
                 rows.layout.rows(),
                 self.rows.end
             )));
@@ -76,8 +77,7 @@ impl Job {
             let batch = RecordBatch::try_new(Arc::clone(&schema), columns?)
                 .map_err(|error| Error::internal("Rows do not fit their schema").because(error))?;
             if !rows.is_intact() {
-                return Err(Error::source("The file was cut off while it was read")
-                    .help("let whatever writes it finish, then run again"));
+                return Err(Error::source_changed("the file was cut off while it was read"));
             }
             outlet.send(batch, permit)?;
             first = part.end;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::buffer::Buffer;
 
 use crate::error::{Error, Result};
+use crate::source::External;
 use crate::source::faiss::decode::{Decoder, ProductDecoder, floats};
 use crate::source::faiss::format::{Codec, Extent, Index, Run};
 use crate::source::faiss::layout::{Centroids, Layout};
@@ -58,23 +59,29 @@ pub fn map(path: &Path) -> Result<Arc<FileMap>> {
     FileMap::of(File::open(path).map_err(unreadable)?).map_err(unreadable)
 }
 
-/// Where the lists of an index at `path` lie, when they are in another file: as the index says it,
-/// else beside the index.
-pub fn data_path(path: &Path, layout: &Layout) -> Option<PathBuf> {
+/// Where the lists of an index at `path` lie, when they are in another file: as the index says it, unless that
+/// is outside its folder and not allowed; else beside the index.
+pub fn data_path(path: &Path, layout: &Layout, external: External) -> Option<PathBuf> {
     let (stated, _) = layout.elsewhere.as_ref()?;
     let stated = Path::new(stated);
     let beside = path.parent().unwrap_or(Path::new(".")).join(stated.file_name()?);
-    Some(if stated.exists() || !beside.exists() { stated.to_owned() } else { beside })
+    let takes_stated = stated.exists() && external.allows(path, stated);
+    Some(if takes_stated || !beside.exists() { stated.to_owned() } else { beside })
 }
 
 impl Rows {
-    /// The rows of `index`, which `file` holds.
+    /// The rows of `index`, which `file` holds. `data` says where its lists are, when they are in another
+    /// file.
     ///
     /// # Errors
     /// When its vectors can't be had, or the file of its lists is missing or too short.
-    pub fn of(path: &Path, file: Arc<FileMap>, index: &Index) -> Result<Rows> {
+    pub fn of(
+        file: Arc<FileMap>,
+        index: &Index,
+        data: impl FnOnce(&Layout) -> Option<PathBuf>,
+    ) -> Result<Rows> {
         let layout = Layout::of(index)?;
-        let data = match (data_path(path, &layout), &layout.elsewhere) {
+        let data = match (data(&layout), &layout.elsewhere) {
             (Some(data), Some((_, size))) => {
                 let place = |error: Error| {
                     error

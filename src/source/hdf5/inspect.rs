@@ -1,5 +1,6 @@
 //! What is inside an HDF5 file, for `pipeline inspect`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,12 +15,16 @@ use crate::source::hdf5::dataset::{
     Dataset, Element, is_hdf5, library_error, open_file, shape_words,
 };
 use crate::source::hdf5::default_vectors;
+use crate::source::hdf5::elsewhere::files_of;
 use crate::source::hdf5::listing::list;
 use crate::source::hdf5::plan::DEFAULT_IDS;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader, filter_words};
 use crate::source::inspect::{FIRST_ROWS, Inspection, Section};
 use crate::table::{TableSchema, VectorColumn};
 use crate::words;
+
+/// Files that an inspection names.
+const MOST_NAMED: usize = 20;
 
 /// Looks into the file at `place`; none when it is not an HDF5 file.
 ///
@@ -46,6 +51,15 @@ fn look(path: &Path) -> Result<Inspection> {
     let mut facts = vec![("file size".to_owned(), words::bytes(file.size() as f64))];
     if file.userblock() > 0 {
         facts.push(("user block".to_owned(), format!("{} bytes", file.userblock())));
+    }
+    let mut elsewhere = BTreeSet::new();
+    for dataset in &datasets {
+        elsewhere.extend(files_of(path, &dataset.handle)?);
+    }
+    let named = elsewhere.iter().take(MOST_NAMED);
+    facts.extend(named.map(|file| ("leads to".to_owned(), name(file))));
+    if elsewhere.len() > MOST_NAMED {
+        facts.push(("leads to".to_owned(), format!("{} more files", elsewhere.len() - MOST_NAMED)));
     }
     let vectors = pick_vectors(&datasets);
     let ids = vectors.and_then(|(vectors, _)| pick_ids(&datasets, vectors));

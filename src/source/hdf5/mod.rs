@@ -8,9 +8,11 @@
 
 mod column;
 mod dataset;
+mod elsewhere;
 mod form;
 mod inspect;
 mod listing;
+mod mapping;
 mod plan;
 mod reader;
 mod storage;
@@ -31,7 +33,9 @@ use crate::flow::{BatchStream, ReadContext, blocking};
 use crate::location::DataLocation;
 use crate::source::files::Stamp;
 use crate::source::opened::Opened;
-use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable, files, locations};
+use crate::source::{
+    Columns, External, Fingerprint, Source, SourceFactory, SourceTable, files, locations,
+};
 use crate::table::{Metric, Place, Split};
 
 /// HDF5 files: a dataset of vectors and, perhaps, one of ids. All files together are one table, in
@@ -58,6 +62,10 @@ pub struct Config {
     /// The dimension that is expected; a file with another one is an error.
     #[serde(default)]
     pub dim: Option<usize>,
+    /// Whether files may lead to others outside their own folder, by external links, external storage or
+    /// virtual datasets.
+    #[serde(default)]
+    pub external: External,
 }
 
 fn default_vectors() -> String {
@@ -73,6 +81,7 @@ impl Default for Config {
             ids: None,
             metric: None,
             dim: None,
+            external: External::default(),
         }
     }
 }
@@ -115,11 +124,17 @@ impl Source for Hdf5 {
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
-        Fingerprint::of_files(table, |location: &Location| [location.file.clone()]).await
+        Fingerprint::of_files(table, Location::files).await
     }
 
     async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
-        locations::of_files(table, |location: &Location| [location.file.clone()]).await
+        locations::of_files(table, Location::files).await
+    }
+
+    async fn still_there(&self, split: &Split) -> Result<()> {
+        let location: Location = split.location()?;
+        blocking(move || location.check().map_err(|error| error.at(files::name(&location.file))))
+            .await
     }
 
     fn open(

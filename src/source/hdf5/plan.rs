@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::source::SourceTable;
 use crate::source::cut::Cutter;
 use crate::source::files::{self, Stamp, name};
+use crate::source::further::Further;
 use crate::source::hdf5::Config;
 use crate::source::hdf5::column::{check_ids, vector_column};
 use crate::source::hdf5::dataset::{Dataset, Element, open_file};
+use crate::source::hdf5::elsewhere::files_of;
 use crate::source::hdf5::form::Form;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
 use crate::table::{Part, Split, TableSchema, VectorColumn, VectorType};
@@ -26,8 +28,11 @@ const EXTENSIONS: [&str; 3] = ["h5", "hdf5", "he5"];
 pub struct Location {
     /// The file.
     pub file: PathBuf,
-    /// Its size and time when the plan was made.
+    /// What it was like when the plan was made.
     pub stamp: Stamp,
+    /// The files that its datasets lead to.
+    #[serde(default)]
+    pub further: Further,
     /// First row within the file.
     pub first_row: u64,
     /// Path of the dataset of vectors.
@@ -36,10 +41,27 @@ pub struct Location {
     pub ids: Option<String>,
 }
 
+impl Location {
+    /// The files that the rows lie in.
+    pub fn files(&self) -> Vec<PathBuf> {
+        std::iter::once(&self.file).chain(self.further.paths()).cloned().collect()
+    }
+
+    /// Checks that the files are still those that were planned.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn check(&self) -> Result<()> {
+        self.stamp.check(&self.file)?;
+        self.further.check()
+    }
+}
+
 /// One file, looked at.
 struct FilePlan {
     path: PathBuf,
     stamp: Stamp,
+    further: Further,
     rows: u64,
     /// Rows that a split's bounds should be a multiple of.
     align: u64,
@@ -110,7 +132,13 @@ fn look(path: &Path, config: &Config, maps: &ChunkMaps) -> Result<FilePlan> {
         Some(ids) => Some(Dataset::open(&file, ids)?),
         None => Dataset::open_if_there(&file, DEFAULT_IDS)?,
     };
+    let mut elsewhere = files_of(path, &vectors.handle)?;
+    if let Some(ids) = &ids {
+        elsewhere.extend(files_of(path, &ids.handle)?);
+    }
+    let further = Further::of(path, elsewhere, config.external, "source.hdf5.external")?;
     let mut notes = notes_on(&vectors);
+    notes.extend(further.notes());
     let mut align = 1;
     if vectors.rows() > 0 {
         // What can't be read later should fail now.
@@ -131,6 +159,7 @@ fn look(path: &Path, config: &Config, maps: &ChunkMaps) -> Result<FilePlan> {
     Ok(FilePlan {
         path: path.to_owned(),
         stamp,
+        further,
         rows: vectors.rows(),
         align,
         vector_type,
@@ -264,6 +293,7 @@ fn cut(plans: &[FilePlan], config: &Config, row_bytes: u64, table_bytes: u64) ->
         cutter.cut(file.rows, file.align, |first_row| Location {
             file: file.path.clone(),
             stamp: file.stamp,
+            further: file.further.clone(),
             first_row,
             vectors: config.vectors.clone(),
             ids: file.ids.clone(),

@@ -81,11 +81,11 @@ impl Job {
     /// # Errors
     /// As [`send_rows`](Self::send_rows).
     pub fn send_ids(&self, outlet: &mut Outlet) -> Result<()> {
-        let Location { file: path, stamp, ids, .. } = &self.location;
+        let Location { file: path, ids, .. } = &self.location;
         let mut ids = match ids {
             Some(_) => self.ids(&*self.file()?)?,
             None => {
-                stamp.check(path)?;
+                self.location.check()?;
                 Ids::Numbers(self.first_number)
             }
         };
@@ -116,7 +116,7 @@ impl Job {
     /// The file, which must be the one that was planned.
     fn file(&self) -> Result<Arc<hdf5::File>> {
         let Location { file, stamp, .. } = &self.location;
-        stamp.check(file)?;
+        self.location.check()?;
         self.opened.get((file.clone(), *stamp), |_| true, || open_file(file))
     }
 
@@ -132,8 +132,8 @@ impl Job {
         if rows >= self.rows.end {
             return Ok(());
         }
-        Err(Error::source(format!(
-            "The file has {rows} rows now, the plan goes up to {}",
+        Err(Error::source_changed(format!(
+            "the file has {rows} rows now, the plan goes up to {}",
             self.rows.end
         )))
     }

@@ -2,12 +2,12 @@
 
 use super::config::Config;
 use crate::error::{Error, Result};
-use crate::milvus::DEFAULT_PARTITION;
 use crate::milvus::names::is_mark;
 use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::definition::IndexDefinition;
 use crate::milvus::v2::index::Index;
+use crate::milvus::{DEFAULT_PARTITION, MilvusError};
 use crate::source::choice::{Chosen, Offer};
 
 /// Name of indexes that are made for the time of a run.
@@ -65,7 +65,10 @@ pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wante
         }
         // It may have been dropped meanwhile.
         let Some(collection) = client.describe_collection(&name).await? else { continue };
-        let mut partitions = client.partitions(&name).await?;
+        let partitions = client.partitions(&name).await;
+        let Some(mut partitions) = unless_dropped(client, &name, partitions).await? else {
+            continue;
+        };
         partitions.sort_by_key(|partition| (partition != DEFAULT_PARTITION, partition.clone()));
         let keyed = collection.has_partition_key();
         if keyed {
@@ -84,11 +87,29 @@ pub(super) async fn wanted(config: &Config, client: &Client) -> Result<Vec<Wante
             continue;
         }
         let name = &collection.name;
-        let indexes = client.indexes(name).await?;
-        let aliases = client.aliases(name).await?;
+        let indexes = client.indexes(name).await;
+        let Some(indexes) = unless_dropped(client, name, indexes).await? else { continue };
+        let aliases = client.aliases(name).await;
+        let Some(aliases) = unless_dropped(client, name, aliases).await? else { continue };
         all.push(Wanted { collection, partitions, indexes, aliases, chosen });
     }
     Ok(all)
+}
+
+/// What was asked about a collection; nothing where it was dropped since it was listed.
+async fn unless_dropped<T>(
+    client: &Client,
+    collection: &str,
+    answer: Result<T, MilvusError>,
+) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_missing() => match client.describe_collection(collection).await? {
+            None => Ok(None),
+            Some(_) => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Partitions of a collection with a partition key are the server's, and are not chosen or renamed.

@@ -165,6 +165,15 @@ impl Source for Several {
         Ok(())
     }
 
+    async fn changed_meanwhile(&self) -> Vec<(String, String)> {
+        let Some(opened) = self.opened.get() else { return Vec::new() };
+        let each = opened.each.iter().map(|(database, source)| async move {
+            let found = source.changed_meanwhile().await.into_iter();
+            found.map(|(table, words)| (format!("{database}/{table}"), words)).collect::<Vec<_>>()
+        });
+        join_all(each).await.concat()
+    }
+
     async fn close(&self) {
         if let Some(opened) = self.opened.get() {
             join_all(opened.each.values().map(|source| source.close())).await;

@@ -22,13 +22,12 @@ pub(super) async fn explain(
     let Location { scan, mut range, .. } = split.location()?;
     let now = client.count_in(&scan, &range).await?;
     if now != split.rows {
-        return Err(Error::source(format!(
-            "{} had {} in a stretch of its keys when the run was planned, and has {} now",
+        return Err(Error::source_changed(format!(
+            "{} had {} in a stretch of its keys, and has {} now",
             table.name,
             plural(split.rows, "row"),
             count(now)
-        ))
-        .help("writes to the source must rest while it is read; run again when they do"));
+        )));
     }
     let schema = scan.key_schema();
     let (mut shown, mut behind_them) = (0, 0);

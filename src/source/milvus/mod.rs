@@ -31,7 +31,6 @@ mod tables;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
@@ -46,6 +45,7 @@ use crate::milvus::v2::Client;
 use crate::milvus::v2::collection::Collection;
 use crate::source::{Columns, Fingerprint, Source, SourceFactory, SourceTable};
 use crate::table::{Place, Split};
+use catalog::Wanted;
 use databases::Several;
 use read::Reading;
 use readiness::Readiness;
@@ -66,9 +66,6 @@ impl SourceFactory for Config {
         format!("milvus {uri} {database:?} {databases:?} {collections:?} {filter:?}")
     }
 }
-
-/// How long it may take to look whether tables changed while they were read.
-const TELL_WITHIN: Duration = Duration::from_secs(5);
 
 struct Milvus {
     config: Config,
@@ -94,12 +91,23 @@ impl Milvus {
                 let readiness = &self.readiness;
                 let table = tables::table(&self.config, client, &wanted, chosen, readiness).await;
                 let name = tables::name_of(&wanted, chosen);
-                tables.push(table.map_err(|error| error.at(format!("table {name}")))?);
+                match table {
+                    Ok(table) => tables.push(table),
+                    Err(_) if self.was_dropped(&wanted).await? => break,
+                    Err(error) => return Err(error.at(format!("table {name}"))),
+                }
                 let partition = wanted.partition(chosen).map(str::to_owned);
                 self.read().insert(name, (wanted.collection.clone(), partition));
             }
         }
         Ok(tables)
+    }
+
+    /// True when a collection is not there any more that was listed, and that nobody named.
+    async fn was_dropped(&self, wanted: &Wanted) -> Result<bool> {
+        let name = &wanted.collection.name;
+        let is_named = self.config.collections.is_some();
+        Ok(!is_named && self.client().await?.describe_collection(name).await?.is_none())
     }
 
     fn read(&self) -> MutexGuard<'_, BTreeMap<String, (Collection, Option<String>)>> {
@@ -144,18 +152,23 @@ impl Source for Milvus {
     async fn ready(&self) -> Result<()> {
         let client = self.client().await?;
         for wanted in catalog::wanted(&self.config, client).await? {
-            self.readiness.make_ready(client, &wanted, self.config.prepare).await?;
+            let ready = self.readiness.make_ready(client, &wanted, self.config.prepare).await;
+            if let Err(error) = ready
+                && !self.was_dropped(&wanted).await?
+            {
+                return Err(error);
+            }
         }
         Ok(())
     }
 
+    async fn changed_meanwhile(&self) -> Vec<(String, String)> {
+        let Some(client) = self.client.get() else { return Vec::new() };
+        self.readiness.changed_meanwhile(client).await
+    }
+
     async fn close(&self) {
         if let Some(client) = self.client.get() {
-            // What was loaded must not stay so because a count takes long.
-            let told = tokio::time::timeout(TELL_WITHIN, self.readiness.tell_of_changes(client));
-            if told.await.is_err() {
-                tracing::warn!("It took too long to find out whether the source changed meanwhile");
-            }
             self.readiness.set_back(client).await;
             client.release_reloaded().await;
         }

@@ -147,8 +147,10 @@ async fn narrow(client: &Client, scan: &Scan, range: KeyRange, rows: u64) -> Res
 }
 
 fn changed() -> Error {
-    Error::source("Rows came or went while they were counted")
-        .help("writes to the source must rest while it is read; run again when they do")
+    Error::source(
+        "The source changed while it was planned: rows came or went while they were counted",
+    )
+    .help("writes to the source must rest while it is read; run again when they do")
 }
 
 /// Joins neighbours that are small together: halving leaves many that are half as large as they

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ use crate::milvus::v2::page::Scan;
 use crate::milvus::v2::proto::schema::DataType;
 use crate::source::SourceTable;
 use crate::words::count;
+
+/// How long a server may take to answer the first question after the rows have moved.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What was done to a collection so that it can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,31 +118,36 @@ impl Readiness {
         }
     }
 
-    /// Says so when tables that were read have another number of rows by now. Their pages showed
-    /// several moments, so nobody knows which of these rows they had.
-    pub async fn tell_of_changes(&self, client: &Client) {
+    /// Which tables that were read have another number of rows by now, and of which that is not known. Their
+    /// pages showed several moments, so that any of these rows may have been read or not.
+    pub async fn changed_meanwhile(&self, client: &Client) -> Vec<(String, String)> {
         let mut read = std::mem::take(&mut *self.reads());
         read.retain(|_, (scan, _)| !scan.freshness.is_one_moment());
         if read.is_empty() {
-            return;
+            return Vec::new();
         }
-        // As they are now. What can't be asked any more was told by whatever ended the run.
-        let Ok(freshness) = client.since_now().await else { return };
+        tracing::info!("Counting the rows of the source once more");
+        // A server that is gone is not waited for as long as its requests are tried again.
+        let asked = tokio::time::timeout(ANSWERS_WITHIN, client.since_now()).await;
+        let freshness = match asked {
+            Ok(Ok(freshness)) => freshness,
+            Ok(Err(error)) => return read.into_keys().map(|t| (t, not_known(&error))).collect(),
+            Err(late) => return read.into_keys().map(|t| (t, not_known(&late))).collect(),
+        };
         let counts = read.into_iter().map(|(table, (scan, planned))| async move {
             let scan = Scan { freshness, ..scan };
-            (table, planned, client.count_in(&scan, &KeyRange::default()).await.ok())
+            let words = match client.count_in(&scan, &KeyRange::default()).await {
+                Ok(now) if now == planned => return None,
+                Ok(now) => changed(planned, now),
+                Err(error) => not_known(&error),
+            };
+            Some((table, words))
         });
-        let mut counts = stream::iter(counts).buffer_unordered(AT_ONCE);
-        while let Some((table, planned, now)) = counts.next().await {
-            if let Some(now) = now.filter(|now| *now != planned) {
-                tracing::warn!(
-                    %table,
-                    "It had {} rows when the run was planned, and has {} now: rows that came or went meanwhile may be at the target or not",
-                    count(planned),
-                    count(now)
-                );
-            }
-        }
+        stream::iter(counts)
+            .buffer_unordered(AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
     }
 
     /// Releases and drops what was made; says what could not be, and goes on.
@@ -164,6 +173,22 @@ impl Readiness {
     fn reads(&self) -> MutexGuard<'_, BTreeMap<String, (Scan, u64)>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is said of a table that has other rows than were planned.
+fn changed(planned: u64, now: u64) -> String {
+    format!(
+        "It had {} rows when the run was planned, and has {} now: rows that came or went meanwhile may be at the target or not; `pipeline verify` names them",
+        count(planned),
+        count(now)
+    )
+}
+
+/// What is said of a table that could not be counted again.
+fn not_known(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "Whether its rows changed while they were read is not known, because they could not be counted again: {error}. `pipeline verify` compares source and target"
+    )
 }
 
 /// The index that costs the least to make, and a metric that fits; nobody searches by it.

@@ -133,6 +133,22 @@ impl Source for Parquet {
         blocking(move || all.iter().map(|path| stores.place(path)?.location()).collect()).await
     }
 
+    /// An object is read by its tag, so that another one in its place is an error by itself.
+    async fn still_there(&self, split: &Split) -> Result<()> {
+        let location: tables::Location = split.location()?;
+        let place = self.stores.place(&location.path)?;
+        let crate::store::Place::Local(_) = &place else { return Ok(()) };
+        blocking(move || match place.facts()? {
+            Some(facts) if facts.stamp == location.stamp => Ok(()),
+            Some(_) => {
+                Err(Error::source_changed("the file was written to, or another one has its place")
+                    .at(place))
+            }
+            None => Err(Error::source_changed("the file is gone").at(place)),
+        })
+        .await
+    }
+
     fn suspects(&self, table: &SourceTable) -> Vec<usize> {
         let location = |split: &Split| split.location::<tables::Location>().ok();
         let splits = table.splits.iter().enumerate();

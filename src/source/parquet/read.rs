@@ -10,7 +10,6 @@ use parquet::arrow::arrow_reader::{
     RowSelectionPolicy,
 };
 use parquet::basic::Type;
-use parquet::file::reader::Length;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
@@ -65,11 +64,11 @@ impl Reading {
         let (file, footer) = footer::open(place)?;
         let layout = Layout::resolve(&self.config, footer.schema())?;
         let schema = layout.schema(list_len_of(&self.schema))?;
-        if file.len() != self.location.file_bytes
-            || schema.arrow().fields() != self.schema.arrow().fields()
-        {
-            return Err(Error::source("The file changed since the plan was made")
-                .help("run again when nothing writes to it"));
+        if file.stamp() != self.location.stamp {
+            return Err(Error::source_changed("another file is there, or it was written to"));
+        }
+        if schema.arrow().fields() != self.schema.arrow().fields() {
+            return Err(Error::source_changed("it has other columns"));
         }
         if self.ids_only() && layout.id.is_none() {
             return self.number_rows(outlet);

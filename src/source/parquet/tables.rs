@@ -32,8 +32,8 @@ const FIRST_ROWS: usize = 64;
 pub struct Location {
     /// The file.
     pub path: String,
-    /// Its size, to notice when it was replaced.
-    pub file_bytes: u64,
+    /// What it was like when the plan was made, to notice when it was replaced.
+    pub stamp: String,
     /// The first row group.
     pub first_group: usize,
     /// Number of row groups.
@@ -269,14 +269,14 @@ impl<'a> OpenFile<'a> {
         splits: &mut Vec<Split>,
     ) -> Result<()> {
         let path = self.file.path.text()?;
-        let file_bytes = self.handle.len();
+        let stamp = self.handle.stamp();
         let row_bytes = schema.row_bytes().max(1) as u64;
         let split_rows = (SPLIT_BYTES / row_bytes).max(1);
         let mut file_row = 0;
         let mut push = |first_group, groups, skip, rows| {
             let location = Location {
                 path: path.clone(),
-                file_bytes,
+                stamp: stamp.clone(),
                 first_group,
                 groups,
                 skip,
