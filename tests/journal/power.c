@@ -4,11 +4,13 @@
  * POWER_ROOT   the folder that is watched
  * POWER_STORE  where the notes go
  * POWER_AFTER  the program is killed instead of its sync with this number, counted from 1; 0 for never
+ * POWER_SKIP   a pattern of paths whose syncs are passed over, as if the program lacked them: a test must fail then
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -67,6 +69,9 @@ static void note(int fd) {
         return;
     path[length] = 0;
     if (strncmp(path, root, strlen(root)) || identity(fd, "", AT_EMPTY_PATH, id, sizeof id, &is_folder))
+        return;
+    const char *skipped = getenv("POWER_SKIP");
+    if (skipped && !fnmatch(skipped, path, 0))
         return;
     pthread_mutex_lock(&lock);
     if (++syncs == atol(getenv("POWER_AFTER") ? getenv("POWER_AFTER") : "0"))

@@ -5,14 +5,17 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::UNIX_EPOCH;
 
+use arrow_array::{Float32Array, Int64Array};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 use tempfile::TempDir;
 use vecpipe::milvus::v2::{Client, Options};
 
 use crate::common::kill::{Random, is_done};
+use crate::common::rows::{batch, vectors, write_parquet};
 use crate::kill::{assert_same, rows};
 use crate::program::Program;
 use crate::support::block_on;
@@ -170,9 +173,55 @@ fn what_a_run_called_done_is_there_when_the_power_fails_afterwards() {
         assert_eq!(code, Some(0), "{told}");
         disk.lose();
         assert_same(&there(&disk, kind), &expected);
-        let status = disk.program.ended("status", &[]);
-        assert!(status.stdout.contains("done") || status.code == Some(0), "{}", status.stdout);
+        assert!(is_done(&disk.root(), "config.yaml"), "{kind}: the journal forgot the end");
     }
+}
+
+/// The files beside a target: old and new ids, and rows that were put aside.
+#[test]
+fn what_a_run_wrote_beside_the_target_is_there_when_the_power_fails_afterwards() {
+    let remap = "transforms: [ { remap: { strategy: sequential } } ]\n";
+    let disk = Disk::new(&(config("\"null\": {}") + remap));
+    let (code, told) = disk.run(0);
+    assert_eq!(code, Some(0), "{told}");
+    disk.lose();
+    assert_eq!(rows_of(&disk.root().join("remap.parquet")), ROWS);
+
+    let uri = std::env::var("VECPIPE_TEST_LITE").expect("scripts/test starts the servers");
+    let name = format!("vecpipe_test_power_rejects_{}", std::process::id());
+    let source = tempfile::tempdir().unwrap();
+    let path = source.path().join("bad.parquet");
+    let values = (0..200u8).map(|n| if n % 20 == 7 { f32::NAN } else { f32::from(n) });
+    let vectors = vectors(2, Arc::new(Float32Array::from_iter_values(values)));
+    let ids = Arc::new(Int64Array::from_iter_values(0..100));
+    write_parquet(&path, &batch(vec![("id", ids), ("v", vectors)]), 50);
+    let disk = Disk::new(&format!(
+        "version: 1\nsource: {{ parquet: {{ paths: [{path:?}] }} }}\n\
+         sink: {{ milvus: {{ uri: \"{uri}\", collection: {name} }} }}\n\
+         run: {{ on_bad_row: reject }}\n"
+    ));
+    let (code, told) = disk.run(0);
+    assert_eq!(code, Some(4), "{told}");
+    disk.lose();
+    block_on(async {
+        let client = Client::connect(Options::new(&*uri)).await.unwrap();
+        client.drop_collection(&name).await.unwrap();
+    });
+    let mut folders = vec![disk.root().join("rejects")];
+    let mut rejected = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { rejected += rows_of(&path) }
+        }
+    }
+    assert_eq!(rejected, 10);
+}
+
+fn rows_of(path: &Path) -> u64 {
+    let file = fs::File::open(path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    reader.metadata().file_metadata().num_rows().unsigned_abs()
 }
 
 /// Whenever it fails, and again, until the run gets to its end.

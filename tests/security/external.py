@@ -5,7 +5,7 @@ usage: external.py FOLDER
     in/raw.h5        `embeddings` is external raw storage: secret/secret.bin, by its whole path
     in/link.h5       an external link to secret/other.h5
     in/virtual.h5    a virtual dataset of secret/other.h5
-    in/nested.h5     a virtual dataset of in/raw.h5
+    in/nested.h5     a virtual dataset of in/raw.h5, and of itself
     in/lists.index   a Faiss index whose lists are in secret/lists.ivfdata
     near/…           the same of files in the folder of the input, or below it
 """
@@ -38,6 +38,13 @@ def make(folder, secret):
         layout[:] = h5py.VirtualSource(str(source), "embeddings", (ROWS, DIM))
         with h5py.File(folder / name, "w") as virtual:
             virtual.create_virtual_dataset("embeddings", layout)
+            if name == "nested.h5":
+                # Datasets that are made of each other have no end, where they are followed without a look back.
+                for one, other in (("a", "b"), ("b", "a")):
+                    ring = h5py.VirtualLayout((ROWS, DIM), "<f4")
+                    for row in range(ROWS):
+                        ring[row] = h5py.VirtualSource(".", other, (ROWS, DIM))[row]
+                    virtual.create_virtual_dataset(one, ring)
 
     index = faiss.IndexIVFFlat(faiss.IndexFlatL2(DIM), DIM, 2)
     index.train(VECTORS)

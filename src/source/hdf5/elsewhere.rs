@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::source::hdf5::dataset::library_error;
 use crate::source::hdf5::mapping;
 
-/// Datasets of datasets that are followed.
-const DEEPEST: u32 = 8;
+/// Datasets that one may be made of, and those that these are made of, and so on.
+const MOST_DATASETS: usize = 10_000;
 /// Files of a series (`part-%b.h5`) that are looked for.
 const LONGEST_SERIES: usize = 100_000;
 /// Bytes of a path, beyond which the crate cuts it.
@@ -30,7 +30,23 @@ const PREFIXES: [&str; 2] = ["HDF5_EXTFILE_PREFIX", "HDF5_VDS_PREFIX"];
 /// When its header can't be read, or its files are not where they would be looked for.
 pub fn files_of(file: &Path, dataset: &hdf5::Dataset) -> Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
-    follow(dataset, &mut found, DEEPEST)?;
+    let mut seen = BTreeSet::new();
+    let mut to_follow = vec![dataset.clone()];
+    while let Some(dataset) = to_follow.pop() {
+        for (path, name) in look(&dataset, &mut found)? {
+            if !seen.insert((path.clone(), name.clone())) {
+                continue;
+            }
+            if seen.len() > MOST_DATASETS {
+                return Err(Error::source("The dataset is made of too many others")
+                    .help("rewrite it with `h5repack`, which makes one dataset of it"));
+            }
+            let part = hdf5::File::open(&path).and_then(|file| file.dataset(&name));
+            found.insert(path);
+            // A part that is missing reads as the fill value.
+            to_follow.extend(part);
+        }
+    }
     let own = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     found.retain(|path| path.canonicalize().map_or(true, |path| path != own));
     if !found.is_empty() {
@@ -45,13 +61,11 @@ pub fn files_of(file: &Path, dataset: &hdf5::Dataset) -> Result<BTreeSet<PathBuf
     Ok(found)
 }
 
-fn follow(dataset: &hdf5::Dataset, found: &mut BTreeSet<PathBuf>, depth: u32) -> Result<()> {
-    if depth == 0 {
-        return Err(Error::source(
-            "The dataset is made of datasets that are made of others, and so on",
-        )
-        .help("rewrite it with `h5repack`, which makes one dataset of it"));
-    }
+/// Adds the files that hold a dataset itself; gives those that it is made of, with the datasets there.
+fn look(
+    dataset: &hdf5::Dataset,
+    found: &mut BTreeSet<PathBuf>,
+) -> Result<BTreeSet<(PathBuf, String)>> {
     let header = |error| library_error("Cannot read the dataset's header", &error);
     let holder = PathBuf::from(dataset.filename());
     found.insert(holder.clone());
@@ -63,21 +77,10 @@ fn follow(dataset: &hdf5::Dataset, found: &mut BTreeSet<PathBuf>, depth: u32) ->
         found.insert(PathBuf::from(raw.name));
     }
     if properties.get_layout().map_err(header)? != Layout::Virtual {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
-    let mut parts = BTreeSet::new();
-    for (file, dataset) in mapping::parts(dataset)? {
-        parts.extend(series(&holder, &file, &dataset));
-    }
-    for (path, name) in parts {
-        let part = hdf5::File::open(&path).and_then(|file| file.dataset(&name));
-        found.insert(path);
-        // A part that is missing reads as the fill value.
-        if let Ok(part) = part {
-            follow(&part, found, depth - 1)?;
-        }
-    }
-    Ok(())
+    let parts = mapping::parts(dataset)?.into_iter();
+    Ok(parts.flat_map(|(file, name)| series(&holder, &file, &name)).collect())
 }
 
 /// The files and datasets that an entry of a virtual dataset stands for.
@@ -89,19 +92,10 @@ fn series(holder: &Path, file: &str, dataset: &str) -> Vec<(PathBuf, String)> {
     if !is_series(file) && !is_series(dataset) {
         return vec![(place(&numbered(file, 0)), numbered(dataset, 0))];
     }
-    let mut there = Vec::new();
-    for n in 0..LONGEST_SERIES {
-        let (path, name) = (place(&numbered(file, n)), numbered(dataset, n));
-        let is_there = path.exists() && (is_series(file) || opens(&path, &name));
-        // Whether the next file of a series comes meanwhile is looked at, too.
-        if is_there || is_series(file) {
-            there.push((path, name));
-        }
-        if !is_there {
-            break;
-        }
-    }
-    there
+    let all = (0..LONGEST_SERIES).map(|n| (place(&numbered(file, n)), numbered(dataset, n)));
+    let is_there =
+        |(path, name): &(PathBuf, String)| path.exists() && (is_series(file) || opens(path, name));
+    all.take_while(is_there).collect()
 }
 
 fn opens(path: &Path, dataset: &str) -> bool {
