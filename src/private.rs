@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::process::geteuid;
 
 use crate::error::{Error, Result};
-use crate::store::make_folder;
+use crate::store::{make_folder, sync_parent};
 
 /// Others that may write to a folder: its group and everybody.
 const OTHERS_WRITE: u32 = 0o022;
@@ -19,9 +19,15 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
     make_folder(path, |path| DirBuilder::new().recursive(true).mode(0o700).create(path))
 }
 
-/// Makes one folder where there must be none.
+/// Makes one folder where there must be none, durably.
 pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(path)
+    make_folder(path, |path| DirBuilder::new().mode(0o700).create(path))
+}
+
+/// Gives a durable file its name, durably.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_parent(to)
 }
 
 /// How a file is opened, and made where there is none. One that is there keeps its rights.

@@ -61,7 +61,7 @@ impl ReportFile {
         let (file, draft) = self.draft()?;
         let written = fill(&file, text)
             .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&draft, &self.path));
+            .and_then(|()| private::rename(&draft, &self.path));
         if written.is_err() {
             // The first error is the one to tell.
             let _ = fs::remove_file(&draft);

@@ -39,15 +39,17 @@ pub fn make_folder(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> i
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
     make(path)?;
-    for made in missing.into_iter().rev() {
-        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
-        match File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all()) {
-            // Who may write to a folder need not be allowed to read it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            synced => synced?,
-        }
+    missing.into_iter().rev().try_for_each(sync_parent)
+}
+
+/// Makes the name of a file or folder durable.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all()) {
+        // Who may write to a folder need not be allowed to read it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
     }
-    Ok(())
 }
 
 /// Replaces `path` by `content` in one step: a reader sees the old file or the new one.

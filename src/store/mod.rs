@@ -39,7 +39,7 @@ mod remote;
 
 pub use address::Address;
 pub use file::NewFile;
-pub use local::{io_error, make_folder, replace, sync_folder};
+pub use local::{io_error, make_folder, replace, sync_folder, sync_parent};
 pub use place::{Entry, Facts, Place};
 pub use reader::Reader;
 pub use stamp::Stamp;

@@ -97,8 +97,7 @@ impl RejectsFolder {
             let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))?;
             writer.write(&rows)?;
             writer.into_inner()?.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            Ok(File::open(&self.0)?.sync_all()?)
+            Ok(private::rename(&temporary, &path)?)
         };
         write().map_err(|error| disk("write", &path, error))
     }

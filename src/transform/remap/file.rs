@@ -112,8 +112,7 @@ impl IdFile {
             |error: Box<dyn std::error::Error + Send + Sync>| self.state().failed("write", error);
         let file = writer.into_inner().map_err(|error| failed(error.into()))?;
         file.sync_all()
-            .and_then(|()| fs::rename(unfinished(&path), &path))
-            .and_then(|()| File::open(self.state().folder())?.sync_all())
+            .and_then(|()| private::rename(&unfinished(&path), &path))
             .map_err(|error| failed(error.into()))
     }
 
@@ -134,7 +133,7 @@ impl IdFile {
                 .help("something else changed the files there; begin anew with --restart"));
             }
             let (from, to) = (folder.join(WHOLE), &state.path);
-            fs::rename(from, to).map_err(|error| state.failed("complete", error))?;
+            private::rename(&from, to).map_err(|error| state.failed("complete", error))?;
         }
         match fs::remove_dir_all(&folder) {
             Err(error) if folder.exists() => Err(state.failed("tidy up behind", error)),
