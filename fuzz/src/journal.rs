@@ -19,7 +19,7 @@ const SCHEMA: &str = "
     CREATE TABLE target (target, memo, completion);
     CREATE TABLE split (target, split, settled, sent, finished, totals, receipts);
     PRAGMA application_id = 0x76656370;
-    PRAGMA user_version = 2;";
+    PRAGMA user_version = 3;";
 
 const KINDS: [Kind; 3] = [
     Kind { mark: "R", table: "run", columns: "started, plan, ended" },
