@@ -4,8 +4,8 @@ usage: side_by_side.py AT-ONCE TIMES-FILE <messages-of-cargo
 
 Reads what `cargo test --no-run --message-format=json` prints, and runs each test program in it, AT-ONCE of them at
 a time. Those that took longest the last time begin, by TIMES-FILE, which is written anew. A program's output
-is shown whole when it has ended, as cargo shows it; a table of all programs comes last. The exit code is 1 if one
-failed.
+is shown whole when it has ended, as cargo shows it; a table of all programs comes at the end, and after it what
+each failed test said. The exit code is 1 if one failed.
 """
 
 import concurrent.futures
@@ -15,6 +15,9 @@ import pathlib
 import subprocess
 import sys
 import time
+
+# Characters that are shown of one failed test at the end.
+MOST_WORDS = 2000
 
 
 def programs():
@@ -43,6 +46,16 @@ def results(output):
     return lines[-1].removeprefix("test result:").split("; finished")[0].strip() if lines else "no result"
 
 
+def failures(output):
+    """What each failed test said, without the frames of the stack, shortened in the middle."""
+    for part in output.split("\n---- ")[1:]:
+        test, _, words = part.partition(" stdout ----\n")
+        words = words.split("\nfailures:\n")[0].split("\nstack backtrace:\n")[0].strip()
+        if len(words) > MOST_WORDS:
+            words = f"{words[:MOST_WORDS // 2]}\n[...]\n{words[-MOST_WORDS // 2:]}"
+        yield f"{test}\n{words}"
+
+
 def main():
     at_once, times_file = int(sys.argv[1]), pathlib.Path(sys.argv[2])
     try:
@@ -50,7 +63,7 @@ def main():
     except (OSError, ValueError):
         times = {}
     all_programs = sorted(programs(), key=lambda program: -times.get(program[0], 1e9))
-    failed, table = [], []
+    failed, table, words = [], [], []
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         running = [pool.submit(run, *program) for program in all_programs]
         for done in concurrent.futures.as_completed(running):
@@ -58,12 +71,13 @@ def main():
             times[name] = round(seconds, 1)
             if code != 0:
                 failed.append(name)
+                words += [f"{name}: {text}" for text in failures(output)]
             table.append(f"{name:<22}{seconds:>7.1f} s   {results(output)}")
             print(f"     Running {name}\n{output}", flush=True)
     print("\n".join(table), flush=True)
     times_file.write_text(json.dumps(times, indent=1, sort_keys=True))
     if failed:
-        print(f"\nFailed: {', '.join(sorted(failed))}", flush=True)
+        print("\n", "\n\n".join(words), f"\n\nFailed: {', '.join(sorted(failed))}", sep="", flush=True)
     return 1 if failed else 0
 
 

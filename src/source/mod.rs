@@ -33,7 +33,7 @@ mod choice;
 mod cut;
 mod files;
 mod fingerprint;
-mod further;
+mod input;
 pub mod inspect;
 pub(crate) mod locations;
 mod map;
@@ -42,7 +42,7 @@ mod rows;
 mod scatter;
 
 pub use fingerprint::Fingerprint;
-pub use further::External;
+pub use input::External;
 
 /// A source's configuration, which is also its factory.
 pub trait SourceFactory {

@@ -2,10 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Longest time the program may take. A server that has much to do may need minutes.
+const HUNG: Duration = Duration::from_secs(400);
 
 /// Where a run takes place.
 pub struct Folder(TempDir);
@@ -61,15 +68,38 @@ impl Folder {
     fn ended(&self, command: &mut Command) -> Done {
         let report = self.path("report.json");
         let _ = fs::remove_file(&report);
-        let output = command.output().unwrap();
+        let output = output_of(command);
         let report = fs::read_to_string(report).map(|text| serde_json::from_str(&text).unwrap());
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        let Some(code) = output.status.code() else {
+            panic!("{command:?} ended with {}\n{stdout}\n{stderr}", output.status)
+        };
         Done {
-            code: output.status.code().expect("an exit code"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            code,
+            stdout,
+            stderr,
             report: report.unwrap_or(Value::Null),
         }
     }
+}
+
+/// What the program prints; aborted when it takes too long.
+fn output_of(command: &mut Command) -> Output {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (ended, waiting) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if waiting.recv_timeout(HUNG) == Err(RecvTimeoutError::Timeout) {
+                let _ = kill_process(pid, Signal::ABORT);
+            }
+        });
+        let output = child.wait_with_output().unwrap();
+        drop(ended);
+        output
+    })
 }
 
 /// How the program ended.

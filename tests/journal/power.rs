@@ -224,26 +224,32 @@ fn rows_of(path: &Path) -> u64 {
     reader.metadata().file_metadata().num_rows().unsigned_abs()
 }
 
+/// Runs until one gets to its end. The power fails three times at most, each time at the call that `next` gives;
+/// how often it did.
+fn failures_until_the_end(disk: &Disk, mut next: impl FnMut() -> u64) -> u32 {
+    let mut failures = 0;
+    loop {
+        let (code, told) = disk.run(if failures < 3 { next() } else { 0 });
+        disk.lose();
+        match code {
+            // The next run would be a new one.
+            None if is_done(&disk.root(), "config.yaml") => return failures,
+            None => failures += 1,
+            Some(0) => return failures,
+            Some(_) => panic!("{failures} failures of the power, then: {told}"),
+        }
+    }
+}
+
 /// Whenever it fails, and again, until the run gets to its end.
 #[test]
 fn rows_are_there_once_whenever_the_power_fails() {
     let (mut random, expected, mut all) = (Random::of(11), made_up(), 0);
     for (sink, kind) in files() {
         for _ in 0..4 {
-            let (disk, mut failures) = (Disk::new(&config(sink)), 0);
-            loop {
-                let (code, told) = disk.run(if failures < 3 { 1 + random.below(40) } else { 0 });
-                disk.lose();
-                match code {
-                    // The next run would be a new one.
-                    None if is_done(&disk.root(), "config.yaml") => break,
-                    None => failures += 1,
-                    Some(0) => break,
-                    Some(_) => panic!("{failures} failures of the power, then: {told}"),
-                }
-            }
+            let disk = Disk::new(&config(sink));
+            all += failures_until_the_end(&disk, || 1 + random.below(40));
             assert_same(&there(&disk, kind), &expected);
-            all += failures;
         }
     }
     assert!(all > 0, "no run was interrupted");
@@ -258,19 +264,7 @@ fn rows_with_new_ids_are_sent_once_whenever_the_power_fails() {
         let name = format!("vecpipe_test_power_{}_{round}", std::process::id());
         let settings = format!("collection: {name}, keep_ids: false, timeouts: {{ request: 3s }}");
         let disk = Disk::new(&config(&format!("milvus: {{ uri: \"{uri}\", {settings} }}")));
-        let mut failures = 0;
-        loop {
-            let (code, told) = disk.run(if failures < 3 { 1 + random.below(25) } else { 0 });
-            disk.lose();
-            match code {
-                // The next run would be a new one.
-                None if is_done(&disk.root(), "config.yaml") => break,
-                None => failures += 1,
-                Some(0) => break,
-                Some(_) => panic!("{failures} failures of the power, then: {told}"),
-            }
-        }
-        all += failures;
+        all += failures_until_the_end(&disk, || 1 + random.below(25));
         let rows = block_on(async {
             let client = Client::connect(Options::new(&*uri)).await.unwrap();
             let rows = client.row_count(&name, None).await.unwrap();

@@ -78,8 +78,10 @@ async fn a_collection_whose_making_was_not_answered_is_made() {
             let sink = sink(&proxy.uri, json!({ "partition": "p", "timeouts": timeouts }));
             let moved = move_rows(&*sink, &table(&name), vec![rows(0..5, 1.0)]).await.unwrap();
             assert_eq!(moved.completion.rows_after, 5, "{lost}");
+            // A server that has much to do may miss the deadline of the second one, too.
             let calls = proxy.all_calls();
-            assert_eq!(calls.iter().filter(|call| call.name == lost).count(), 2, "{lost}");
+            let sent = calls.iter().filter(|call| call.name == lost).count();
+            assert!(sent >= 2, "{lost}: {sent}");
             server.client().await.drop_collection(&name).await.unwrap();
         }
     }

@@ -7,6 +7,8 @@ use crate::milvus::v2::{Client, MilvusError, Result};
 
 /// Between the first questions. One takes a server about 1 ms.
 const SOON: Duration = Duration::from_millis(10);
+/// How long is waited before the log says what for, and between two such lines.
+const WORD_EVERY: Duration = Duration::from_secs(30);
 
 impl Client {
     /// Flushes a collection and waits until the server says that it is done.
@@ -39,15 +41,21 @@ impl Client {
     }
 
     /// Asks again and again, ever more slowly, until the answer is yes. What took a while was waited for
-    /// by a sixty-fourth too long at most, and by a second.
+    /// by a sixty-fourth too long at most, and by a second. The log says what is waited for.
     pub(crate) async fn wait_until<F>(&self, what: &str, mut done: impl FnMut() -> F) -> Result<()>
     where
         F: Future<Output = Result<bool>>,
     {
         let (began, limit) = (Instant::now(), self.wait_timeout());
+        let mut word_due = WORD_EVERY;
         while !done().await? {
             if began.elapsed() > limit {
                 return Err(MilvusError::Wait { what: what.to_owned(), limit });
+            }
+            if began.elapsed() > word_due {
+                let (waited, limit) = (word_due.as_secs(), limit.as_secs());
+                tracing::info!("Still waiting for Milvus: {what} ({waited} s of at most {limit})");
+                word_due += WORD_EVERY;
             }
             let pause = began.elapsed() / 64;
             tokio::time::sleep(pause.clamp(SOON, Duration::from_secs(1))).await;

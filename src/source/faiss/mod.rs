@@ -96,17 +96,16 @@ impl Source for Faiss {
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
-        Fingerprint::of_files(table, Location::files).await
+        Fingerprint::of_files(table, |location: &Location| location.input.files()).await
     }
 
     async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
-        locations::of_files(table, Location::files).await
+        locations::of_files(table, |location: &Location| location.input.files()).await
     }
 
     async fn still_there(&self, split: &Split) -> Result<()> {
-        let location: Location = split.location()?;
-        blocking(move || location.check().map_err(|error| error.at(files::name(&location.file))))
-            .await
+        let Location { input, .. } = split.location()?;
+        blocking(move || input.check().map_err(|error| error.at(files::name(&input.file)))).await
     }
 
     fn open(
@@ -132,7 +131,7 @@ impl Source for Faiss {
         };
         let place = Place::of(&table.name, split, from_row);
         Ok(cx.spawn_blocking(place, move |outlet| {
-            job.send(outlet).map_err(|error| error.at(files::name(&job.location.file)))
+            job.send(outlet).map_err(|error| error.at(files::name(&job.location.input.file)))
         }))
     }
 }

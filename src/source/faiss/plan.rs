@@ -12,7 +12,7 @@ use crate::source::faiss::layout::{Layout, metric_words, nesting};
 use crate::source::faiss::rows::{Rows, data_path, map};
 use crate::source::faiss::{Config, Lossy};
 use crate::source::files::{self, Stamp, name};
-use crate::source::further::Further;
+use crate::source::input::{Further, Input};
 use crate::source::opened::Opened;
 use crate::table::{Metric, Part, TableSchema, VectorColumn};
 
@@ -23,30 +23,10 @@ const DUPLICATE_ROWS: u64 = 1 << 18;
 /// Where a split's rows lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
-    /// The index file.
-    pub file: PathBuf,
-    /// What it was like when the plan was made.
-    pub stamp: Stamp,
-    /// The file of its lists, where that is another one.
-    pub lists: Further,
+    /// The index file, and the file of its lists, where that is another one.
+    pub input: Input,
     /// First row within the index.
     pub first_row: u64,
-}
-
-impl Location {
-    /// The files that the rows lie in.
-    pub fn files(&self) -> Vec<PathBuf> {
-        std::iter::once(&self.file).chain(self.lists.paths()).cloned().collect()
-    }
-
-    /// Checks that the files are still those that were planned.
-    ///
-    /// # Errors
-    /// When one is not.
-    pub fn check(&self) -> Result<()> {
-        self.stamp.check(&self.file)?;
-        self.lists.check()
-    }
 }
 
 /// One file, looked at.
@@ -91,7 +71,7 @@ pub fn plan(config: &Config, opened: &Opened<Location, Rows>) -> Result<SourceTa
         let (plan, rows) = look(path, config).map_err(|error| error.at(name(path)))?;
         // Nobody needs to look at it again for its rows. One of several would hold its memory beside that of
         // the others, and a file of lists may be another one since it was opened, and before it was stamped.
-        if paths.len() == 1 && plan.location.lists.is_empty() {
+        if paths.len() == 1 && plan.location.input.further.is_empty() {
             opened.keep(plan.location.clone(), rows);
         }
         plans.push(plan);
@@ -106,9 +86,9 @@ pub fn plan(config: &Config, opened: &Opened<Location, Rows>) -> Result<SourceTa
             };
             return Err(Error::source(format!(
                 "`{}` holds {}; `{}` holds {}",
-                name(&first.location.file),
+                name(&first.location.input.file),
                 words(first),
-                name(&other.location.file),
+                name(&other.location.input.file),
                 words(other)
             ))
             .help("all files of a source make one table: move files of each kind with a config of their own"));
@@ -209,7 +189,7 @@ fn look(path: &Path, config: &Config) -> Result<(FilePlan, Rows)> {
         notes.push("no ids in the index: rows are numbered from 0".to_owned());
     }
     notes.extend(lists.notes());
-    let location = Location { file: path.to_owned(), stamp, lists, first_row: 0 };
+    let location = Location { input: Input::new(path, stamp, lists), first_row: 0 };
     let is_numbered = layout.is_numbered();
     Ok((FilePlan { location, listed, duplicates, column, metric, is_numbered, notes }, rows))
 }

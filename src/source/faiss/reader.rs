@@ -37,10 +37,10 @@ impl Job {
     /// # Errors
     /// When the file changed or can't be read, or nobody wants the rows any more.
     pub fn send(&self, outlet: &mut Outlet) -> Result<()> {
-        self.location.check()?;
+        self.location.input.check()?;
         let whole = Location { first_row: 0, ..self.location.clone() };
-        let data = whole.lists.paths().next().cloned();
-        let open = || plan::open(&whole.file, |_| data).map(|(_, rows)| rows);
+        let data = whole.input.further.paths().next().cloned();
+        let open = || plan::open(&whole.input.file, |_| data).map(|(_, rows)| rows);
         let rows = self.opened.get(whole.clone(), Rows::is_intact, open)?;
         if self.rows.end > rows.layout.rows() {
             return Err(Error::source_changed(format!(
@@ -73,7 +73,7 @@ impl Job {
             let permit = outlet.reserve(count.saturating_mul(taken))?;
             let columns = self.columns(&rows, &part, originals.as_deref());
             // Whatever was read is worth something only if the file was whole all the while.
-            self.location.check()?;
+            self.location.input.check()?;
             let batch = RecordBatch::try_new(Arc::clone(&schema), columns?)
                 .map_err(|error| Error::internal("Rows do not fit their schema").because(error))?;
             if !rows.is_intact() {

@@ -31,7 +31,7 @@ use self::storage::ChunkMaps;
 use crate::error::{Error, Result};
 use crate::flow::{BatchStream, ReadContext, blocking};
 use crate::location::DataLocation;
-use crate::source::files::Stamp;
+use crate::source::input::Input;
 use crate::source::opened::Opened;
 use crate::source::{
     Columns, External, Fingerprint, Source, SourceFactory, SourceTable, files, locations,
@@ -108,7 +108,7 @@ impl SourceFactory for Config {
 
 struct Hdf5 {
     config: Config,
-    opened: Opened<(PathBuf, Stamp), hdf5::File>,
+    opened: Opened<Input, hdf5::File>,
     maps: ChunkMaps,
 }
 
@@ -124,17 +124,16 @@ impl Source for Hdf5 {
     }
 
     async fn fingerprint(&self, table: &SourceTable) -> Result<Fingerprint> {
-        Fingerprint::of_files(table, Location::files).await
+        Fingerprint::of_files(table, |location: &Location| location.input.files()).await
     }
 
     async fn read_locations(&self, table: &SourceTable) -> Result<Vec<DataLocation>> {
-        locations::of_files(table, Location::files).await
+        locations::of_files(table, |location: &Location| location.input.files()).await
     }
 
     async fn still_there(&self, split: &Split) -> Result<()> {
-        let location: Location = split.location()?;
-        blocking(move || location.check().map_err(|error| error.at(files::name(&location.file))))
-            .await
+        let Location { input, .. } = split.location()?;
+        blocking(move || input.check().map_err(|error| error.at(files::name(&input.file)))).await
     }
 
     fn open(
@@ -167,7 +166,7 @@ impl Source for Hdf5 {
         };
         let place = Place::of(&table.name, split, from_row);
         Ok(cx.spawn_blocking(place, move |outlet| {
-            send(&job, outlet).map_err(|error| error.at(files::name(&job.location.file)))
+            send(&job, outlet).map_err(|error| error.at(files::name(&job.location.input.file)))
         }))
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::source::SourceTable;
 use crate::source::cut::Cutter;
 use crate::source::files::{self, Stamp, name};
-use crate::source::further::Further;
+use crate::source::input::{Further, Input};
 use crate::source::hdf5::Config;
 use crate::source::hdf5::column::{check_ids, vector_column};
 use crate::source::hdf5::dataset::{Dataset, Element, open_file};
@@ -26,13 +26,8 @@ const EXTENSIONS: [&str; 3] = ["h5", "hdf5", "he5"];
 /// Where a split's rows lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
-    /// The file.
-    pub file: PathBuf,
-    /// What it was like when the plan was made.
-    pub stamp: Stamp,
-    /// The files that its datasets lead to.
-    #[serde(default)]
-    pub further: Further,
+    /// The file, and those that its datasets refer to.
+    pub input: Input,
     /// First row within the file.
     pub first_row: u64,
     /// Path of the dataset of vectors.
@@ -41,27 +36,9 @@ pub struct Location {
     pub ids: Option<String>,
 }
 
-impl Location {
-    /// The files that the rows lie in.
-    pub fn files(&self) -> Vec<PathBuf> {
-        std::iter::once(&self.file).chain(self.further.paths()).cloned().collect()
-    }
-
-    /// Checks that the files are still those that were planned.
-    ///
-    /// # Errors
-    /// When one is not.
-    pub fn check(&self) -> Result<()> {
-        self.stamp.check(&self.file)?;
-        self.further.check()
-    }
-}
-
 /// One file, looked at.
 struct FilePlan {
-    path: PathBuf,
-    stamp: Stamp,
-    further: Further,
+    input: Input,
     rows: u64,
     /// Rows that a split's bounds should be a multiple of.
     align: u64,
@@ -157,9 +134,7 @@ fn look(path: &Path, config: &Config, maps: &ChunkMaps) -> Result<FilePlan> {
         notes.extend(notes_on_storage(ids));
     }
     Ok(FilePlan {
-        path: path.to_owned(),
-        stamp,
-        further,
+        input: Input::new(path, stamp, further),
         rows: vectors.rows(),
         align,
         vector_type,
@@ -228,8 +203,8 @@ fn agree_on_ids(plans: &[FilePlan]) -> Result<Option<String>> {
     if let (Some(with), Some(without)) = (with, without) {
         return Err(Error::source(format!(
             "`{}` has a dataset `{DEFAULT_IDS}`, `{}` has none",
-            with.path.display(),
-            without.path.display()
+            with.input.file.display(),
+            without.input.file.display()
         ))
         .help(
             "all files of a source have ids, or none has: move them with one config for each kind",
@@ -249,7 +224,7 @@ fn agree_on_column(plans: &[FilePlan], config: &Config) -> Result<VectorColumn> 
                 "`{}` holds {column} vectors, the configuration says dim {wanted}",
                 config.vectors
             ))
-            .at(name(&file.path))
+            .at(name(&file.input.file))
             .help("change source.hdf5.dim, or leave it out"));
         }
         match agreed {
@@ -257,12 +232,12 @@ fn agree_on_column(plans: &[FilePlan], config: &Config) -> Result<VectorColumn> 
                 return Err(Error::source(format!(
                     "`{}` holds {first} vectors, `{}` holds {column}",
                     path.display(),
-                    file.path.display()
+                    file.input.file.display()
                 ))
                 .help("all files of a source make one table: move files of each kind with a config of their own"));
             }
             Some(_) => {}
-            None => agreed = Some((column, &file.path)),
+            None => agreed = Some((column, &file.input.file)),
         }
     }
     match (agreed, config.dim, plans.first()) {
@@ -272,7 +247,7 @@ fn agree_on_column(plans: &[FilePlan], config: &Config) -> Result<VectorColumn> 
             "`{}` has no rows, and does not say how many dimensions they would have",
             config.vectors
         ))
-        .at(plans.first().map(|file| name(&file.path)).unwrap_or_default())
+        .at(plans.first().map(|file| name(&file.input.file)).unwrap_or_default())
         .help("set source.hdf5.dim")),
     }
 }
@@ -291,9 +266,7 @@ fn cut(plans: &[FilePlan], config: &Config, row_bytes: u64, table_bytes: u64) ->
     let mut cutter = Cutter::new(row_bytes, table_bytes);
     for file in plans {
         cutter.cut(file.rows, file.align, |first_row| Location {
-            file: file.path.clone(),
-            stamp: file.stamp,
-            further: file.further.clone(),
+            input: file.input.clone(),
             first_row,
             vectors: config.vectors.clone(),
             ids: file.ids.clone(),

@@ -1,14 +1,13 @@
 //! Reading one split, on a reader thread.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
-use crate::source::files::Stamp;
+use crate::source::input::Input;
 use crate::source::hdf5::column::{Ids, StoredIds, Unfit, Vectors};
 use crate::source::hdf5::dataset::{Dataset, open_file};
 use crate::source::hdf5::plan::Location;
@@ -30,7 +29,7 @@ pub struct Job {
     /// How large batches should be.
     pub batch_size: BatchSize,
     /// The file that was opened last.
-    pub opened: Opened<(PathBuf, Stamp), hdf5::File>,
+    pub opened: Opened<Input, hdf5::File>,
     /// Where chunks lie.
     pub maps: ChunkMaps,
 }
@@ -41,7 +40,7 @@ impl Job {
     /// # Errors
     /// When the file changed or can't be read, or nobody wants the rows any more.
     pub fn send_rows(&self, outlet: &mut Outlet) -> Result<()> {
-        let path = &self.location.file;
+        let path = &self.location.input.file;
         let file = self.file()?;
         let dataset = Dataset::open(&file, &self.location.vectors)?;
         let rows = RowReader::new(path, &dataset, &self.maps)?;
@@ -81,11 +80,12 @@ impl Job {
     /// # Errors
     /// As [`send_rows`](Self::send_rows).
     pub fn send_ids(&self, outlet: &mut Outlet) -> Result<()> {
-        let Location { file: path, ids, .. } = &self.location;
+        let Location { input, ids, .. } = &self.location;
+        let path = &input.file;
         let mut ids = match ids {
             Some(_) => self.ids(&*self.file()?)?,
             None => {
-                self.location.check()?;
+                self.location.input.check()?;
                 Ids::Numbers(self.first_number)
             }
         };
@@ -115,16 +115,16 @@ impl Job {
 
     /// The file, which must be the one that was planned.
     fn file(&self) -> Result<Arc<hdf5::File>> {
-        let Location { file, stamp, .. } = &self.location;
-        self.location.check()?;
-        self.opened.get((file.clone(), *stamp), |_| true, || open_file(file))
+        let input = &self.location.input;
+        input.check()?;
+        self.opened.get(input.clone(), |_| true, || open_file(&input.file))
     }
 
     fn ids(&self, file: &hdf5::File) -> Result<Ids> {
         let Some(path) = &self.location.ids else { return Ok(Ids::Numbers(self.first_number)) };
         let dataset = Dataset::open(file, path)?;
         self.check_rows(dataset.rows())?;
-        let rows = RowReader::new(&self.location.file, &dataset, &self.maps)?;
+        let rows = RowReader::new(&self.location.input.file, &dataset, &self.maps)?;
         StoredIds::new(rows, &dataset).map(|ids| Ids::Stored(Box::new(ids)))
     }
 

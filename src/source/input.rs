@@ -1,4 +1,4 @@
-//! Files that rows are read from although no configuration names them: an input leads to them.
+//! An input file, and the files that it refers to, which rows are read from although no configuration names them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,39 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::source::files::{Stamp, name};
 
-/// Whether an input may lead to files outside its own folder.
+/// A file that rows are read from, and the files that it refers to, as they were when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Path of the file.
+    pub file: PathBuf,
+    stamp: Stamp,
+    /// The files that it refers to.
+    #[serde(default)]
+    pub further: Further,
+}
+
+impl Input {
+    /// An input whose `stamp` was taken before it was read, so that a change in between is noticed.
+    pub fn new(file: &Path, stamp: Stamp, further: Further) -> Input {
+        Input { file: file.to_owned(), stamp, further }
+    }
+
+    /// Paths of all files that rows are read from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        std::iter::once(&self.file).chain(self.further.paths()).cloned().collect()
+    }
+
+    /// Checks that all files are still those that were planned.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn check(&self) -> Result<()> {
+        self.stamp.check(&self.file)?;
+        self.further.check()
+    }
+}
+
+/// Whether an input may refer to files outside its own folder.
 ///
 /// Whoever made an input chose the files that it leads to. They may be any files of the user who reads it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
