@@ -75,12 +75,7 @@ impl Folder {
         let Some(code) = output.status.code() else {
             panic!("{command:?} ended with {}\n{stdout}\n{stderr}", output.status)
         };
-        Done {
-            code,
-            stdout,
-            stderr,
-            report: report.unwrap_or(Value::Null),
-        }
+        Done { code, stdout, stderr, report: report.unwrap_or(Value::Null) }
     }
 }
 

@@ -65,7 +65,7 @@ fn a_source_that_can_not_be_counted_again_is_told() {
         _ => Fault::None,
     };
     let proxy = runtime.block_on(Proxy::scripted(&server.uri, Box::new(script)));
-    let from = source.source(", timeouts: { request: 1s }, retry_for: 1s");
+    let from = source.source(", timeouts: { request: 3s }, retry_for: 10s");
     let done = moved(&folder, &[&from.replace(&server.uri, &proxy.uri), sink], &[]);
     let warnings: &Value = &done.report["tables"][0]["warnings"];
     let told = warnings[0].as_str().unwrap_or_default();

@@ -43,6 +43,7 @@ impl Server {
     /// One database of a server, made if need be.
     pub fn within(&self, database: &str) -> Server {
         let judge = Judge::start("tests/judges/live.py", [self.uri.as_str(), database]);
+        judge.ask(&json!({ "do": "make database" }));
         Server { uri: self.uri.clone(), lite: self.lite, database: None, judge }
     }
 

@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::source::SourceTable;
 use crate::source::cut::Cutter;
 use crate::source::files::{self, Stamp, name};
-use crate::source::input::{Further, Input};
 use crate::source::hdf5::Config;
 use crate::source::hdf5::column::{check_ids, vector_column};
 use crate::source::hdf5::dataset::{Dataset, Element, open_file};
 use crate::source::hdf5::elsewhere::files_of;
 use crate::source::hdf5::form::Form;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
+use crate::source::input::{Further, Input};
 use crate::table::{Part, Split, TableSchema, VectorColumn, VectorType};
 
 /// The dataset of ids that is taken where the configuration names none.

@@ -7,11 +7,11 @@ use arrow_array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::flow::{BatchSize, Outlet};
-use crate::source::input::Input;
 use crate::source::hdf5::column::{Ids, StoredIds, Unfit, Vectors};
 use crate::source::hdf5::dataset::{Dataset, open_file};
 use crate::source::hdf5::plan::Location;
 use crate::source::hdf5::storage::{ChunkMaps, RowReader};
+use crate::source::input::Input;
 use crate::source::opened::Opened;
 use crate::table::TableSchema;
 
