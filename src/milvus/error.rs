@@ -167,6 +167,17 @@ impl MilvusError {
         matches!(self, MilvusError::Refused { code: NOT_LOADED, retry: Retry::No, .. })
     }
 
+    /// True when a query node lacks a partition that the server as a whole counts as loaded, or has one more: its
+    /// list is behind, while partitions of the collection are being loaded or released, or for good (both seen on
+    /// 2.3.5). The code is that of any unexpected error, so the words decide.
+    pub(in crate::milvus) fn is_behind(&self) -> bool {
+        const BEHIND: [&str; 2] = ["partition not loaded", "belongs to partition"];
+        let is_behind = |reason: &str| {
+            reason.contains("delegator") && BEHIND.iter().any(|words| reason.contains(words))
+        };
+        matches!(self, MilvusError::Refused { reason, .. } if is_behind(reason))
+    }
+
     /// True when the server does not know the call.
     pub fn is_unknown_call(&self) -> bool {
         let unknown = Code::Unimplemented as i32;

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{
+    Mutex, MutexGuard, OnceCell, OwnedMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 use crate::location::ServerAddresses;
 use crate::milvus::connection::{Connection, Options};
 use crate::milvus::retry::Pauses;
+use crate::milvus::v2::loading::Loading;
 use crate::milvus::v2::proto::milvus::{ConnectRequest, GetVersionRequest};
 use crate::milvus::v2::reload::Reloaded;
 use crate::milvus::v2::rpc;
@@ -29,6 +32,7 @@ struct Shared {
     addresses: OnceCell<ServerAddresses>,
     settling: Mutex<()>,
     reloaded: Mutex<Vec<Reloaded>>,
+    loading: Loading,
     /// Shared by those who send rows.
     sending: RwLock<()>,
 }
@@ -79,6 +83,7 @@ impl Client {
             addresses: OnceCell::new(),
             settling: Mutex::default(),
             reloaded: Mutex::default(),
+            loading: Loading::default(),
             sending: RwLock::default(),
         });
         let client = Client { connection, shared, repeats: Arc::default() };
@@ -89,6 +94,11 @@ impl Client {
     /// What was loaded again. Held while something is.
     pub(super) async fn reloaded(&self) -> MutexGuard<'_, Vec<Reloaded>> {
         self.shared.reloaded.lock().await
+    }
+
+    /// Held by whoever changes what is loaded of a collection.
+    pub(super) async fn loading(&self, collection: &str) -> OwnedMutexGuard<()> {
+        self.shared.loading.alone(self.db_name(), collection).await
     }
 
     /// The same connection, for another database. Nobody has looked whether that exists.

@@ -11,6 +11,8 @@ use crate::milvus::v2::{Client, Result};
 
 /// How long queries may miss rows of a partition that counts as loaded.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
+/// How often partitions are loaded that a query node then does not have.
+const ATTEMPTS: u32 = 3;
 /// Between two looks whether they see them.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
@@ -78,6 +80,18 @@ impl Client {
         Ok(missing)
     }
 
+    /// Those of `partitions` that are loaded.
+    pub(super) async fn loaded_of(
+        &self,
+        collection: &str,
+        partitions: &[String],
+    ) -> Result<Vec<String>> {
+        let missing = self.not_loaded(collection, partitions).await?;
+        let mut loaded = partitions.to_vec();
+        loaded.retain(|partition| !missing.contains(partition));
+        Ok(loaded)
+    }
+
     /// Loads those of `partitions` that are not loaded, and waits for them. `whole` says that
     /// they are all partitions of the collection.
     ///
@@ -89,32 +103,75 @@ impl Client {
         partitions: &[String],
         whole: bool,
     ) -> Result<Loaded> {
+        let _alone = self.loading(collection).await;
+        self.load_missing_alone(collection, partitions, whole).await
+    }
+
+    /// The same for whoever holds [`loading`](Self::loading).
+    pub(super) async fn load_missing_alone(
+        &self,
+        collection: &str,
+        partitions: &[String],
+        whole: bool,
+    ) -> Result<Loaded> {
         let lite = self.version().is_lite();
         let missing = self.not_loaded(collection, partitions).await?;
         if missing.is_empty() {
             return Ok(Loaded::Nothing);
         }
         // Milvus Lite loads collections only.
-        let loaded = if lite || (whole && missing.len() == partitions.len()) {
-            let request = LoadCollectionRequest {
-                db_name: self.db_name(),
-                collection_name: collection.to_owned(),
-                replica_number: 1,
-            };
-            self.call(request).await?;
-            Loaded::Collection
-        } else {
-            self.load_partitions(collection, missing.clone()).await?;
-            Loaded::Partitions(missing)
+        let loaded = match lite || (whole && missing.len() == partitions.len()) {
+            true => Loaded::Collection,
+            false => Loaded::Partitions(missing),
         };
-        self.wait_until(&format!("loading {collection}"), || {
-            self.are_loaded(collection, partitions)
-        })
-        .await?;
-        if let Loaded::Partitions(names) = &loaded {
-            self.wait_until_seen(collection, names).await?;
+        let mut what = loaded.clone();
+        for attempt in 1.. {
+            self.start_loading(collection, &what).await?;
+            self.wait_until(&format!("loading {collection}"), || {
+                self.are_loaded(collection, partitions)
+            })
+            .await?;
+            let Loaded::Partitions(names) = &loaded else { break };
+            match self.wait_until_seen(collection, names).await {
+                Err(error) if error.is_behind() && attempt < ATTEMPTS => {
+                    tracing::warn!(%collection, ?names, "They are loaded again: {error}");
+                    if attempt > 1 {
+                        // All that is loaded: the query node forgets the collection, and its list.
+                        let all = self.partitions(collection).await?;
+                        what = Loaded::Partitions(self.loaded_of(collection, &all).await?);
+                        self.release_alone(collection, Loaded::Collection).await?;
+                    } else {
+                        self.release_alone(collection, loaded.clone()).await?;
+                    }
+                }
+                seen => {
+                    seen?;
+                    break;
+                }
+            }
         }
         Ok(loaded)
+    }
+
+    async fn start_loading(&self, collection: &str, what: &Loaded) -> Result<()> {
+        let (db_name, collection_name) = (self.db_name(), collection.to_owned());
+        match what {
+            Loaded::Nothing => Ok(()),
+            Loaded::Collection => {
+                let replica_number = 1;
+                let request = LoadCollectionRequest { db_name, collection_name, replica_number };
+                self.call(request).await.map(drop)
+            }
+            Loaded::Partitions(names) => {
+                let request = LoadPartitionsRequest {
+                    db_name,
+                    collection_name,
+                    partition_names: names.clone(),
+                    replica_number: 1,
+                };
+                self.call(request).await.map(drop)
+            }
+        }
     }
 
     /// Waits until queries see the rows of partitions that were just loaded. Where others had been
@@ -139,54 +196,27 @@ impl Client {
         Ok(())
     }
 
-    /// Loads partitions without waiting for them.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub async fn load_partitions(
-        &self,
-        collection: &str,
-        partition_names: Vec<String>,
-    ) -> Result<()> {
-        let request = LoadPartitionsRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            partition_names,
-            replica_number: 1,
-        };
-        self.call(request).await.map(drop)
-    }
-
-    /// Releases partitions.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub async fn release_partitions(
-        &self,
-        collection: &str,
-        partition_names: Vec<String>,
-    ) -> Result<()> {
-        let request = ReleasePartitionsRequest {
-            db_name: self.db_name(),
-            collection_name: collection.to_owned(),
-            partition_names,
-        };
-        self.call(request).await.map(drop)
-    }
-
     /// Releases what [`load_missing`](Self::load_missing) loaded.
     ///
     /// # Errors
     /// When the server refuses.
     pub async fn release(&self, collection: &str, loaded: Loaded) -> Result<()> {
+        let _alone = self.loading(collection).await;
+        self.release_alone(collection, loaded).await
+    }
+
+    /// The same for whoever holds [`loading`](Self::loading).
+    pub(super) async fn release_alone(&self, collection: &str, loaded: Loaded) -> Result<()> {
+        let (db_name, collection_name) = (self.db_name(), collection.to_owned());
         match loaded {
             Loaded::Nothing => Ok(()),
-            Loaded::Partitions(names) => self.release_partitions(collection, names).await,
+            Loaded::Partitions(partition_names) => {
+                let request =
+                    ReleasePartitionsRequest { db_name, collection_name, partition_names };
+                self.call(request).await.map(drop)
+            }
             Loaded::Collection => {
-                let request = ReleaseCollectionRequest {
-                    db_name: self.db_name(),
-                    collection_name: collection.to_owned(),
-                };
+                let request = ReleaseCollectionRequest { db_name, collection_name };
                 self.call(request).await.map(drop)
             }
         }

@@ -34,6 +34,7 @@ mod index_types;
 pub mod insert;
 pub mod keys;
 pub mod load;
+mod loading;
 pub mod location;
 pub mod page;
 pub mod partition;

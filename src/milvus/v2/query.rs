@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, cast::AsArray};
 
+use crate::milvus::retry::Pauses;
 use crate::milvus::v2::collection::Collection;
 use crate::milvus::v2::field::{arrow_field, pair};
 use crate::milvus::v2::freshness::Freshness;
@@ -19,6 +21,9 @@ pub(super) const IDS_PER_QUERY: usize = 8_192;
 
 /// Bytes of ids in one query, about. Texts may be of 64 KiB each, and servers take requests of 64 MiB.
 const BYTES_PER_QUERY: usize = 4 << 20;
+
+/// How long a query node's list of partitions may be behind. Up to 8 s were seen after which it was not.
+const BEHIND_FOR: Duration = Duration::from_secs(20);
 
 /// What a query asks.
 #[derive(Clone)]
@@ -126,8 +131,19 @@ impl Client {
         rows_of(&Arc::new(Schema::new(fields)), &self.ask(question).await?)
     }
 
-    /// Asks what is loaded.
+    /// Asks what is loaded. A query node whose list of partitions is behind is waited for, though not as long as
+    /// calls are tried again: on 2.3.5 it may stay so.
     pub(super) async fn ask_loaded(&self, question: Question<'_>) -> Result<QueryResults> {
+        let mut pauses = Pauses::new(self.retry_for().min(BEHIND_FOR));
+        loop {
+            match self.ask_once(question.clone()).await {
+                Err(error) if error.is_behind() && pauses.pause(&error).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn ask_once(&self, question: Question<'_>) -> Result<QueryResults> {
         let mut query_params: Vec<_> =
             question.limit.map(|limit| pair("limit", limit)).into_iter().collect();
         // Where a moment is named, only what reads page by page is shown it.

@@ -1,8 +1,12 @@
-//! What somebody else released while it was read: it is loaded again.
+//! What somebody else released while it was read, or what a query node lost: it is loaded again.
 //!
 //! Whoever loaded a collection may release it at any time, another run, too, which knows nothing of
 //! this one. A server then refuses queries: code 101, with different words on 2.3.5 and Milvus Lite
 //! 3.2.2 (measured); 2.5.1 of Milvus Lite answers all the same.
+//!
+//! Where partitions of a collection are loaded or released at once, a query node of 2.3.5 may lose one from its list
+//! for good, while the server calls it loaded (seen: queries were refused for ten minutes). Releasing it and loading
+//! it again brings it back.
 
 use super::load::Loaded;
 use super::proto::milvus::QueryResults;
@@ -30,9 +34,41 @@ impl Client {
                     tries += 1;
                     self.load_again(question.collection, question.partitions).await?;
                 }
+                Err(error) if error.is_behind() && tries < TRIES => {
+                    tries += 1;
+                    self.load_afresh(&question).await?;
+                }
                 answer => return answer,
             }
         }
+    }
+
+    /// Releases what is asked, as far as it is loaded, and loads it again.
+    async fn load_afresh(&self, question: &Question<'_>) -> Result<()> {
+        let (collection, all) = (question.collection, self.partitions(question.collection).await?);
+        let _alone = self.loading(collection).await;
+        // Another one may have waited for this, and done it.
+        match self.ask_loaded(question.clone()).await {
+            Err(error) if error.is_behind() => {}
+            _ => return Ok(()),
+        }
+        let asked = match question.partitions {
+            [] => &*all,
+            some => some,
+        };
+        let partitions = self.loaded_of(collection, asked).await?;
+        tracing::warn!(
+            %collection,
+            ?partitions,
+            "Milvus calls it loaded, and its query node does not have it: it is released and loaded again"
+        );
+        let whole = partitions.len() == all.len();
+        let loaded = match whole {
+            true => Loaded::Collection,
+            false => Loaded::Partitions(partitions.clone()),
+        };
+        self.release_alone(collection, loaded).await?;
+        self.load_missing_alone(collection, &partitions, whole).await.map(drop)
     }
 
     async fn load_again(&self, collection: &str, partitions: &[String]) -> Result<()> {

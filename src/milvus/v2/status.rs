@@ -23,12 +23,6 @@ pub(crate) fn of_status(rpc: &'static str, status: Option<&Status>) -> Option<Mi
     Some(MilvusError::Refused { rpc, code, missing, reason, retry })
 }
 
-/// A query node does not have a partition that the server as a whole counts as loaded: while others of
-/// its collection are being loaded, it may lack it for a moment (seen on 2.3.5).
-fn is_being_loaded(reason: &str) -> bool {
-    reason.contains("delegator") && reason.contains("partition not loaded")
-}
-
 /// True when a collection, or what it is in or has, does not exist. `old`: the code is an `error_code`, whose numbers mean other things.
 fn is_missing(code: i32, old: bool, reason: &str) -> bool {
     match code {
@@ -61,7 +55,6 @@ fn retry_of_code(code: i32, error_code: i32, reason: &str) -> Retry {
         (_, 45 | 46 | 56 | 57) => Retry::Ambiguous,
         // "Not ready" by its number, which others use for anything.
         (1, _) if reason.contains("not ready") => Retry::Ambiguous,
-        _ if is_being_loaded(reason) => Retry::BackOff,
         _ => Retry::No,
     }
 }
@@ -76,13 +69,17 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_a_node_lacks_for_a_moment_is_waited_for() {
-        let reason = "failed to search/query delegator 1 for channel c: fail to Query, QueryNode ID = 1, reason=partition not loaded[partition=[4]]";
-        let error = of_status("Query", Some(&status(65_535, 0, reason))).unwrap();
-        assert_eq!(error.retry(), Retry::BackOff);
+    fn a_partition_that_a_node_lacks_is_told_by_the_words() {
+        for reason in [
+            "failed to search/query delegator 1 for channel c: fail to Query, QueryNode ID = 1, reason=partition not loaded[partition=[4]]",
+            "failed to search/query delegator 1 for channel c: fail to Query, QueryNode ID = 1, reason=worker(1) query failed: segment 7 belongs to partition 4, which is not in [5 6]",
+        ] {
+            let error = of_status("Query", Some(&status(65_535, 0, reason))).unwrap();
+            assert!(error.is_behind(), "{reason}");
+        }
         let unloaded = "failed to query: collection not loaded[collection=4]";
         let error = of_status("Query", Some(&status(101, 0, unloaded))).unwrap();
-        assert_eq!(error.retry(), Retry::No);
+        assert!(error.is_not_loaded() && !error.is_behind());
     }
 
     #[test]
