@@ -86,7 +86,9 @@ impl Attempts<'_> {
                 Some(0) => return self.settled(told),
                 // Killed after its end: the next run would be a new one.
                 None if ended && is_done(&self.folder.path(""), "run.yaml") => {
-                    return self.settled(told);
+                    let told = self.settled(told);
+                    self.clean();
+                    return told;
                 }
                 Some(5) if told.late > 0 => {
                     told.differing += 1;
@@ -109,6 +111,13 @@ impl Attempts<'_> {
             RUNTIME.block_on(proxy.none_held());
         }
         told
+    }
+
+    /// Removes the mark of a run that was killed when its rows had moved, and before it gave its target back.
+    fn clean(&self) {
+        self.proxies.iter().for_each(Proxy::calm);
+        let cleaned = self.folder.pipeline(&["clean", "run.yaml", "--yes"]);
+        assert_eq!(cleaned.code, 0, "{}{}", cleaned.stdout, cleaned.stderr);
     }
 
     /// A write that was carried out later than any client can wait for may leave a difference, if the run

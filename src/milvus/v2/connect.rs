@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{
-    Mutex, MutexGuard, OnceCell, OwnedMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Mutex, MutexGuard, OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock,
+    RwLockReadGuard, RwLockWriteGuard,
 };
 
 use crate::location::ServerAddresses;
@@ -97,8 +98,13 @@ impl Client {
     }
 
     /// Held by whoever changes what is loaded of a collection.
-    pub(super) async fn loading(&self, collection: &str) -> OwnedMutexGuard<()> {
+    pub(super) async fn loading(&self, collection: &str) -> OwnedRwLockWriteGuard<()> {
         self.shared.loading.alone(self.db_name(), collection).await
+    }
+
+    /// Held by whoever queries a collection.
+    pub(super) async fn not_loading(&self, collection: &str) -> OwnedRwLockReadGuard<()> {
+        self.shared.loading.resting(self.db_name(), collection).await
     }
 
     /// The same connection, for another database. Nobody has looked whether that exists.

@@ -11,6 +11,8 @@ use crate::milvus::v2::{Client, Result};
 
 /// How long queries may miss rows of a partition that counts as loaded.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
+/// How long the number of rows that queries see must stay the same to be that of all rows.
+const ALL_SEEN_WITHIN: Duration = Duration::from_secs(8);
 /// How often partitions are loaded that a query node then does not have.
 const ATTEMPTS: u32 = 3;
 /// Between two looks whether they see them.
@@ -176,18 +178,19 @@ impl Client {
 
     /// Waits until queries see the rows of partitions that were just loaded. Where others had been
     /// loaded before, Milvus 2.3.5 says that they are loaded some seconds before that (up to 8 were
-    /// seen), and meanwhile answers as if they were empty.
+    /// seen), and meanwhile answers as if they were empty, or had a part of their rows.
     async fn wait_until_seen(&self, collection: &str, partitions: &[String]) -> Result<()> {
-        let since = Instant::now();
         for partition in partitions {
             let name = std::slice::from_ref(partition);
-            if self.row_count(collection, Some(partition)).await? == 0 {
-                continue;
-            }
-            // The statistics count deleted rows, so there may be none to be seen.
-            while since.elapsed() < SEEN_WITHIN {
+            // The statistics count deleted rows, so that fewer may be all there are.
+            let most = self.row_count(collection, Some(partition)).await?;
+            let (mut seen, mut since) = (0, Instant::now());
+            while seen < most && since.elapsed() < SEEN_WITHIN {
                 let answer = self.ask_loaded(Question::count(collection, name)).await?;
-                if the_count(&answer)? > 0 {
+                let now = the_count(&answer)?;
+                if now != seen {
+                    (seen, since) = (now, Instant::now());
+                } else if seen > 0 && since.elapsed() > ALL_SEEN_WITHIN {
                     break;
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;

@@ -29,7 +29,10 @@ impl Client {
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<QueryResults> {
         let mut tries = 0;
         loop {
-            match self.ask_loaded(question.clone()).await {
+            let resting = self.not_loading(question.collection).await;
+            let answer = self.ask_loaded(question.clone()).await;
+            drop(resting);
+            match answer {
                 Err(error) if error.is_not_loaded() && tries < TRIES => {
                     tries += 1;
                     self.load_again(question.collection, question.partitions).await?;
