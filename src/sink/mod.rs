@@ -506,6 +506,15 @@ pub trait TableWriter: Send + Sync {
     /// # Errors
     /// When the target can't complete the table.
     async fn complete(&self) -> Result<Completion>;
+
+    /// Counts the rows of a complete target again; `None` for a target whose count never lags behind what it
+    /// acknowledged. Called where the count was too low, until it is not, for some seconds.
+    ///
+    /// # Errors
+    /// When the target can't be asked.
+    async fn count_again(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// Writes the batches of one split, in order.

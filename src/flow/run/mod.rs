@@ -10,7 +10,7 @@ mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ use crate::sink::{Decision, Granularity, Start};
 use log::Pace;
 use publish::{Complete, Publications};
 use state::Opened;
-use verify::{verify_count, warn_of_uncertain};
+use verify::{is_short, verify_count, warn_of_uncertain};
 use work::{Claim, Work};
 
 pub use state::{TableRun, TableState, TargetRun};
@@ -198,6 +198,10 @@ async fn worker(run: Arc<Run>) -> Result<()> {
 /// How long a write in flight may take to end when the run was told to stop. A server that does
 /// not answer would otherwise be waited for as long as its requests are tried again.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long a target's count may lag behind the rows that it acknowledged.
+const COUNTED_WITHIN: Duration = Duration::from_secs(15);
+/// Between two counts of such a target.
+const COUNT_AGAIN: Duration = Duration::from_millis(500);
 
 async fn overdue(stop: &CancellationToken) {
     stop.cancelled().await;
@@ -352,9 +356,17 @@ impl Run {
             let totals: Totals = self.tables_of(target).map(|table| table.meter.totals()).sum();
             blocking(move || rejects.complete(totals.rows_rejected)).await?;
         }
-        let completion = sink.complete().await?;
+        let mut completion = sink.complete().await?;
+        let totals: Totals = self.tables_of(target).map(|table| table.meter.totals()).sum();
+        let verifies = self.pipeline.settings.verify != Verify::None;
+        let asked = Instant::now();
+        while verifies && is_short(&totals, completion) && asked.elapsed() < COUNTED_WITHIN {
+            tokio::time::sleep(COUNT_AGAIN).await;
+            let Some(rows_after) = sink.count_again().await? else { break };
+            completion.rows_after = rows_after;
+        }
         let _ = target.completion.set(completion);
-        if self.pipeline.settings.verify != Verify::None {
+        if verifies {
             verify_count(&target.plan.plan, self.tables_of(target), completion)?;
             self.tables_of(target).for_each(|table| warn_of_uncertain(table));
         }

@@ -33,7 +33,7 @@ pub(super) fn verify_count<'a>(
             count(written)
         ))));
     }
-    let expected = (completion.rows_before + written).saturating_sub(replaced);
+    let expected = expected(&totals, completion);
     // Of rows that may have been there, or have come by an interrupted run, either is right.
     let uncertain = totals.rows_uncertain;
     if !(expected..=expected + uncertain).contains(&completion.rows_after) {
@@ -49,6 +49,16 @@ pub(super) fn verify_count<'a>(
         return Err(kept(error));
     }
     Ok(())
+}
+
+/// Rows that the target must hold at least.
+fn expected(totals: &Totals, completion: Completion) -> u64 {
+    (completion.rows_before + totals.rows_written).saturating_sub(totals.rows_replaced)
+}
+
+/// True when the target counts fewer rows than it must hold.
+pub(super) fn is_short(totals: &Totals, completion: Completion) -> bool {
+    completion.rows_after < expected(totals, completion)
 }
 
 /// Says so where the count can't be exact.

@@ -96,30 +96,45 @@ impl TableWriter for Table {
         }
         let settling = client.settle().await;
         client.flush(&target.collection).await?;
-        let completion = match self.memo.before.exactly {
-            // Statistics count rows that an upsert replaced, and rows that were deleted before,
-            // until the server tidies up: then only a query tells.
-            Some(rows_before)
-                if self.shared.upserted.load(Ordering::Relaxed)
-                    || rows_before != self.memo.before.rows =>
-            {
-                let (partitions, whole) = &self.scope;
-                let loaded = client.load_missing(&target.collection, partitions, *whole).await?;
-                let rows_after = CountBy::Query.count(client, target).await?;
-                client.release(&target.collection, loaded).await?;
-                Completion { rows_before, rows_after }
-            }
-            _ => Completion {
-                rows_before: self.memo.before.rows,
-                rows_after: self.memo.before.count_by.count(client, target).await?,
-            },
-        };
+        let completion = self.count().await?;
         drop(settling);
         if let Some(lookup) = lookup.lock().await.take() {
             self.shared.loads.release(client, &target.collection, lookup.loaded).await?;
         }
         self.finish.carry_out(client, target, &self.scope).await?;
         Ok(completion)
+    }
+
+    /// Milvus 2.3.5 may miss a segment of a partition that was just loaded, in queries and in its statistics (60 of
+    /// 598 rows were counted, and all of them later).
+    async fn count_again(&self) -> Result<Option<u64>> {
+        match self.shared.client.version().is_lite() {
+            true => Ok(None),
+            false => Ok(Some(self.count().await?.rows_after)),
+        }
+    }
+}
+
+impl Table {
+    /// Counts the rows before and after, the same way.
+    async fn count(&self) -> Result<Completion> {
+        let Shared { client, target, upserted, .. } = &*self.shared;
+        let before = &self.memo.before;
+        match before.exactly {
+            // Statistics count rows that an upsert replaced, and rows that were deleted before,
+            // until the server tidies up: then only a query tells.
+            Some(rows_before) if upserted.load(Ordering::Relaxed) || rows_before != before.rows => {
+                let (partitions, whole) = &self.scope;
+                let loaded = client.load_missing(&target.collection, partitions, *whole).await?;
+                let rows_after = CountBy::Query.count(client, target).await?;
+                client.release(&target.collection, loaded).await?;
+                Ok(Completion { rows_before, rows_after })
+            }
+            _ => Ok(Completion {
+                rows_before: before.rows,
+                rows_after: before.count_by.count(client, target).await?,
+            }),
+        }
     }
 }
 
