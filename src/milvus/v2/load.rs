@@ -35,14 +35,25 @@ impl Client {
     /// A collection counts as loaded as soon as one partition is, and a query then silently sees
     /// that one only; so name the partitions that matter.
     ///
-    /// What is not there is not loaded. While others make partitions, a Milvus may not know for a moment one
-    /// that was just made (seen on 2.3.5).
+    /// What is not there is not loaded. While others create collections and partitions, Milvus may not know for a
+    /// moment one that was just created (seen on 2.3.5).
     ///
     /// # Errors
     /// When the server can't be asked.
     pub async fn is_loaded(&self, collection: &str, partitions: &[String]) -> Result<bool> {
         match self.are_loaded(collection, partitions).await {
             Err(error) if error.is_missing() => Ok(false),
+            told => told,
+        }
+    }
+
+    /// The same while they are being loaded: an error where the collection was dropped.
+    async fn are_loaded_yet(&self, collection: &str, partitions: &[String]) -> Result<bool> {
+        match self.are_loaded(collection, partitions).await {
+            Err(error) if error.is_missing() => match self.describe_collection(collection).await? {
+                Some(_) => Ok(false),
+                None => Err(error),
+            },
             told => told,
         }
     }
@@ -130,7 +141,7 @@ impl Client {
         for attempt in 1.. {
             self.start_loading(collection, &what).await?;
             self.wait_until(&format!("loading {collection}"), || {
-                self.are_loaded(collection, partitions)
+                self.are_loaded_yet(collection, partitions)
             })
             .await?;
             let Loaded::Partitions(names) = &loaded else { break };

@@ -34,6 +34,8 @@ fn is_missing(code: i32, old: bool, reason: &str) -> bool {
         4 | 25 => old,
         // Version 2.2 and earlier, on DescribeCollection.
         1 => reason.contains("can't find collection") || reason.contains("not found"),
+        // Any unexpected error; 2.3.5 says so of a collection that was created moments before.
+        65_535 => reason.starts_with("can't find collection name "),
         _ => false,
     }
 }
@@ -136,5 +138,10 @@ mod tests {
         };
         assert!(missing(0, 4) && missing(100, 4) && missing(100, 1));
         assert!(!missing(4, 0) && !missing(4, 4) && !missing(8, 49));
+        assert!(!missing(65_535, 1));
+        // Of one that was created moments before, in a database of its own.
+        let words = "can't find collection name db:parts";
+        let error = of_status("GetLoadState", Some(&status(65_535, 1, words)));
+        assert!(error.unwrap().is_missing());
     }
 }
