@@ -60,6 +60,10 @@ impl Client {
             some => some,
         };
         let partitions = self.loaded_of(collection, asked).await?;
+        if partitions.is_empty() {
+            // It was released meanwhile: the next answer says so.
+            return Ok(());
+        }
         tracing::warn!(
             %collection,
             ?partitions,
